@@ -1,0 +1,25 @@
+/** The few effects that data and device logic need; each is injected, so tests own time and chance. */
+
+/** Milliseconds since the Unix epoch. The only way to read the time. */
+export interface Clock {
+  now(): number;
+}
+
+/** Cryptographically strong random bytes. */
+export interface Random {
+  bytes(count: number): Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * A store of 32-byte keys **without history**: what a key sealed is gone the moment it is destroyed,
+ * in every copy. Names hold random identifiers only, for a store may remember names.
+ */
+export interface KeyStore {
+  get(name: KeyName): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** Returns the key, making it when absent; two callers at once get the same key. */
+  getOrCreate(name: KeyName): Promise<Uint8Array<ArrayBuffer>>;
+  destroy(name: KeyName): Promise<void>;
+}
+
+/** `person/<account>`, `feature/<device>/<feature>`, `system/<use>`. */
+export type KeyName = `person/${string}` | `feature/${string}/${string}` | `system/${string}`;

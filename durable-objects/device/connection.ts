@@ -1,0 +1,213 @@
+/**
+ * The device's own socket and what its owner sees of it.
+ *
+ * The current connection record is one sealed row, overwritten, gone 24 hours after the device went
+ * offline (CON-2), and absent while every feature is off (FEA-1). It never keeps an earlier address.
+ */
+
+import type { Sealer } from "../../db/seal.ts";
+import { agentSubprotocol, closeCodes, type EdgeNotice } from "../../protocol/agent.ts";
+import { verifyAssertion } from "../../protocol/assertion.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { DeviceContext, Socket } from "./context.ts";
+import type { ConnectionDescription, DeviceDescription, FeatureName } from "./rpc.ts";
+import { peerHeader } from "./rpc.ts";
+
+const AGENT = "agent";
+const WATCH = "watch";
+
+/** What stands in a socket's attachment: survives hibernation, is on no disk of ours. */
+interface AgentAttachment {
+  readonly kind: typeof AGENT;
+  readonly epoch: number;
+  readonly since: number;
+  readonly address: string | null;
+  readonly agent: string;
+}
+
+type Features = Readonly<Record<FeatureName, boolean>>;
+
+export class Connection {
+  readonly #context: DeviceContext;
+  readonly #sealer: Sealer;
+  /** Assertions already used, until they expire: one assertion opens one socket. */
+  readonly #usedAssertions = new Map<string, number>();
+
+  constructor(context: DeviceContext, sealer: Sealer) {
+    this.#context = context;
+    this.#sealer = sealer;
+  }
+
+  /** Upgrades the device's own request; a newer connection replaces the older one. */
+  async acceptAgent(request: Request, publicKey: string, features: Features): Promise<Response> {
+    const now = this.#context.clock.now();
+    const token = request.headers.get("authorization")?.replace(/^Bearer /i, "") ?? "";
+    const audience = new URL(request.url).origin;
+    const assertion = await verifyAssertion(publicKey, token, audience, now);
+    if (assertion === null || assertion.deviceId !== this.#context.deviceId) {
+      return new Response(null, { status: 401 });
+    }
+    for (const [jti, expiresAt] of this.#usedAssertions) {
+      if (expiresAt * 1000 + limits.agentAssertionMs < now) this.#usedAssertions.delete(jti);
+    }
+    if (this.#usedAssertions.has(assertion.jti)) return new Response(null, { status: 401 });
+    this.#usedAssertions.set(assertion.jti, assertion.expiresAt);
+
+    const older = this.#context.sockets.tagged(AGENT);
+    const attachment: AgentAttachment = {
+      kind: AGENT,
+      epoch: Math.max(0, ...older.map((socket) => agentOf(socket)?.epoch ?? 0)) + 1,
+      since: now,
+      address: request.headers.get(peerHeader),
+      agent: (request.headers.get("user-agent") ?? "").slice(0, 100),
+    };
+    const response = this.#context.sockets.accept(request, [AGENT], attachment);
+    response.headers.set("sec-websocket-protocol", agentSubprotocol);
+    for (const socket of older) socket.close(closeCodes.replaced, "replaced by a newer connection");
+    if (features.name || features.link) await this.#record(attachment, null);
+    this.#tellFeatures(features);
+    return response;
+  }
+
+  /** Upgrades the owner's console, which then receives every change. */
+  acceptWatch(request: Request, description: DeviceDescription | null): Response {
+    const response = this.#context.sockets.accept(request, [WATCH], { kind: WATCH });
+    if (description !== null) this.tellWatchers(description);
+    return response;
+  }
+
+  /** The live socket of the device: the one of the highest epoch; null when it is offline. */
+  agent(): Socket | null {
+    let newest: Socket | null = null;
+    for (const socket of this.#context.sockets.tagged(AGENT)) {
+      if ((agentOf(socket)?.epoch ?? 0) > (newest === null ? 0 : (agentOf(newest)?.epoch ?? 0))) {
+        newest = socket;
+      }
+    }
+    return newest;
+  }
+
+  isAgent(socket: Socket): boolean {
+    return agentOf(socket) !== null;
+  }
+
+  agentAddress(): string | null {
+    const socket = this.agent();
+    return socket === null ? null : (agentOf(socket)?.address ?? null);
+  }
+
+  async describe(): Promise<ConnectionDescription | null> {
+    const live = this.agent();
+    const attachment = live === null ? null : agentOf(live);
+    if (attachment !== null) {
+      return {
+        online: true,
+        since: attachment.since,
+        address: attachment.address,
+        agent: attachment.agent,
+      };
+    }
+    const row = this.#row();
+    if (row === null) return null;
+    if (row.expires_at !== null && row.expires_at <= this.#context.clock.now()) return null;
+    const text = await this.#sealer.open(this.#key(), "connection.record", row.record_sealed);
+    if (text === null) return null;
+    const record = JSON.parse(text) as { since: number; address: string | null; agent: string };
+    return { online: false, ...record };
+  }
+
+  /** Keeps the record in step with the switches: no feature on, no record. */
+  async featuresChanged(features: Features): Promise<void> {
+    const live = this.agent();
+    const attachment = live === null ? null : agentOf(live);
+    if (!features.name && !features.link) {
+      this.#context.sql.run("DELETE FROM connection");
+      await this.#sealer.destroy(this.#key());
+    } else if (attachment !== null) {
+      await this.#record(attachment, null);
+    }
+    this.#tellFeatures(features);
+  }
+
+  async agentClosed(socket: Socket, features: Features): Promise<void> {
+    const gone = agentOf(socket);
+    const live = this.agent();
+    if (gone === null || (live !== null && (agentOf(live)?.epoch ?? 0) > gone.epoch)) return;
+    if (!features.name && !features.link) return;
+    const now = this.#context.clock.now();
+    await this.#record({ ...gone, since: now }, now + limits.connectionAfterOfflineMs);
+  }
+
+  tellWatchers(description: DeviceDescription): void {
+    const text = JSON.stringify(description);
+    for (const socket of this.#context.sockets.tagged(WATCH)) trySend(socket, text);
+  }
+
+  closeAll(reason: "unregistered"): void {
+    for (const socket of this.#context.sockets.tagged(AGENT)) {
+      trySend(socket, JSON.stringify({ type: "unregistered" } satisfies EdgeNotice));
+      socket.close(closeCodes.unregistered, reason);
+    }
+    for (const socket of this.#context.sockets.tagged(WATCH)) socket.close(1000, reason);
+  }
+
+  nextExpiry(): number | null {
+    return this.#row()?.expires_at ?? null;
+  }
+
+  /** Deletes a record whose time has come, and the key that sealed it. */
+  async sweep(): Promise<void> {
+    const expiresAt = this.#row()?.expires_at ?? null;
+    if (expiresAt === null || expiresAt > this.#context.clock.now()) return;
+    this.#context.sql.run("DELETE FROM connection");
+    await this.#sealer.destroy(this.#key());
+  }
+
+  async #record(attachment: AgentAttachment, expiresAt: number | null): Promise<void> {
+    const { since, address, agent } = attachment;
+    const sealed = await this.#sealer.seal(
+      this.#key(),
+      "connection.record",
+      JSON.stringify({ since, address, agent }),
+    );
+    this.#context.sql.run(
+      `INSERT INTO connection (row, record_sealed, expires_at) VALUES (1, ?, ?)
+       ON CONFLICT (row) DO UPDATE SET record_sealed = excluded.record_sealed,
+         expires_at = excluded.expires_at`,
+      sealed,
+      expiresAt,
+    );
+  }
+
+  #row(): { record_sealed: string; expires_at: number | null } | null {
+    return (
+      this.#context.sql.all<{ record_sealed: string; expires_at: number | null }>(
+        "SELECT record_sealed, expires_at FROM connection",
+      )[0] ?? null
+    );
+  }
+
+  #tellFeatures(features: Features): void {
+    const live = this.agent();
+    if (live === null) return;
+    trySend(live, JSON.stringify({ type: "features", ...features } satisfies EdgeNotice));
+  }
+
+  #key(): `feature/${string}/connection` {
+    return `feature/${this.#context.deviceId}/connection`;
+  }
+}
+
+function agentOf(socket: Socket): AgentAttachment | null {
+  const attachment = socket.attachment() as AgentAttachment | { kind: string } | null;
+  return attachment?.kind === AGENT ? (attachment as AgentAttachment) : null;
+}
+
+/** A socket may have closed between the look and the word; its close event tells the rest. */
+function trySend(socket: Socket, text: string): void {
+  try {
+    socket.send(text);
+  } catch {
+    // The close handler runs for this socket; nothing is owed to it.
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * What a device's logic may use of the world. The Durable Object shell (index.ts) and the in-process
+ * host (durable-objects/host) each build one, so the same logic runs on workerd, on Deno and in tests.
+ */
+
+import type { Clock, KeyStore, Random } from "../../db/primitives.ts";
+
+export type SqlValue = string | number | null;
+
+/** The object's own database: synchronous, durable before anything leaves the object. */
+export interface ObjectSql {
+  all<Row extends Record<string, SqlValue>>(query: string, ...params: SqlValue[]): Row[];
+  run(query: string, ...params: SqlValue[]): void;
+  /** All of `work` or nothing of it. `work` must not await. */
+  transaction<T>(work: () => T): T;
+}
+
+/** One WebSocket, which may outlive the object's memory; `attachment` survives with it. */
+export interface Socket {
+  send(data: string | Uint8Array): void;
+  close(code: number, reason: string): void;
+  attachment(): unknown;
+  /** Keeps plain data of at most 16 KiB with the socket. */
+  attach(value: unknown): void;
+}
+
+export interface Sockets {
+  /** Accepts the upgrade in `request`; the socket is found again under each of `tags`. */
+  accept(request: Request, tags: readonly string[], attachment: unknown): Response;
+  tagged(tag: string): Socket[];
+}
+
+export interface DeviceContext {
+  readonly deviceId: string;
+  readonly sql: ObjectSql;
+  readonly sockets: Sockets;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: KeyStore;
+  /** Wakes the device at `at` (ms since the epoch); null forgets the wake-up. */
+  wakeAt(at: number | null): void;
+  /** Drops the whole store: the best deletion there is. */
+  deleteAll(): Promise<void>;
+}

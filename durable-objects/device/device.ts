@@ -1,0 +1,289 @@
+/**
+ * A device: who owns it, which features are on, who may reach it. The only home of its live data.
+ *
+ * Every feature is off until its owner switches it on (FEA-1); switching off deletes its data and
+ * destroys the key that sealed it (FEA-4). Unregistering drops the whole store (CON-11).
+ */
+
+import { Sealer } from "../../db/seal.ts";
+import { Connection } from "./connection.ts";
+import type { DeviceContext, Socket } from "./context.ts";
+import { Door } from "./door.ts";
+import { Link } from "./link/link.ts";
+import { isRegistered, migrate } from "./migrations.ts";
+import { Name } from "./name.ts";
+import type {
+  AccessMode,
+  AddressUpdate,
+  DeviceDescription,
+  DeviceRpc,
+  DoorCodeResult,
+  FeatureName,
+  NameRecords,
+  Registration,
+  UpdateResult,
+  Way,
+} from "./rpc.ts";
+import { wayHeader } from "./rpc.ts";
+
+interface RegistrationRow extends Record<string, string | number> {
+  device_id: string;
+  account_id: string;
+  public_key: string;
+  label: string;
+  access_mode: AccessMode;
+  created_at: number;
+}
+
+export class Device implements DeviceRpc {
+  readonly #context: DeviceContext;
+  readonly #sealer: Sealer;
+  readonly #name: Name;
+  readonly #door: Door;
+  readonly #connection: Connection;
+  readonly #link: Link;
+  #registered: boolean;
+
+  constructor(context: DeviceContext) {
+    this.#context = context;
+    this.#sealer = new Sealer(context.keys, context.clock, context.random);
+    this.#registered = isRegistered(context.sql);
+    if (this.#registered) migrate(context.sql);
+    this.#name = new Name(context, this.#sealer);
+    this.#door = new Door(context);
+    this.#link = new Link(context);
+    this.#connection = new Connection(context, this.#sealer);
+  }
+
+  async register(registration: Registration): Promise<void> {
+    const { sql, clock } = this.#context;
+    if (registration.deviceId !== this.#context.deviceId)
+      throw new Error("not this device's object");
+    migrate(sql);
+    this.#registered = true;
+    sql.run(
+      `INSERT INTO registration (device_id, account_id, public_key, label, access_mode, created_at)
+       VALUES (?, ?, ?, ?, 'owner', ?) ON CONFLICT DO NOTHING`,
+      registration.deviceId,
+      registration.accountId,
+      registration.publicKey,
+      registration.label,
+      clock.now(),
+    );
+  }
+
+  async describe(): Promise<DeviceDescription | null> {
+    const row = this.#row();
+    if (row === null) return null;
+    const features = this.#features();
+    const people = this.#context.sql.all<{ account_id: string }>(
+      "SELECT account_id FROM guest ORDER BY account_id",
+    );
+    return {
+      id: row.device_id,
+      accountId: row.account_id,
+      label: row.label,
+      createdAt: row.created_at,
+      features,
+      access: { mode: row.access_mode, people: people.map((guest) => guest.account_id) },
+      connection: features.name || features.link ? await this.#connection.describe() : null,
+      name: features.name ? await this.#name.describe() : null,
+    };
+  }
+
+  async setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null> {
+    if (this.#row() === null) return null;
+    const { sql, clock } = this.#context;
+    const before = this.#features();
+    if (before[feature] !== on) {
+      if (on) sql.run("INSERT INTO feature (name, since) VALUES (?, ?)", feature, clock.now());
+      else await this.#switchOff(feature);
+      await this.#connection.featuresChanged(this.#features());
+      if (on && feature === "name") await this.#adoptAddress();
+    }
+    return await this.#changed();
+  }
+
+  async setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
+    if (this.#row() === null) return null;
+    this.#context.sql.run("UPDATE registration SET access_mode = ?", mode);
+    this.#endVisitsWithoutRight();
+    return await this.#changed();
+  }
+
+  async allow(accountId: string): Promise<DeviceDescription | null> {
+    if (this.#row() === null) return null;
+    this.#context.sql.run(
+      "INSERT INTO guest (account_id) VALUES (?) ON CONFLICT DO NOTHING",
+      accountId,
+    );
+    return await this.#changed();
+  }
+
+  async disallow(accountId: string): Promise<DeviceDescription | null> {
+    if (this.#row() === null) return null;
+    this.#context.sql.run("DELETE FROM guest WHERE account_id = ?", accountId);
+    this.#endVisitsWithoutRight();
+    return await this.#changed();
+  }
+
+  async forgetPerson(accountId: string): Promise<void> {
+    if (this.#row() === null) return;
+    this.#context.sql.run("DELETE FROM guest WHERE account_id = ?", accountId);
+    this.#door.forget(accountId);
+    await this.#changed();
+  }
+
+  async rotateUpdateSecret(): Promise<string | null> {
+    if (this.#row() === null || !this.#features().name) return null;
+    const secret = await this.#name.rotateSecret();
+    await this.#changed();
+    return secret;
+  }
+
+  async updateAddresses(update: AddressUpdate): Promise<UpdateResult> {
+    if (this.#row() === null || !this.#features().name) {
+      return { verdict: "nohost", ipv4: null, ipv6: null };
+    }
+    const result = await this.#name.update(update);
+    if (result.verdict === "good") await this.#changed();
+    return result;
+  }
+
+  async records(): Promise<NameRecords | null> {
+    if (this.#row() === null || !this.#features().name) return null;
+    return await this.#name.records();
+  }
+
+  async issueDoorCode(accountId: string, nonceHash: string): Promise<DoorCodeResult> {
+    const row = this.#row();
+    if (row === null || !this.#features().link) return { kind: "off" };
+    if (!this.#mayEnter(row, accountId)) return { kind: "forbidden" };
+    return { kind: "code", code: await this.#door.issueCode(accountId, nonceHash) };
+  }
+
+  async unregister(): Promise<void> {
+    const { keys, deviceId } = this.#context;
+    this.#registered = false;
+    this.#link.abortAll("unregistered");
+    this.#connection.closeAll("unregistered");
+    this.#context.wakeAt(null);
+    await this.#context.deleteAll();
+    this.#name.forgetMemory();
+    for (const feature of ["name", "link", "connection"] as const) {
+      await this.#sealer.destroy(`feature/${deviceId}/${feature}`);
+      await keys.destroy(`feature/${deviceId}/${feature}`);
+    }
+  }
+
+  /** Streams and upgrades. The edge has set the way; nobody else can. */
+  async fetch(request: Request): Promise<Response> {
+    const row = this.#row();
+    const way = request.headers.get(wayHeader) as Way | null;
+    if (row === null) return new Response(null, { status: 404 });
+    const features = this.#features();
+    switch (way) {
+      case "agent": {
+        const response = await this.#connection.acceptAgent(request, row.public_key, features);
+        if (response.status === 101 && features.name) await this.#adoptAddress();
+        if (response.status === 101) await this.#changed();
+        return response;
+      }
+      case "watch":
+        return this.#connection.acceptWatch(request, await this.describe());
+      case "door":
+        if (!features.link) return new Response(null, { status: 404 });
+        return await this.#door.serve(
+          request,
+          row.access_mode,
+          (accountId) => this.#mayEnter(row, accountId),
+          (forwarded) => this.#link.relay(forwarded, this.#connection.agent()),
+        );
+      default:
+        return new Response(null, { status: 400 });
+    }
+  }
+
+  async onMessage(socket: Socket, data: string | ArrayBuffer): Promise<void> {
+    if (!this.#registered) return;
+    if (this.#connection.isAgent(socket)) this.#link.onMessage(socket, data);
+  }
+
+  async onClose(socket: Socket): Promise<void> {
+    if (!this.#registered) return;
+    if (!this.#connection.isAgent(socket)) return;
+    this.#link.onAgentGone(socket);
+    await this.#connection.agentClosed(socket, this.#features());
+    await this.#changed();
+  }
+
+  /** A wake-up, not a command: acts on what is true now. */
+  async onAlarm(): Promise<void> {
+    if (this.#row() === null) return;
+    this.#door.sweep();
+    await this.#connection.sweep();
+    this.#scheduleSweep();
+  }
+
+  async #switchOff(feature: FeatureName): Promise<void> {
+    this.#context.sql.run("DELETE FROM feature WHERE name = ?", feature);
+    if (feature === "name") this.#name.clear();
+    if (feature === "link") {
+      this.#link.abortAll("switched off");
+      this.#door.clear();
+    }
+    await this.#sealer.destroy(`feature/${this.#context.deviceId}/${feature}`);
+  }
+
+  /** The connected device's address is its name's address: no polling. */
+  async #adoptAddress(): Promise<void> {
+    const address = this.#connection.agentAddress();
+    if (address === null) return;
+    const family = address.includes(":") ? "ipv6" : "ipv4";
+    await this.#name.update({
+      secret: null,
+      ipv4: "keep",
+      ipv6: "keep",
+      [family]: { set: address },
+    });
+  }
+
+  #endVisitsWithoutRight(): void {
+    const row = this.#row();
+    if (row !== null) this.#door.keepOnly((accountId) => this.#mayEnter(row, accountId));
+  }
+
+  #mayEnter(row: RegistrationRow, accountId: string): boolean {
+    if (accountId === row.account_id || row.access_mode === "everyone") return true;
+    if (row.access_mode === "owner") return false;
+    return (
+      this.#context.sql.all("SELECT account_id FROM guest WHERE account_id = ?", accountId).length >
+      0
+    );
+  }
+
+  async #changed(): Promise<DeviceDescription | null> {
+    this.#scheduleSweep();
+    const description = await this.describe();
+    if (description !== null) this.#connection.tellWatchers(description);
+    return description;
+  }
+
+  #scheduleSweep(): void {
+    const times = [this.#door.nextExpiry(), this.#connection.nextExpiry()].filter(
+      (time) => time !== null,
+    );
+    this.#context.wakeAt(times.length === 0 ? null : Math.min(...times));
+  }
+
+  #row(): RegistrationRow | null {
+    if (!this.#registered) return null;
+    return this.#context.sql.all<RegistrationRow>("SELECT * FROM registration")[0] ?? null;
+  }
+
+  #features(): Record<FeatureName, boolean> {
+    const rows = this.#context.sql.all<{ name: string }>("SELECT name FROM feature");
+    const on = new Set(rows.map((row) => row.name));
+    return { name: on.has("name"), link: on.has("link") };
+  }
+}

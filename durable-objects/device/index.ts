@@ -1,0 +1,135 @@
+/** The Durable Object of a device: a shell. It migrates, delegates, persists; device.ts decides. */
+
+import { DurableObject } from "cloudflare:workers";
+import { pingText, pongText } from "../../protocol/agent.ts";
+import { R2KeyStore, systemClock, systemRandom } from "../platform.ts";
+import type { DeviceContext, ObjectSql, Socket, Sockets } from "./context.ts";
+import { Device } from "./device.ts";
+import type { AccessMode, AddressUpdate, DeviceRpc, FeatureName, Registration } from "./rpc.ts";
+
+interface Env {
+  readonly KEYS: R2Bucket;
+}
+
+export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
+  readonly #device: Device;
+
+  constructor(state: DurableObjectState, env: Env) {
+    super(state, env);
+    state.setWebSocketAutoResponse(new WebSocketRequestResponsePair(pingText, pongText));
+    this.#device = new Device(contextOf(state, env));
+  }
+
+  register(registration: Registration) {
+    return this.#device.register(registration);
+  }
+  describe() {
+    return this.#device.describe();
+  }
+  setFeature(feature: FeatureName, on: boolean) {
+    return this.#device.setFeature(feature, on);
+  }
+  setAccess(mode: AccessMode) {
+    return this.#device.setAccess(mode);
+  }
+  allow(accountId: string) {
+    return this.#device.allow(accountId);
+  }
+  disallow(accountId: string) {
+    return this.#device.disallow(accountId);
+  }
+  forgetPerson(accountId: string) {
+    return this.#device.forgetPerson(accountId);
+  }
+  rotateUpdateSecret() {
+    return this.#device.rotateUpdateSecret();
+  }
+  updateAddresses(update: AddressUpdate) {
+    return this.#device.updateAddresses(update);
+  }
+  records() {
+    return this.#device.records();
+  }
+  issueDoorCode(accountId: string, nonceHash: string) {
+    return this.#device.issueDoorCode(accountId, nonceHash);
+  }
+  unregister() {
+    return this.#device.unregister();
+  }
+
+  override fetch(request: Request): Promise<Response> {
+    return this.#device.fetch(request);
+  }
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    return this.#device.onMessage(socketOf(socket), message);
+  }
+  override webSocketClose(socket: WebSocket): Promise<void> {
+    return this.#device.onClose(socketOf(socket));
+  }
+  override webSocketError(socket: WebSocket): Promise<void> {
+    return this.#device.onClose(socketOf(socket));
+  }
+  override alarm(): Promise<void> {
+    return this.#device.onAlarm();
+  }
+}
+
+function contextOf(state: DurableObjectState, env: Env): DeviceContext {
+  return {
+    deviceId: state.id.name ?? "",
+    sql: sqlOf(state),
+    sockets: socketsOf(state),
+    clock: systemClock,
+    random: systemRandom,
+    keys: new R2KeyStore(env.KEYS),
+    wakeAt: (at) => {
+      // The write is coalesced and covered by the output gate; nothing leaves before it is durable.
+      if (at === null) void state.storage.deleteAlarm();
+      else void state.storage.setAlarm(at);
+    },
+    deleteAll: () => state.storage.deleteAll(),
+  };
+}
+
+function sqlOf(state: DurableObjectState): ObjectSql {
+  return {
+    all: (query, ...params) => state.storage.sql.exec(query, ...params).toArray() as never,
+    run: (query, ...params) => {
+      state.storage.sql.exec(query, ...params);
+    },
+    transaction: (work) => state.storage.transactionSync(work),
+  };
+}
+
+const known = new WeakMap<WebSocket, Socket>();
+
+/** One wrapper per WebSocket, so that logic may compare sockets by identity. */
+function socketOf(socket: WebSocket): Socket {
+  let wrapped = known.get(socket);
+  if (wrapped === undefined) {
+    wrapped = {
+      send: (data) => socket.send(data),
+      close: (code, reason) => socket.close(code, reason),
+      attachment: () => socket.deserializeAttachment(),
+      attach: (value) => socket.serializeAttachment(value),
+    };
+    known.set(socket, wrapped);
+  }
+  return wrapped;
+}
+
+function socketsOf(state: DurableObjectState): Sockets {
+  return {
+    accept(_request, tags, attachment) {
+      const { 0: client, 1: server } = new WebSocketPair();
+      state.acceptWebSocket(server, [...tags]);
+      server.serializeAttachment(attachment);
+      return new Response(null, { status: 101, webSocket: client });
+    },
+    tagged: (tag) =>
+      state
+        .getWebSockets(tag)
+        .filter((socket) => socket.readyState === WebSocket.OPEN)
+        .map(socketOf),
+  };
+}

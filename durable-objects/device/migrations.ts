@@ -1,0 +1,40 @@
+/** The object's tables. Append-only: a released step never changes; each column is in db/data-map/device.ts. */
+
+import type { ObjectSql } from "./context.ts";
+
+const steps: readonly string[] = [
+  `CREATE TABLE registration (
+     device_id TEXT PRIMARY KEY, account_id TEXT NOT NULL, public_key TEXT NOT NULL,
+     label TEXT NOT NULL, access_mode TEXT NOT NULL, created_at INTEGER NOT NULL);
+   CREATE TABLE feature (name TEXT PRIMARY KEY, since INTEGER NOT NULL);
+   CREATE TABLE guest (account_id TEXT PRIMARY KEY);
+   CREATE TABLE connection (row INTEGER PRIMARY KEY CHECK (row = 1), record_sealed TEXT NOT NULL,
+     expires_at INTEGER);
+   CREATE TABLE name_record (row INTEGER PRIMARY KEY CHECK (row = 1), addresses_sealed TEXT,
+     update_secret_hash TEXT, changed_at INTEGER);
+   CREATE TABLE door_code (code_hash TEXT PRIMARY KEY, nonce_hash TEXT NOT NULL,
+     account_id TEXT NOT NULL, expires_at INTEGER NOT NULL);
+   CREATE TABLE door_session (token_hash TEXT PRIMARY KEY, account_id TEXT NOT NULL,
+     expires_at INTEGER NOT NULL)`,
+];
+
+/** True when this object holds a device; never creates a table. */
+export function isRegistered(sql: ObjectSql): boolean {
+  return (
+    sql.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'registration'")
+      .length === 1
+  );
+}
+
+/** Brings the tables up to date; each step once, in order. */
+export function migrate(sql: ObjectSql): void {
+  sql.transaction(() => {
+    sql.run("CREATE TABLE IF NOT EXISTS migration (step INTEGER PRIMARY KEY)");
+    const done = sql.all<{ step: number }>("SELECT step FROM migration").length;
+    if (done > steps.length) throw new Error("this object was written by a newer version");
+    for (let step = done; step < steps.length; step++) {
+      for (const statement of (steps[step] as string).split(";")) sql.run(statement);
+      sql.run("INSERT INTO migration (step) VALUES (?)", step);
+    }
+  });
+}

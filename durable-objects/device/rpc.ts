@@ -1,0 +1,117 @@
+/**
+ * What the edge may ask of a device's object. Plain data in, tagged results out; error classes do
+ * not cross this boundary. `fetch` is for streams and WebSocket upgrades only (see Way).
+ */
+
+export const featureNames = ["name", "link"] as const;
+export type FeatureName = (typeof featureNames)[number];
+
+export const accessModes = ["owner", "listed", "everyone"] as const;
+export type AccessMode = (typeof accessModes)[number];
+
+export interface Registration {
+  readonly deviceId: string;
+  readonly accountId: string;
+  /** Ed25519 public key, base64url of 32 bytes. */
+  readonly publicKey: string;
+  readonly label: string;
+}
+
+/** Everything the owner may see of a device. */
+export interface DeviceDescription {
+  readonly id: string;
+  readonly accountId: string;
+  readonly label: string;
+  readonly createdAt: number;
+  readonly features: Readonly<Record<FeatureName, boolean>>;
+  readonly access: { readonly mode: AccessMode; readonly people: readonly string[] };
+  /** The current connection; null when there is none on record. */
+  readonly connection: ConnectionDescription | null;
+  /** Null while the name is off. */
+  readonly name: NameDescription | null;
+}
+
+export interface ConnectionDescription {
+  readonly online: boolean;
+  /** When it connected, or when it was last seen if it is offline. */
+  readonly since: number;
+  readonly address: string | null;
+  readonly agent: string;
+}
+
+export interface NameDescription {
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  /** Null until the first address. */
+  readonly changedAt: number | null;
+  readonly hasUpdateSecret: boolean;
+}
+
+/** One call of the dyndns2 protocol for one host. `keep` leaves a family as it is. */
+export interface AddressUpdate {
+  /** The update secret as the client sent it; null when the device's own socket speaks. */
+  readonly secret: string | null;
+  readonly ipv4: AddressChange;
+  readonly ipv6: AddressChange;
+}
+export type AddressChange = { readonly set: string } | "clear" | "keep";
+
+export type UpdateVerdict = "good" | "nochg" | "badauth" | "nohost" | "abuse" | "911";
+
+export interface UpdateResult {
+  readonly verdict: UpdateVerdict;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  /** Seconds to wait before the next try; only with `911`. */
+  readonly retryAfter?: number;
+}
+
+export interface NameRecords {
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+}
+
+export type DoorCodeResult =
+  | { readonly kind: "code"; readonly code: string }
+  | { readonly kind: "forbidden" }
+  | { readonly kind: "off" };
+
+/** The remote surface of a device. Every method answers null or `false` for a device that is gone. */
+export interface DeviceRpc {
+  register(registration: Registration): Promise<void>;
+  describe(): Promise<DeviceDescription | null>;
+  /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */
+  setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null>;
+  setAccess(mode: AccessMode): Promise<DeviceDescription | null>;
+  allow(accountId: string): Promise<DeviceDescription | null>;
+  disallow(accountId: string): Promise<DeviceDescription | null>;
+  /** Removes every trace of a person: the list entry, door codes and door visits. */
+  forgetPerson(accountId: string): Promise<void>;
+  /** Makes a new update secret and forgets the old one; null while the name is off. */
+  rotateUpdateSecret(): Promise<string | null>;
+  updateAddresses(update: AddressUpdate): Promise<UpdateResult>;
+  /** What DNS answers; null while the name is off. */
+  records(): Promise<NameRecords | null>;
+  /** A one-time code that lets `accountId` through the door in the browser that holds the nonce. */
+  issueDoorCode(accountId: string, nonceHash: string): Promise<DoorCodeResult>;
+  /** Closes every socket and drops the whole store. */
+  unregister(): Promise<void>;
+}
+
+/** A device's remote surface plus the streams. */
+export interface DeviceStub extends DeviceRpc {
+  /** `request` carries the header `x-latchkey-way`, set by the edge alone. */
+  fetch(request: Request): Promise<Response>;
+}
+
+/**
+ * Why a request comes to the object. The edge deletes every inbound `x-latchkey-*` header before it
+ * sets its own.
+ * - `agent`: the device's own socket; `Authorization: Bearer <assertion>`
+ * - `watch`: the owner's console follows the live state
+ * - `door`: a visitor's request through Link
+ */
+export type Way = "agent" | "watch" | "door";
+export const wayHeader = "x-latchkey-way";
+/** The visitor's or device's address as the edge sees it. */
+export const peerHeader = "x-latchkey-peer";

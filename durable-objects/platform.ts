@@ -1,0 +1,37 @@
+/** Cloudflare's clock, chance and key store behind the small interfaces of db/primitives.ts. */
+
+import type { Clock, KeyName, KeyStore, Random } from "../db/primitives.ts";
+
+export const systemClock: Clock = { now: () => Date.now() };
+
+export const systemRandom: Random = {
+  bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+};
+
+/** Keys in R2: strongly consistent, without history; a deleted value is gone at once. */
+export class R2KeyStore implements KeyStore {
+  readonly #bucket: R2Bucket;
+
+  constructor(bucket: R2Bucket) {
+    this.#bucket = bucket;
+  }
+
+  async get(name: KeyName): Promise<Uint8Array<ArrayBuffer> | null> {
+    const object = await this.#bucket.get(name);
+    return object === null ? null : new Uint8Array(await object.arrayBuffer());
+  }
+
+  async getOrCreate(name: KeyName): Promise<Uint8Array<ArrayBuffer>> {
+    const existing = await this.get(name);
+    if (existing !== null) return existing;
+    // Only the first of two writers wins; the other reads what the first wrote.
+    await this.#bucket.put(name, systemRandom.bytes(32), { onlyIf: { etagDoesNotMatch: "*" } });
+    const key = await this.get(name);
+    if (key === null) throw new Error("the key store lost a key that was just written");
+    return key;
+  }
+
+  async destroy(name: KeyName): Promise<void> {
+    await this.#bucket.delete(name);
+  }
+}

@@ -1,0 +1,79 @@
+/** Every limit of Latchkey in one place: what it bounds in its name, its unit last. */
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+export const limits = {
+  // Periods of the data map
+  sessionIdleMs: 30 * DAY,
+  sessionMaxMs: 90 * DAY,
+  challengeMs: 15 * MINUTE,
+  challengeAttempts: 5,
+  enrolmentMs: 10 * MINUTE,
+  enrolmentIntervalMs: 5 * SECOND,
+  heldLabelMs: 180 * DAY,
+  connectionAfterOfflineMs: DAY,
+  ledgerMs: 210 * DAY,
+  doorCodeMs: MINUTE,
+  doorSessionMs: 12 * HOUR,
+  personKeyCacheMs: MINUTE,
+
+  // Requests to the console and the API
+  requestBodyBytes: 64 * 1024,
+  passwordMinLength: 10,
+  passwordMaxLength: 256,
+  devicesPerAccount: 100,
+  peoplePerDevice: 50,
+  enrolmentsPendingPerAddress: 20,
+
+  // Guessing
+  signInPerAccount: 10,
+  signInPerNetwork: 30,
+  signInWindowMs: 10 * MINUTE,
+  mailPerAddress: 5,
+  mailPerNetwork: 20,
+  mailWindowMs: HOUR,
+  userCodePerAccount: 10,
+  userCodeWindowMs: 10 * MINUTE,
+  badauthPerNetwork: 10,
+  badauthWindowMs: MINUTE,
+
+  // Name
+  updateHosts: 20,
+  updateChangesPerFamily: 10,
+  updateWindowMs: 10 * MINUTE,
+  updateQueryBytes: 4096,
+  addressTtlSeconds: 60,
+  zoneTtlSeconds: 3600,
+  negativeTtlSeconds: 60,
+  labelCacheMs: 30 * SECOND,
+  labelCacheEntries: 10_000,
+  dnsMessageBytes: 4096,
+
+  // Link (both ends)
+  linkFrameBytes: 64 * 1024,
+  linkMessageBytes: 256 * 1024,
+  linkHeadBytes: 64 * 1024,
+  linkHeaders: 256,
+  linkPathBytes: 16 * 1024,
+  linkStreamWindowBytes: 256 * 1024,
+  linkConnectionWindowBytes: 8 * 1024 * 1024,
+  linkStreams: 256,
+  linkHeadMs: 60 * SECOND,
+  linkHoldOfflineMs: 5 * SECOND,
+  linkBufferedBytes: 512 * 1024,
+  agentPingMs: 25 * SECOND,
+  agentStaleMs: 75 * SECOND,
+  agentBackoffMinMs: 500,
+  agentBackoffMaxMs: 30 * SECOND,
+  agentAssertionMs: MINUTE,
+  agentOpenMs: 20 * SECOND,
+
+  // Sweeps
+  sweepBatchRows: 1000,
+  sweepBatchesPerRun: 20,
+  sweepLeaseMs: 2 * MINUTE,
+  erasureStepsPerRun: 200,
+} as const;

@@ -1,0 +1,144 @@
+/**
+ * The edge on this machine: one workerd with D1, Durable Objects and R2 in a folder, as fast as the
+ * runtime itself (docs/decisions/local-serving.md). `npm start`, the tests and the benchmarks use it.
+ */
+
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { applyMigrations, type MigrationFile } from "../../db/migrate.ts";
+import { useTruePeers } from "./workerd-config.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const CRON_EVERY_MS = 60_000;
+
+export interface EdgeOptions {
+  /** Where D1, objects and R2 keep their files. */
+  readonly data: string;
+  readonly port: number;
+  /** Overrides of wrangler.toml's `[vars]`. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Region databases besides `DB_HOME`. */
+  readonly databases?: readonly string[];
+  /** Fires the cron trigger once a minute, as the platform would. */
+  readonly crons?: boolean;
+}
+
+export interface Edge {
+  readonly origin: string;
+  /** Runs the scheduled handler now. */
+  sweep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+let patched = false;
+
+/** Starts the edge; the promise resolves when it answers. */
+export async function startEdge(options: EdgeOptions): Promise<Edge> {
+  if (!patched) useTruePeers();
+  patched = true;
+  await mkdir(options.data, { recursive: true });
+  const databases = ["DIRECTORY", "DB_HOME", ...(options.databases ?? [])];
+  const origin = `http://localhost:${options.port}`;
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      log: new Log(LogLevel.ERROR),
+      host: "127.0.0.1",
+      port: 0,
+      cf: false,
+      telemetry: { enabled: false },
+      resourcePersistencePath: options.data,
+      workers: [
+        {
+          name: "latchkey",
+          modules: [...(await bundle())],
+          compatibilityDate: "2026-08-01",
+          compatibilityFlags: ["nodejs_compat"],
+          bindings: { ...defaults(origin), ...options.variables },
+          d1Databases: Object.fromEntries(databases.map((name) => [name, name.toLowerCase()])),
+          r2Buckets: { KEYS: "keys" },
+          durableObjects: {
+            DEVICES: { className: "DeviceObject", useSQLite: true },
+            LIMITER: { className: "LimiterObject", useSQLite: true },
+          },
+          unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
+        },
+      ],
+    }),
+  );
+  await miniflare.ready;
+  for (const name of databases) {
+    const database = await miniflare.getD1Database(name);
+    await applyMigrations(
+      async (statement, ...parameters) =>
+        (
+          await database
+            .prepare(statement)
+            .bind(...parameters)
+            .all()
+        ).results,
+      await migrationFiles(name === "DIRECTORY" ? "directory" : "region"),
+    );
+  }
+  const worker = await miniflare.getWorker();
+  const sweep = async () => void (await worker.scheduled({ cron: "* * * * *" }));
+  const timer = options.crons ? setInterval(() => void sweep().catch(report), CRON_EVERY_MS) : null;
+  return {
+    origin,
+    sweep,
+    async close() {
+      if (timer !== null) clearInterval(timer);
+      await miniflare.dispose();
+    },
+  };
+}
+
+function report(error: unknown): void {
+  console.error(`The sweep did not run: ${error instanceof Error ? error.message : error}`);
+}
+
+function defaults(origin: string): Record<string, string> {
+  return {
+    ORIGIN: origin,
+    LINK_ZONE: "link.localhost",
+    DDNS_ZONE: "ddns.test",
+    REGIONS: "home:At_home:DB_HOME",
+    SOURCE_ADDRESS: "socket",
+    ALLOW_SPECIAL_ADDRESSES: "yes",
+    MAIL_FROM: "Latchkey <keys@latchkey.test>",
+  };
+}
+
+/** The worker as one module plus its wasm, as wrangler would build it. */
+async function bundle() {
+  const result = await build({
+    entryPoints: [join(ROOT, "workers/index.ts")],
+    bundle: true,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*", "*.wasm"],
+    jsx: "automatic",
+    jsxImportSource: "hono/jsx",
+    minify: true,
+    keepNames: true,
+    write: false,
+    absWorkingDir: ROOT,
+    outdir: "out",
+    logLevel: "error",
+    plugins: [],
+  });
+  const [script] = result.outputFiles;
+  if (script === undefined) throw new Error("the worker did not build");
+  return [{ type: "ESModule" as const, path: "index.js", contents: script.text }];
+}
+
+/** The migration files of one kind of database, in order. */
+export async function migrationFiles(kind: "directory" | "region"): Promise<MigrationFile[]> {
+  const folder = join(ROOT, "db/migrations", kind);
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
+  return await Promise.all(
+    names.map(async (name) => ({ name, sql: await readFile(join(folder, name), "utf8") })),
+  );
+}

@@ -1,0 +1,25 @@
+/**
+ * The route table: every path of Latchkey, and the service that answers it. A request whose host is
+ * a device's door goes to Link; everything else is found below.
+ */
+
+import { labelUnder } from "../protocol/names.ts";
+import { type Ctx, onError, service } from "./http.ts";
+import { link } from "./link/routes.ts";
+import type { Ports } from "./ports.ts";
+import { problemResponse } from "./problem.ts";
+
+export const app = service();
+app.onError((error, c) => onError(error, c as Ctx));
+app.notFound(() => problemResponse("not-found"));
+app.get("/healthz", (c) => c.text("ok"));
+
+/** Answers one request. `ports` is all it may use of the world. */
+export function handle(request: Request, ports: Ports): Response | Promise<Response> {
+  const host = new URL(request.url).hostname;
+  const zone = ports.config.linkZone;
+  if (host === zone || host.endsWith(`.${zone}`)) {
+    return link(request, ports, labelUnder(host, zone));
+  }
+  return app.fetch(request, ports);
+}

@@ -1,0 +1,103 @@
+/** The operator's configuration: read once at start, refused with a sentence when it is wrong. */
+
+import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
+
+/**
+ * Where a client's address is read from.
+ * - `edge`: `CF-Connecting-IP`, which Cloudflare sets; anywhere else a client could forge it
+ * - `socket`: the peer of the TCP connection
+ * - `trusted-proxy`: the last `X-Forwarded-For` entry, when the peer is one of `trustedProxies`
+ */
+export type SourceAddressPolicy = "edge" | "socket" | "trusted-proxy";
+
+export interface RegionConfig {
+  readonly id: RegionId;
+  readonly title: string;
+  /** The D1 binding on Cloudflare; the file name on Deno. */
+  readonly database: string;
+  /** Durable Object jurisdiction, e.g. `eu`; null for none. */
+  readonly jurisdiction: string | null;
+}
+
+export interface Config {
+  /** The console's and API's origin, e.g. `https://latchkey.example`. */
+  readonly origin: string;
+  /** `<label>.<linkZone>` is a device's door; without port. */
+  readonly linkZone: string;
+  /** `<label>.<ddnsZone>` is a device's name. */
+  readonly ddnsZone: string;
+  readonly regions: readonly RegionConfig[];
+  readonly sourceAddress: SourceAddressPolicy;
+  readonly trustedProxies: readonly string[];
+  /** Lets documentation and loopback addresses into DNS, for tests and trying out. */
+  readonly allowSpecialAddresses: boolean;
+  readonly mailFrom: string;
+  /** `smtp://user:password@host:port`; null: no mail can be sent. */
+  readonly smtpUrl: string | null;
+  /** The development page of `npm start` that shows sent mails; null in production. */
+  readonly mailPage: string | null;
+}
+
+export type Variables = Readonly<Record<string, unknown>>;
+
+/** Reads the configuration from platform variables (wrangler.toml `[vars]`, the environment). */
+export function readConfig(variables: Variables): Config {
+  const origin = new URL(text(variables, "ORIGIN")).origin;
+  return {
+    origin,
+    linkZone: zone(variables, "LINK_ZONE"),
+    ddnsZone: zone(variables, "DDNS_ZONE"),
+    regions: regions(text(variables, "REGIONS")),
+    sourceAddress: oneOf(variables, "SOURCE_ADDRESS", ["edge", "socket", "trusted-proxy"]),
+    trustedProxies: optional(variables, "TRUSTED_PROXIES")?.split(/[\s,]+/) ?? [],
+    allowSpecialAddresses: optional(variables, "ALLOW_SPECIAL_ADDRESSES") === "yes",
+    mailFrom: text(variables, "MAIL_FROM"),
+    smtpUrl: optional(variables, "SMTP_URL"),
+    mailPage: optional(variables, "MAIL_PAGE"),
+  };
+}
+
+function optional(variables: Variables, name: string): string | null {
+  const value = variables[name];
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function text(variables: Variables, name: string): string {
+  const value = optional(variables, name);
+  if (value === null) throw new Error(`The variable ${name} is missing.`);
+  return value;
+}
+
+function oneOf<T extends string>(variables: Variables, name: string, values: readonly T[]): T {
+  const value = text(variables, name);
+  const found = values.find((candidate) => candidate === value);
+  if (found === undefined) throw new Error(`${name} must be one of ${values.join(", ")}.`);
+  return found;
+}
+
+function zone(variables: Variables, name: string): string {
+  const value = text(variables, name).toLowerCase().replace(/\.$/, "");
+  if (!/^([a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}$/.test(value)) {
+    throw new Error(`${name} must be a domain name without a port.`);
+  }
+  return value;
+}
+
+/** `home:Home:DB_HOME[:jurisdiction]`, separated by spaces or commas; `_` in a title is a space. */
+function regions(value: string): RegionConfig[] {
+  return value.split(/[\s,]+/).map((entry) => {
+    const [id, title, database, jurisdiction] = entry.split(":");
+    if (!id || !REGION_PATTERN.test(id) || !title || !database) {
+      throw new Error(
+        `REGIONS has a bad entry "${entry}"; it reads id:Title:DATABASE[:jurisdiction].`,
+      );
+    }
+    return { id, title: title.replaceAll("_", " "), database, jurisdiction: jurisdiction ?? null };
+  });
+}
+
+/** The origin of a device's door: the console's scheme and port, the Link zone's host. */
+export function doorOrigin(config: Config, label: string): string {
+  const { protocol, port } = new URL(config.origin);
+  return `${protocol}//${label}.${config.linkZone}${port === "" ? "" : `:${port}`}`;
+}

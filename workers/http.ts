@@ -1,0 +1,36 @@
+/**
+ * The front door of every HTTP service: one typed Hono app, validation that refuses unknown fields,
+ * and one place where a failure becomes `application/problem+json`.
+ */
+
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { Ports } from "./ports.ts";
+import { Problem, problemResponse } from "./problem.ts";
+
+export type AppEnv = { Bindings: Ports; Variables: { accountId: string; sessionId: string } };
+export type Ctx = Context<AppEnv>;
+
+/** A service's app: bad input is a problem, never an exception. */
+export function service(): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const issue = result.error.issues[0];
+      const unknown = issue?.code === "unrecognized_keys";
+      return problemResponse(unknown ? "unknown-field" : "bad-request", issue?.path.join("."));
+    },
+  });
+  return app;
+}
+
+/** Turns whatever was thrown into a response; what we did not foresee says nothing of itself. */
+export function onError(error: Error, c: Ctx): Response {
+  if (error instanceof Problem) return problemResponse(error.code, error.field);
+  if (error instanceof HTTPException) {
+    return problemResponse(error.status === 403 ? "cross-site" : "bad-request");
+  }
+  c.env.log({ event: "internal-error", code: error.name });
+  return problemResponse("internal");
+}

@@ -1,0 +1,104 @@
+/** The entry on Cloudflare: builds the ports from the platform's bindings and hands requests to app.ts. */
+
+import { drizzle } from "drizzle-orm/d1";
+import type { Db } from "../db/db.ts";
+import { Directory } from "../db/directory.ts";
+import { Sealer } from "../db/seal.ts";
+import type { DeviceObject } from "../durable-objects/device/index.ts";
+import type { DeviceStub } from "../durable-objects/device/rpc.ts";
+import type { LimiterObject } from "../durable-objects/limiter/index.ts";
+import { R2KeyStore, systemClock, systemRandom } from "../durable-objects/platform.ts";
+import { regionOf } from "../protocol/ids.ts";
+import { handle } from "./app.ts";
+import { readConfig } from "./config.ts";
+import { egressGate, smtpTransport } from "./egress/egress.ts";
+import { clientAddress } from "./peer.ts";
+import type { Limits, Ports } from "./ports.ts";
+
+export { DeviceObject } from "../durable-objects/device/index.ts";
+export { LimiterObject } from "../durable-objects/limiter/index.ts";
+
+export interface Env {
+  readonly DIRECTORY: D1Database;
+  readonly KEYS: R2Bucket;
+  readonly DEVICES: DurableObjectNamespace<DeviceObject>;
+  readonly LIMITER: DurableObjectNamespace<LimiterObject>;
+  readonly [variable: string]: unknown;
+}
+
+const LEDGER_PREFIX = "ledger/";
+const built = new WeakMap<Env, Omit<Ports, "background" | "peer">>();
+
+/** Everything that outlives a request; built once an isolate, holds no I/O promise. */
+function portsOf(env: Env): Omit<Ports, "background" | "peer"> {
+  const existing = built.get(env);
+  if (existing !== undefined) return existing;
+  const config = readConfig(env);
+  const keys = new R2KeyStore(env.KEYS);
+  const sealer = new Sealer(keys, systemClock, systemRandom);
+  const databases = new Map(
+    config.regions.map((region) => [region.id, drizzle(env[region.database] as D1Database) as Db]),
+  );
+  const directory = new Directory(drizzle(env.DIRECTORY) as Db, keys, systemClock);
+  const egress = egressGate({ mail: smtpTransport(config.smtpUrl) });
+  const ports: Omit<Ports, "background" | "peer"> = {
+    config,
+    regions: {
+      ids: config.regions.map((region) => region.id),
+      default: (config.regions[0] as { id: string }).id,
+      db: (id) => databases.get(regionOf(id) ?? id) ?? null,
+    },
+    directory,
+    devices: { get: (deviceId) => deviceStub(env, config, deviceId) },
+    keys,
+    sealer,
+    ledger: {
+      put: async (id, text) => void (await env.KEYS.put(LEDGER_PREFIX + id, text)),
+      get: async (id) => (await (await env.KEYS.get(LEDGER_PREFIX + id))?.text()) ?? null,
+      list: async () =>
+        (await env.KEYS.list({ prefix: LEDGER_PREFIX })).objects.map((object) =>
+          object.key.slice(LEDGER_PREFIX.length),
+        ),
+      delete: (id) => env.KEYS.delete(LEDGER_PREFIX + id),
+    },
+    limits: limitsOf(env, directory),
+    egress,
+    mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
+    clock: systemClock,
+    random: systemRandom,
+    log: (line) => console.log(JSON.stringify(line)),
+  };
+  built.set(env, ports);
+  return ports;
+}
+
+function deviceStub(env: Env, config: Ports["config"], deviceId: string): DeviceStub {
+  const region = config.regions.find((candidate) => candidate.id === regionOf(deviceId));
+  const namespace =
+    region?.jurisdiction == null
+      ? env.DEVICES
+      : env.DEVICES.jurisdiction(region.jurisdiction as DurableObjectJurisdiction);
+  return namespace.getByName(deviceId) as unknown as DeviceStub;
+}
+
+/** The platform remembers object names, so a subject (an address, an account) is named by its hash. */
+function limitsOf(env: Env, directory: Directory): Limits {
+  return {
+    take: async (kind, subject, max, windowMs) => {
+      const name = await directory.hash("limit", `${kind}:${subject}`);
+      return await env.LIMITER.getByName(name).take(max, windowMs);
+    },
+  };
+}
+
+export default {
+  async fetch(request, env, context) {
+    const shared = portsOf(env);
+    const socketPeer = (request.cf as { clientIp?: string } | undefined)?.clientIp ?? null;
+    return (await handle(request as unknown as Request, {
+      ...shared,
+      peer: clientAddress(shared.config, request.headers as unknown as Headers, socketPeer),
+      background: (work) => context.waitUntil(work),
+    })) as never;
+  },
+} satisfies ExportedHandler<Env>;

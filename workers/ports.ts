@@ -1,0 +1,86 @@
+/**
+ * Ports: the few things a service may use of the outside world. `c.env` is `Ports`; only the two
+ * entries (index.ts on Cloudflare, deno.ts on Deno) build them, and tests build their own.
+ */
+
+import type { BaseSQLiteDatabase } from "drizzle-orm/sqlite-core";
+import type { EgressRecipient, egressMap, logMap } from "../db/data-map/outside.ts";
+import type { Db } from "../db/db.ts";
+import type { Directory } from "../db/directory.ts";
+import type { Clock, KeyStore, Random } from "../db/primitives.ts";
+import type { Sealer } from "../db/seal.ts";
+import type { DeviceStub } from "../durable-objects/device/rpc.ts";
+import type { RegionId } from "../protocol/ids.ts";
+import type { Config } from "./config.ts";
+
+export type { Clock, Db, KeyStore, Random };
+export type AnyDb = BaseSQLiteDatabase<"async", unknown>;
+
+/** Region databases, each bound to its region: an id finds its own and no other. */
+export interface Regions {
+  readonly ids: readonly RegionId[];
+  readonly default: RegionId;
+  /** The database that holds the rows of `id` (an identifier or a region); null when unknown. */
+  db(id: string): Db | null;
+}
+
+export interface Devices {
+  /** The object of `deviceId`. Asking for a stub creates nothing; calling it does. */
+  get(deviceId: string): DeviceStub;
+}
+
+/** Objects beside the keys: proofs of erasure. No history, names hold random identifiers only. */
+export interface Ledger {
+  put(id: string, text: string): Promise<void>;
+  get(id: string): Promise<string | null>;
+  list(): Promise<string[]>;
+  delete(id: string): Promise<void>;
+}
+
+/** Counts tries in memory of one object per key; nothing is stored. */
+export interface Limits {
+  /** Counts one try of `subject`; false when `max` within `windowMs` is used up. */
+  take(kind: string, subject: string, max: number, windowMs: number): Promise<boolean>;
+}
+
+export interface MailMessage {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** The gate that everything leaving the house passes: a recipient and fields the data map names. */
+export interface Egress {
+  send<R extends EgressRecipient>(
+    recipient: R,
+    fields: { readonly [F in (typeof egressMap)[R]["fields"][number]]: string },
+  ): Promise<void>;
+}
+
+export interface Mail {
+  /** Hands the message to the relay; rejects when the relay refuses. */
+  send(message: MailMessage): Promise<void>;
+}
+
+/** Writes one line of the fields that the data map declares, and no other. */
+export type Log = (line: { readonly [F in keyof typeof logMap]?: string | number }) => void;
+
+export interface Ports {
+  readonly config: Config;
+  readonly regions: Regions;
+  readonly directory: Directory;
+  readonly devices: Devices;
+  readonly keys: KeyStore;
+  readonly sealer: Sealer;
+  readonly ledger: Ledger;
+  readonly limits: Limits;
+  readonly mail: Mail;
+  readonly egress: Egress;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Keeps `work` alive after the response. */
+  readonly background: (work: Promise<unknown>) => void;
+  /** The client's address as the configured source policy sees it; null when there is none. */
+  readonly peer: string | null;
+}

@@ -1,0 +1,53 @@
+/** Every problem this service reports (RFC 9457), in one exhaustive table; unknown errors leak nothing. */
+
+export const problems = {
+  "bad-request": { status: 400, title: "The request is not understood" },
+  "unknown-field": { status: 400, title: "The request has a field that is not known" },
+  "not-signed-in": { status: 401, title: "Sign in first" },
+  "bad-credentials": { status: 401, title: "The address or the password is not right" },
+  "cross-site": { status: 403, title: "This request did not come from a page of ours" },
+  forbidden: { status: 403, title: "You may not do this" },
+  "not-found": { status: 404, title: "There is nothing here" },
+  "method-not-allowed": { status: 405, title: "This address does not take that method" },
+  "label-taken": { status: 409, title: "This name is taken or was given up lately" },
+  "label-syntax": {
+    status: 422,
+    title:
+      "A name has 3 to 63 letters a–z, digits or hyphens, and starts and ends without a hyphen",
+  },
+  "label-reserved": { status: 422, title: "This name is reserved" },
+  "feature-off": { status: 409, title: "This feature is off; switch it on first" },
+  "link-expired": { status: 410, title: "This link was used or is too old; ask for a new one" },
+  "code-expired": { status: 410, title: "This code is wrong or too old" },
+  "body-too-large": { status: 413, title: "The request is too large" },
+  "password-weak": { status: 422, title: "This password is too short or too common" },
+  "address-syntax": { status: 422, title: "This is not an e-mail address" },
+  "region-unknown": { status: 422, title: "This region is not offered" },
+  "too-many": { status: 422, title: "You have as many of these as you can have" },
+  "too-many-tries": { status: 429, title: "Too many tries; wait a little" },
+  "mail-failed": { status: 503, title: "The mail could not be sent; try again in a minute" },
+  unavailable: { status: 503, title: "This part is not available right now; try again" },
+  internal: { status: 500, title: "Something went wrong on our side" },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** A refusal on its way to the front door, where http.ts turns it into problem+json or a page. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  /** The field it is about, for a form to stand beside. */
+  readonly field: string | undefined;
+
+  constructor(code: ProblemCode, field?: string) {
+    super(code);
+    this.code = code;
+    this.field = field;
+  }
+}
+
+/** RFC 9457 response for `code`. */
+export function problemResponse(code: ProblemCode, field?: string): Response {
+  const { status, title } = problems[code];
+  const body = JSON.stringify({ type: `/problems#${code}`, title, status, code, field });
+  return new Response(body, { status, headers: { "content-type": "application/problem+json" } });
+}
