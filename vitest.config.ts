@@ -2,12 +2,28 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { migrationFiles } from "./scripts/local/edge.ts";
 
+/** A project that speaks to running programs over the network. */
+function running(name: string, timeoutMs: number) {
+  return {
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      testTimeout: timeoutMs,
+      hookTimeout: timeoutMs,
+    },
+  };
+}
+
 /**
- * Three projects: `unit` (pure code, in Node), `edge` (inside workerd, with D1, objects and R2),
- * `integration` (a whole running edge, spoken to over HTTP).
+ * - `unit`: pure code, in Node
+ * - `edge`: inside workerd, with D1, objects and R2
+ * - `integration`: a whole running edge, spoken to over HTTP
+ * - `contract`: one suite over every runtime (workerd, Deno)
+ * - `clients`, `browser`: real peers from the system's packages (`npm run test:clients`, `test:browser`)
  */
 export default defineConfig({
   test: {
+    maxWorkers: 2,
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/*.test.ts"] } },
       {
@@ -30,14 +46,10 @@ export default defineConfig({
           setupFiles: ["test/edge/setup.ts"],
         },
       },
-      {
-        test: {
-          name: "integration",
-          include: ["test/integration/**/*.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
+      running("integration", 120_000),
+      running("contract", 120_000),
+      running("clients", 60_000),
+      running("browser", 120_000),
     ],
   },
 });
