@@ -1,0 +1,153 @@
+/**
+ * Ports for tests inside workerd: the real databases, keys and objects of `env`, and a clock, mail,
+ * log and egress that the test holds in its hand. Nothing here reaches the network.
+ */
+
+import { drizzle } from "drizzle-orm/d1";
+import type { Db } from "../../db/db.ts";
+import { Directory } from "../../db/directory.ts";
+import type { Clock, Random } from "../../db/primitives.ts";
+import { Sealer } from "../../db/seal.ts";
+import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
+import { Window } from "../../durable-objects/limiter/window.ts";
+import { R2KeyStore, systemRandom } from "../../durable-objects/platform.ts";
+import { type RegionId, regionOf } from "../../protocol/ids.ts";
+import { type Config, readConfig } from "../../workers/config.ts";
+import { egressGate } from "../../workers/egress/egress.ts";
+import type { MailMessage, Ports } from "../../workers/ports.ts";
+
+/** A clock that stands still until it is told. */
+export class TestClock implements Clock {
+  time: number;
+
+  constructor(time = 1_800_000_000_000) {
+    this.time = time;
+  }
+
+  now(): number {
+    return this.time;
+  }
+
+  /** Moves the clock forward by `ms`. */
+  advance(ms: number): void {
+    this.time += ms;
+  }
+}
+
+export interface TestPortsOptions {
+  /** `env` of `cloudflare:workers`. */
+  readonly env: unknown;
+  readonly clock?: TestClock;
+  readonly random?: Random;
+  /** Overrides of wrangler.toml's `[vars]`. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Region databases besides those bound in `env`, by region. */
+  readonly databases?: Readonly<Record<RegionId, Db>>;
+  /** The client's address; `198.51.100.7` when not given. */
+  readonly peer?: string | null;
+  /** Replaces single ports. */
+  readonly replace?: Partial<Ports>;
+}
+
+export interface TestPorts {
+  readonly ports: Ports;
+  readonly clock: TestClock;
+  /** Mail that left, in order. While `failing`, the relay refuses. */
+  readonly mail: { readonly sent: MailMessage[]; failing: boolean };
+  readonly lines: Parameters<Ports["log"]>[0][];
+  /** Everything that left the house: the recipient and the fields. */
+  readonly egress: { recipient: string; fields: Readonly<Record<string, string>> }[];
+  /** Resolves when all background work is done; rejects when some of it failed. */
+  settle(): Promise<void>;
+}
+
+interface Bindings {
+  readonly DIRECTORY: D1Database;
+  readonly KEYS: R2Bucket;
+  readonly DEVICES: DurableObjectNamespace;
+  readonly [name: string]: unknown;
+}
+
+export function testPorts(options: TestPortsOptions): TestPorts {
+  const env = options.env as Bindings;
+  const clock = options.clock ?? new TestClock();
+  const random = options.random ?? systemRandom;
+  const config = readConfig({ ...env, ...options.variables });
+  const keys = new R2KeyStore(env.KEYS);
+  const mail = { sent: [] as MailMessage[], failing: false };
+  const lines: TestPorts["lines"] = [];
+  const left: TestPorts["egress"] = [];
+  const pending: Promise<unknown>[] = [];
+  const egress = egressGate({
+    mail: async (fields) => {
+      if (mail.failing) throw new Error("the relay refuses");
+      left.push({ recipient: "mail", fields });
+      mail.sent.push(fields as unknown as MailMessage);
+    },
+  });
+  const ports: Ports = {
+    config,
+    regions: regionsOf(env, config, options.databases ?? {}),
+    directory: new Directory(drizzle(env.DIRECTORY) as Db, keys, clock),
+    devices: { get: (id) => env.DEVICES.getByName(id) as unknown as DeviceStub },
+    keys,
+    sealer: new Sealer(keys, clock, random),
+    ledger: ledgerOf(env.KEYS),
+    limits: limitsOf(clock),
+    egress,
+    mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
+    clock,
+    random,
+    log: (line) => void lines.push(line),
+    background: (work) => void pending.push(work),
+    peer: options.peer === undefined ? "198.51.100.7" : options.peer,
+    ...options.replace,
+  };
+  const settle = async () => {
+    while (pending.length > 0) await Promise.all(pending.splice(0));
+  };
+  return { ports, clock, mail, lines, egress: left, settle };
+}
+
+function regionsOf(
+  env: Bindings,
+  config: Config,
+  extra: Readonly<Record<RegionId, Db>>,
+): Ports["regions"] {
+  const databases = new Map(
+    config.regions.map((region) => [
+      region.id,
+      extra[region.id] ?? (drizzle(env[region.database] as D1Database) as Db),
+    ]),
+  );
+  const ids = [...databases.keys()];
+  return {
+    ids,
+    default: ids[0] as RegionId,
+    db: (id) => databases.get(regionOf(id) ?? id) ?? null,
+  };
+}
+
+function ledgerOf(bucket: R2Bucket): Ports["ledger"] {
+  const prefix = "ledger/";
+  return {
+    put: async (id, text) => void (await bucket.put(prefix + id, text)),
+    get: async (id) => (await (await bucket.get(prefix + id))?.text()) ?? null,
+    list: async () =>
+      (await bucket.list({ prefix })).objects.map((object) => object.key.slice(prefix.length)),
+    delete: (id) => bucket.delete(prefix + id),
+  };
+}
+
+/** The limiter's own window on the test's clock: the object would count on the system's. */
+function limitsOf(clock: Clock): Ports["limits"] {
+  const windows = new Map<string, Window>();
+  return {
+    take: async (kind, subject, max, windowMs) => {
+      const key = `${kind}:${subject}`;
+      const window = windows.get(key) ?? new Window();
+      windows.set(key, window);
+      return window.take(max, windowMs, clock.now());
+    },
+  };
+}
