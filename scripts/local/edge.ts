@@ -27,6 +27,10 @@ export interface EdgeOptions {
 
 export interface Edge {
   readonly origin: string;
+  /** `<label>.<linkZone>` on the same port is a device's door. */
+  readonly linkZone: string;
+  /** `<label>.<ddnsZone>` is a device's name. */
+  readonly ddnsZone: string;
   /** Runs the scheduled handler now. */
   sweep(): Promise<void>;
   close(): Promise<void>;
@@ -41,6 +45,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   await mkdir(options.data, { recursive: true });
   const databases = ["DIRECTORY", "DB_HOME", ...(options.databases ?? [])];
   const origin = `http://localhost:${options.port}`;
+  const variables = { ...defaults(origin), ...options.variables };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       log: new Log(LogLevel.ERROR),
@@ -55,7 +60,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
           modules: [...(await bundle())],
           compatibilityDate: "2026-08-01",
           compatibilityFlags: ["nodejs_compat"],
-          bindings: { ...defaults(origin), ...options.variables },
+          bindings: variables,
           d1Databases: Object.fromEntries(databases.map((name) => [name, name.toLowerCase()])),
           r2Buckets: { KEYS: "keys" },
           durableObjects: {
@@ -86,6 +91,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const timer = options.crons ? setInterval(() => void sweep().catch(report), CRON_EVERY_MS) : null;
   return {
     origin,
+    linkZone: variables.LINK_ZONE as string,
+    ddnsZone: variables.DDNS_ZONE as string,
     sweep,
     async close() {
       if (timer !== null) clearInterval(timer);
