@@ -26,7 +26,7 @@ export const regionMap = {
     class: "credential",
     key: "account_id",
     erase: { by: "account_id" },
-    columns: { account_id: id, phc: secret, changed_at: time },
+    columns: { account_id: id, phc_sealed: sealed, changed_at: time },
   },
   session: {
     class: "session",
@@ -53,7 +53,7 @@ export const regionMap = {
       account_id: id,
       kind: state,
       contact_sealed: sealed,
-      phc: secret,
+      phc_sealed: sealed,
       expires_at: time,
     },
   },

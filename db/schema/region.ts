@@ -26,8 +26,11 @@ export const identifier = sqliteTable(
 
 export const password = sqliteTable("password", {
   accountId: text("account_id").primaryKey(),
-  /** PHC string of argon2id. */
-  phc: text().notNull(),
+  /**
+   * PHC string of argon2id, sealed under the person's key at `password.phc:<account>`: a stolen
+   * database gives nothing to guess against, and erasing the person ends it in every copy.
+   */
+  phcSealed: text("phc_sealed").notNull(),
   changedAt: integer("changed_at").notNull(),
 });
 
@@ -58,7 +61,8 @@ export const challenge = sqliteTable(
     accountId: text("account_id").notNull(),
     kind: text({ enum: ["sign-up"] }).notNull(),
     contactSealed: text("contact_sealed").notNull(),
-    phc: text().notNull(),
+    /** As in `password`, sealed at `challenge.phc:<token hash>`. */
+    phcSealed: text("phc_sealed").notNull(),
     expiresAt: integer("expires_at").notNull(),
   },
   (table) => [

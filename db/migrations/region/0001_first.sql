@@ -5,7 +5,7 @@ CREATE TABLE identifier (
 );
 CREATE INDEX identifier_account ON identifier (account_id);
 CREATE TABLE password (
-  account_id TEXT PRIMARY KEY NOT NULL, phc TEXT NOT NULL, changed_at INTEGER NOT NULL
+  account_id TEXT PRIMARY KEY NOT NULL, phc_sealed TEXT NOT NULL, changed_at INTEGER NOT NULL
 );
 CREATE TABLE session (
   token_hash TEXT PRIMARY KEY NOT NULL, id TEXT NOT NULL UNIQUE, account_id TEXT NOT NULL,
@@ -16,7 +16,7 @@ CREATE INDEX session_account ON session (account_id);
 CREATE INDEX session_expires_at ON session (expires_at);
 CREATE TABLE challenge (
   token_hash TEXT PRIMARY KEY NOT NULL, account_id TEXT NOT NULL, kind TEXT NOT NULL,
-  contact_sealed TEXT NOT NULL, phc TEXT NOT NULL, expires_at INTEGER NOT NULL
+  contact_sealed TEXT NOT NULL, phc_sealed TEXT NOT NULL, expires_at INTEGER NOT NULL
 );
 CREATE INDEX challenge_account ON challenge (account_id);
 CREATE INDEX challenge_expires_at ON challenge (expires_at);
