@@ -4,8 +4,9 @@
  */
 
 import { mkdir, readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { build } from "esbuild";
+import { createRequire } from "node:module";
+import { basename, join } from "node:path";
+import { build, type Plugin } from "esbuild";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { applyMigrations, type MigrationFile } from "../../db/migrate.ts";
 import { useTruePeers } from "./workerd-config.ts";
@@ -119,13 +120,14 @@ function defaults(origin: string): Record<string, string> {
 
 /** The worker as one module plus its wasm, as wrangler would build it. */
 async function bundle() {
+  const wasm = new Map<string, string>();
   const result = await build({
     entryPoints: [join(ROOT, "workers/index.ts")],
     bundle: true,
     format: "esm",
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*", "*.wasm"],
+    external: ["cloudflare:*", "node:*"],
     jsx: "automatic",
     jsxImportSource: "hono/jsx",
     minify: true,
@@ -134,11 +136,34 @@ async function bundle() {
     absWorkingDir: ROOT,
     outdir: "out",
     logLevel: "error",
-    plugins: [],
+    plugins: [wasmModules(wasm)],
   });
   const [script] = result.outputFiles;
   if (script === undefined) throw new Error("the worker did not build");
-  return [{ type: "ESModule" as const, path: "index.js", contents: script.text }];
+  return [
+    { type: "ESModule" as const, path: "index.js", contents: script.text },
+    ...(await Promise.all(
+      [...wasm].map(async ([path, file]) => ({
+        type: "CompiledWasm" as const,
+        path,
+        contents: await readFile(file),
+      })),
+    )),
+  ];
+}
+
+/** Leaves wasm imports standing as modules beside the script, and notes their files in `found`. */
+function wasmModules(found: Map<string, string>): Plugin {
+  return {
+    name: "wasm-modules",
+    setup({ onResolve }) {
+      onResolve({ filter: /\.wasm$/ }, ({ path }) => {
+        const name = basename(path);
+        found.set(name, createRequire(import.meta.url).resolve(path));
+        return { path: `./${name}`, external: true };
+      });
+    },
+  };
 }
 
 /** The migration files of one kind of database, in order. */
