@@ -1,11 +1,23 @@
-/** The classes of data: the published policy, one entry a line. Figures come from protocol/limits.ts. */
+/**
+ * The classes of data: the published policy, one entry a line. Every figure comes from
+ * protocol/limits.ts or from the three constants below; none is written twice.
+ */
 
 import { DAY, limits } from "../../protocol/limits.ts";
 import type { DataClass } from "./types.ts";
 
 /** Platform history that cannot be switched off; a live period must leave room for it (RET-12). */
 export const HISTORY_MS = 30 * DAY;
+/** The longest that any copy of personal data may last once it has ended. */
 export const SIX_MONTHS_MS = 180 * DAY;
+/** Within this, what is sealed is unreadable in every copy: its key is destroyed. */
+export const LIVE_CLEAN_MS = DAY;
+
+/** Classes that may last longer than six months, each with the reason; closed (RET-6). */
+export const longer: Readonly<Record<string, string>> = {
+  "held name": "a keyed hash without its former owner",
+  "erasure ledger": "proof without identity, which must outlast every copy it may be replayed on",
+};
 
 const contract = { basis: "contract" } as const;
 const security = { basis: "legitimate interest" } as const;
@@ -14,13 +26,13 @@ export const classes = {
   account: {
     ...contract,
     title: "Your account",
-    holds: "a random identifier and the day it began",
+    holds: "a random identifier and when it began",
     purpose: "to know whose devices are whose",
     feature: "account",
     live: "as long as the account",
-    total: "180 days after you erase it",
     liveMs: null,
-    seenBy: "you",
+    copiesMs: HISTORY_MS,
+    seenBy: "you; people whose device you are let in to see the identifier",
     deletedBy: "erasing the account",
     inExport: "yes",
     place: "region",
@@ -33,8 +45,8 @@ export const classes = {
     purpose: "to sign you in and to reach you about your account",
     feature: "account",
     live: "as long as the account",
-    total: "24 hours after you erase it: the key is destroyed",
     liveMs: null,
+    copiesMs: LIVE_CLEAN_MS,
     seenBy: "you",
     deletedBy: "erasing the account",
     inExport: "yes",
@@ -44,14 +56,14 @@ export const classes = {
   credential: {
     ...contract,
     title: "Your password's hash",
-    holds: "an argon2id hash; the password itself is never stored",
+    holds: "an argon2id hash, sealed under a key of your own; never the password itself",
     purpose: "to check that it is you",
     feature: "account",
     live: "as long as the account",
-    total: "180 days after you erase it",
     liveMs: null,
+    copiesMs: LIVE_CLEAN_MS,
     seenBy: "nobody",
-    deletedBy: "changing the password, erasing the account",
+    deletedBy: "erasing the account",
     inExport: "metadata",
     place: "region",
     obligations: ["ACC-12"],
@@ -59,12 +71,12 @@ export const classes = {
   session: {
     ...security,
     title: "Where you are signed in",
-    holds: "a hash of the session, the browser's name and a masked network, sealed",
+    holds: "a hash of the session, and the browser's name and masked network, sealed",
     purpose: "to keep you signed in and to let you end a session you do not know",
     feature: "account",
-    live: "30 days without use, at most 90 days",
-    total: "120 days",
+    live: `${span(limits.sessionIdleMs)} without use, at most ${span(limits.sessionMaxMs)}`,
     liveMs: limits.sessionMaxMs,
+    copiesMs: HISTORY_MS,
     seenBy: "you",
     deletedBy: "signing out, ending the session, time, erasing the account",
     inExport: "yes",
@@ -74,12 +86,12 @@ export const classes = {
   challenge: {
     ...contract,
     title: "A sign-up that waits for its mail",
-    holds: "the address, sealed, and a hash of the code in the mail",
+    holds: "the address and the password's hash, sealed, and a hash of the code in the mail",
     purpose: "to check that the address is yours",
     feature: "account",
-    live: "15 minutes",
-    total: "24 hours: the key is destroyed",
+    live: span(limits.challengeMs),
     liveMs: limits.challengeMs,
+    copiesMs: LIVE_CLEAN_MS,
     seenBy: "nobody",
     deletedBy: "opening the link, time",
     inExport: "no",
@@ -93,8 +105,8 @@ export const classes = {
     purpose: "to find the account or device that an address or name belongs to",
     feature: "account",
     live: "as long as the account or the device",
-    total: "30 days after it is gone, as a hash only",
     liveMs: null,
+    copiesMs: HISTORY_MS,
     seenBy: "nobody",
     deletedBy: "erasing the account, unregistering the device",
     inExport: "no",
@@ -108,8 +120,8 @@ export const classes = {
     purpose: "to let the device in and to find it",
     feature: "device",
     live: "until you unregister it",
-    total: "180 days after you unregister it",
     liveMs: null,
+    copiesMs: HISTORY_MS,
     seenBy: "you",
     deletedBy: "unregistering the device, erasing the account",
     inExport: "yes",
@@ -123,8 +135,8 @@ export const classes = {
     purpose: "to let in whom you want and nobody else",
     feature: "device",
     live: "until you change it",
-    total: "180 days after you change it",
     liveMs: null,
+    copiesMs: HISTORY_MS,
     seenBy: "you",
     deletedBy: "taking a person off the list, unregistering, erasing either account",
     inExport: "yes",
@@ -134,14 +146,14 @@ export const classes = {
   enrolment: {
     ...contract,
     title: "A device that waits to be added",
-    holds: "the device's public key and hashes of two codes",
+    holds: "the device's public key and hashes of two codes; once approved, whose it is",
     purpose: "to add the device you are holding to your account",
     feature: "device",
-    live: "10 minutes",
-    total: "30 days, without a person",
+    live: span(limits.enrolmentMs),
     liveMs: limits.enrolmentMs,
+    copiesMs: HISTORY_MS,
     seenBy: "who holds the code",
-    deletedBy: "approving, time",
+    deletedBy: "the device fetching its approval, time, erasing the account",
     inExport: "no",
     place: "region",
     obligations: ["CON-1"],
@@ -152,11 +164,11 @@ export const classes = {
     holds: "its address now, since when, and the agent's version, sealed; no earlier one",
     purpose: "to reach the device and to show you that it is there",
     feature: "device",
-    live: "while connected, and 24 hours after",
-    total: "24 hours after you switch its features off: the key is destroyed",
+    live: `while connected, and ${span(limits.connectionAfterOfflineMs)} after`,
     liveMs: limits.connectionAfterOfflineMs,
+    copiesMs: LIVE_CLEAN_MS,
     seenBy: "you",
-    deletedBy: "the next connection, 24 hours offline, switching off, unregistering",
+    deletedBy: `the next connection, ${span(limits.connectionAfterOfflineMs)} offline, switching its features off, unregistering`,
     inExport: "yes",
     place: "device object",
     obligations: ["CON-2", "FEA-1"],
@@ -168,10 +180,10 @@ export const classes = {
     purpose: "to answer DNS queries for the name",
     feature: "name",
     live: "while the name is on",
-    total: "60 seconds plus the record's 60 after you switch it off",
     liveMs: null,
-    seenBy: "everyone: a public name is public",
-    deletedBy: "switching the name off, unregistering",
+    copiesMs: HISTORY_MS,
+    seenBy: `everyone: a public name is public, and resolvers keep its answer for ${limits.addressTtlSeconds} seconds`,
+    deletedBy: "switching the name off, unregistering; the addresses' key at once",
     inExport: "yes",
     place: "device object",
     obligations: ["CON-5", "FEA-4"],
@@ -182,9 +194,9 @@ export const classes = {
     holds: "a keyed hash of the name, without its former owner",
     purpose: "so that nobody takes over a name that people still trust",
     feature: "name",
-    live: "180 days",
-    total: "210 days, as a hash only",
+    live: span(limits.heldLabelMs),
     liveMs: limits.heldLabelMs,
+    copiesMs: HISTORY_MS,
     seenBy: "nobody",
     deletedBy: "time",
     inExport: "no",
@@ -197,9 +209,9 @@ export const classes = {
     holds: "a hash of the visit and the visitor's account identifier",
     purpose: "to let a signed-in visitor through without asking on every page",
     feature: "link",
-    live: "12 hours",
-    total: "31 days",
+    live: span(limits.doorSessionMs),
     liveMs: limits.doorSessionMs,
+    copiesMs: HISTORY_MS,
     seenBy: "nobody",
     deletedBy: "time, switching Link off, unregistering, erasing the visitor's account",
     inExport: "no",
@@ -212,9 +224,9 @@ export const classes = {
     holds: "nothing: bytes are passed on in memory",
     purpose: "to bring a page from your device to a browser",
     feature: "link",
-    live: "0",
-    total: "0",
+    live: "never stored",
     liveMs: 0,
+    copiesMs: 0,
     seenBy: "the two ends only",
     deletedBy: "it is never stored",
     inExport: "no",
@@ -227,9 +239,9 @@ export const classes = {
     holds: "your address and the message, handed to the mail relay and not kept",
     purpose: "to verify your address and to tell you what concerns your account",
     feature: "account",
-    live: "0",
-    total: "as the mail relay's contract says",
+    live: "never stored here",
     liveMs: 0,
+    copiesMs: 0,
     seenBy: "you and the mail relay",
     deletedBy: "it is never stored",
     inExport: "no",
@@ -243,8 +255,8 @@ export const classes = {
     purpose: "so that erasing you is final in every copy",
     feature: "account",
     live: "as long as the account",
-    total: "at once",
     liveMs: null,
+    copiesMs: 0,
     seenBy: "nobody",
     deletedBy: "erasing the account",
     inExport: "no",
@@ -258,8 +270,8 @@ export const classes = {
     purpose: "so that switching a feature off is final in every copy",
     feature: "device",
     live: "while the feature is on",
-    total: "at once",
     liveMs: null,
+    copiesMs: 0,
     seenBy: "nobody",
     deletedBy: "switching the feature off, unregistering the device",
     inExport: "no",
@@ -269,12 +281,12 @@ export const classes = {
   "erasure ledger": {
     basis: "legal duty",
     title: "Proof that an erasure was finished",
-    holds: "a random identifier and the stores that are done; no identity",
+    holds: "a random identifier, a keyed hash and the stores that are done; no identity",
     purpose: "to finish an erasure after a fault and to replay it after a restore",
     feature: "account",
-    live: "210 days",
-    total: "210 days",
+    live: span(limits.ledgerMs),
     liveMs: limits.ledgerMs,
+    copiesMs: 0,
     seenBy: "auditors",
     deletedBy: "time",
     inExport: "no",
@@ -287,10 +299,10 @@ export const classes = {
     holds: "counts, states and times that say nothing about a person",
     purpose: "to see that the service and its deletions work",
     feature: "account",
-    live: "as long as it is useful",
-    total: "as long as it is useful",
+    live: "until it is overwritten",
     liveMs: null,
-    seenBy: "operators",
+    copiesMs: HISTORY_MS,
+    seenBy: "operators; deletions that are late, everyone",
     deletedBy: "being overwritten",
     inExport: "no",
     place: "region",
@@ -299,3 +311,18 @@ export const classes = {
 } as const satisfies Record<string, DataClass>;
 
 export type ClassName = keyof typeof classes;
+
+/** A period in words, in its largest whole unit: `90 days`, `12 hours`, `15 minutes`. */
+export function span(ms: number): string {
+  const units = [
+    [DAY, "day"],
+    [DAY / 24, "hour"],
+    [DAY / 1440, "minute"],
+    [1000, "second"],
+  ] as const;
+  const [unit, name] = units.find(([unit]) => ms >= unit && ms % unit === 0) ?? [1000, "second"];
+  const count = Math.ceil(ms / unit);
+  // One day reads "24 hours" in a promise: it says when the clock starts.
+  if (name === "day" && count === 1) return "24 hours";
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
+}

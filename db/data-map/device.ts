@@ -4,15 +4,8 @@
  * to a feature that can be switched off alone is sealed under that feature's key.
  */
 
-import type { ColumnRule, Feature } from "./types.ts";
-
-interface ObjectTableRule {
-  readonly class: string;
-  /** Deleted when this feature is switched off. */
-  readonly feature: Feature;
-  readonly columns: Readonly<Record<string, ColumnRule>>;
-  readonly expires?: string;
-}
+import type { ClassName } from "./classes.ts";
+import type { ObjectTableRule } from "./types.ts";
 
 const id = { kind: "id" } as const;
 const time = { kind: "time" } as const;
@@ -24,6 +17,7 @@ export const deviceMap = {
   registration: {
     class: "device",
     feature: "device",
+    since: "created_at",
     columns: {
       device_id: id,
       account_id: id,
@@ -33,7 +27,12 @@ export const deviceMap = {
       created_at: time,
     },
   },
-  feature: { class: "device", feature: "device", columns: { name: state, since: time } },
+  feature: {
+    class: "device",
+    feature: "device",
+    since: "since",
+    columns: { name: state, since: time },
+  },
   guest: { class: "access", feature: "device", columns: { account_id: id } },
   connection: {
     class: "connection record",
@@ -44,6 +43,7 @@ export const deviceMap = {
   name_record: {
     class: "name record",
     feature: "name",
+    since: "changed_at",
     columns: {
       row: state,
       addresses_sealed: { kind: "sealed" },
@@ -64,3 +64,15 @@ export const deviceMap = {
     columns: { token_hash: secret, account_id: id, expires_at: time },
   },
 } as const satisfies Record<string, ObjectTableRule>;
+
+/**
+ * What a socket carries through hibernation, by the kind of socket: gone when the socket is. It
+ * stands in the platform's memory for the socket, on no disk of ours.
+ */
+export const attachmentMap = {
+  agent: {
+    class: "connection record",
+    fields: ["kind", "epoch", "since", "address", "agent"],
+  },
+  watch: { class: "operations", fields: ["kind"] },
+} as const satisfies Record<string, { class: ClassName; fields: readonly string[] }>;

@@ -1,5 +1,8 @@
 /** Data map of everything that is not a table: keys, cookies, the log, and what leaves the house. */
 
+import { limits } from "../../protocol/limits.ts";
+import { span } from "./classes.ts";
+
 /** Object storage, by prefix. Names hold random identifiers only. */
 export const objectMap = {
   "person/": {
@@ -19,8 +22,9 @@ export const objectMap = {
   },
   "ledger/": {
     class: "erasure ledger",
-    holds: "a random identifier of the account and which stores are done",
-    erase: "kept 210 days as proof, then deleted",
+    holds:
+      "a random identifier, a keyed hash and which stores are done; the account's identifier until then",
+    erase: "kept as proof without identity, then deleted",
   },
 } as const;
 
@@ -30,7 +34,7 @@ export const cookieMap = {
     class: "session",
     kind: "security",
     purpose: "keeps you signed in",
-    lifetime: "until you close the browser, at most 90 days",
+    lifetime: `until you close the browser, at most ${span(limits.sessionMaxMs)}`,
     httpOnly: true,
     sameSite: "Lax",
   },
@@ -38,7 +42,7 @@ export const cookieMap = {
     class: "door visit",
     kind: "security",
     purpose: "keeps you let in at one device's door",
-    lifetime: "until you close the browser, at most 12 hours",
+    lifetime: `until you close the browser, at most ${span(limits.doorSessionMs)}`,
     httpOnly: true,
     sameSite: "Lax",
   },
@@ -54,14 +58,24 @@ export const cookieMap = {
 
 export type CookieName = keyof typeof cookieMap;
 
-/** The only fields a log line may have (CON-14, ANO-5): no path, no address, no identifier. */
+/**
+ * The only fields a log line may have (CON-14, ANO-5): no path, no address, no identifier.
+ * - `word`: letters and hyphens, from a list in the code
+ * - `template`: a method and a route with its parameters' names, never their values
+ */
 export const logMap = {
-  event: { class: "operations", holds: "what happened, from a closed list" },
-  route: { class: "operations", holds: "the route's template, never the path" },
-  status: { class: "operations", holds: "the HTTP status" },
-  ms: { class: "operations", holds: "how long it took" },
-  code: { class: "operations", holds: "a problem code from a closed list" },
-  count: { class: "operations", holds: "how many" },
+  event: { class: "operations", shape: "word", holds: "what happened" },
+  route: { class: "operations", shape: "template", holds: "the route's template, never the path" },
+  status: { class: "operations", shape: "number", holds: "the HTTP status" },
+  ms: { class: "operations", shape: "number", holds: "how long it took" },
+  code: { class: "operations", shape: "word", holds: "a problem's code or an error's name" },
+  lane: { class: "operations", shape: "word", holds: "the kind of data that was swept" },
+  count: { class: "operations", shape: "number", holds: "how many" },
+  refused: {
+    class: "operations",
+    shape: "number",
+    holds: "how many fields of a line were refused",
+  },
 } as const;
 
 /** What leaves the house, to whom, field by field. The egress gate refuses anything else. */

@@ -13,24 +13,28 @@ export const regionMap = {
   account: {
     class: "account",
     key: "id",
+    since: "created_at",
     erase: { by: "id" },
     columns: { id, created_at: time },
   },
   identifier: {
     class: "profile",
     key: "id",
+    since: "verified_at",
     erase: { by: "account_id" },
     columns: { id, account_id: id, kind: state, address_sealed: sealed, verified_at: time },
   },
   password: {
     class: "credential",
     key: "account_id",
+    since: "changed_at",
     erase: { by: "account_id" },
     columns: { account_id: id, phc_sealed: sealed, changed_at: time },
   },
   session: {
     class: "session",
     key: "token_hash",
+    since: "created_at",
     erase: { by: "account_id" },
     expires: "expires_at",
     columns: {
@@ -46,6 +50,7 @@ export const regionMap = {
   challenge: {
     class: "challenge",
     key: "token_hash",
+    keyOf: "account_id",
     erase: { by: "account_id" },
     expires: "expires_at",
     columns: {
@@ -60,6 +65,7 @@ export const regionMap = {
   device: {
     class: "device",
     key: "id",
+    since: "created_at",
     erase: { by: "account_id" },
     columns: { id, account_id: id, created_at: time },
   },

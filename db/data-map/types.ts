@@ -3,13 +3,24 @@
  *
  * The map is the source of the public privacy page, the erasure plan, the switching-off of a
  * feature, the sweeps and the tests. A column, object table, key prefix, cookie, log field or
- * outgoing field that is not declared does not compile or fails the gate.
+ * outgoing field that is not declared does not compile or fails the gate (gate.ts).
  */
 
 import type { Table } from "drizzle-orm";
+import type { ClassName } from "./classes.ts";
 
 /** What a person switches on and off. `account` and `device` are there while they exist. */
 export type Feature = "account" | "device" | "name" | "link";
+
+/** Where a class is kept. */
+export type Place =
+  | "region"
+  | "directory"
+  | "keys"
+  | "device object"
+  | "browser"
+  | "memory"
+  | "recipient";
 
 /** A class of data: one line of the published policy. */
 export interface DataClass {
@@ -23,23 +34,16 @@ export interface DataClass {
   readonly feature: Feature;
   /** How long it lives, in plain words. */
   readonly live: string;
-  /** Until the last recoverable copy is gone or unreadable, in plain words. */
-  readonly total: string;
-  /** The longest life in a live store; null when it lives as long as its owner wants. */
+  /** The longest life in a live store, after which it deletes itself; null: until someone ends it. */
   readonly liveMs: number | null;
+  /** From its end until the last recoverable copy is gone, or unreadable because its key is. */
+  readonly copiesMs: number;
   /** Who may see it. */
   readonly seenBy: string;
   /** What deletes it. */
   readonly deletedBy: string;
   readonly inExport: "yes" | "metadata" | "no";
-  readonly place:
-    | "region"
-    | "directory"
-    | "keys"
-    | "device object"
-    | "browser"
-    | "memory"
-    | "recipient";
+  readonly place: Place;
   readonly obligations: readonly string[];
 }
 
@@ -48,7 +52,7 @@ export type ColumnKind =
   | "id" // random identifier
   | "sealed" // personal data, sealed under a key without history
   | "personal" // personal data in clear: only inside a store that is dropped whole
-  | "secret hash" // hash of a bearer secret or password
+  | "secret hash" // hash of a bearer secret
   | "keyed hash" // HMAC under a key of ours
   | "public key"
   | "time"
@@ -57,7 +61,7 @@ export type ColumnKind =
 export interface ColumnRule {
   readonly kind: ColumnKind;
   /** The class, where it differs from the table's. */
-  readonly class?: string;
+  readonly class?: ClassName;
 }
 
 /** How erasing an account reaches a table. */
@@ -67,13 +71,27 @@ export type EraseRule =
   | { readonly keep: string }; // nothing personal: the reason
 
 export interface TableRule<Columns extends string = string> {
-  readonly class: string;
+  readonly class: ClassName;
   readonly columns: { readonly [C in Columns]: ColumnRule };
   readonly erase: EraseRule;
   /** The column whose time says when a row has gone; the sweep deletes, reads filter. */
   readonly expires?: Columns;
+  /** The column that says since when a row is held. */
+  readonly since?: Columns;
+  /** The column of a person whose key goes with an expired row, unless the account came to be. */
+  readonly keyOf?: Columns;
   /** The primary key, which the sweep deletes by. */
   readonly key: Columns;
+}
+
+/** A table of a device's object: dropped whole with the device, emptied with its feature. */
+export interface ObjectTableRule {
+  readonly class: ClassName;
+  /** Emptied when this feature is switched off; `device`: stays until unregistering. */
+  readonly feature: Feature;
+  readonly columns: Readonly<Record<string, ColumnRule>>;
+  readonly expires?: string;
+  readonly since?: string;
 }
 
 type SqlName<T extends Table> = {

@@ -1,0 +1,36 @@
+/** The whole data map in one value: what the gate checks and the policy is printed from. */
+
+import { type ClassName, classes } from "./classes.ts";
+import { attachmentMap, deviceMap } from "./device.ts";
+import { directoryMap } from "./directory.ts";
+import { cookieMap, egressMap, logMap, objectMap } from "./outside.ts";
+import { regionMap } from "./region.ts";
+import type { DataClass, ObjectTableRule, TableRule } from "./types.ts";
+
+interface Declared {
+  readonly class: ClassName;
+}
+
+export interface DataMap {
+  readonly classes: Readonly<Record<string, DataClass>>;
+  readonly region: Readonly<Record<string, TableRule>>;
+  readonly directory: Readonly<Record<string, TableRule>>;
+  readonly device: Readonly<Record<string, ObjectTableRule>>;
+  readonly attachments: Readonly<Record<string, Declared & { readonly fields: readonly string[] }>>;
+  readonly objects: Readonly<Record<string, Declared>>;
+  readonly cookies: Readonly<Record<string, Declared>>;
+  readonly log: Readonly<Record<string, Declared>>;
+  readonly egress: Readonly<Record<string, Declared & { readonly fields: readonly string[] }>>;
+}
+
+export const dataMap: DataMap = {
+  classes,
+  region: regionMap,
+  directory: directoryMap,
+  device: deviceMap,
+  attachments: attachmentMap,
+  objects: objectMap,
+  cookies: cookieMap,
+  log: logMap,
+  egress: egressMap,
+};

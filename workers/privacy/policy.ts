@@ -1,0 +1,215 @@
+/**
+ * The published policy, computed from the data map and from nothing else. The privacy page, the
+ * machine-readable policy and docs/data-map.md are printed from it; no sentence of it lives elsewhere.
+ */
+
+import { type ClassName, classes, LIVE_CLEAN_MS, span } from "../../db/data-map/classes.ts";
+import { type DataMap, dataMap } from "../../db/data-map/map.ts";
+import { cookieMap, egressMap, objectMap } from "../../db/data-map/outside.ts";
+import type { ColumnKind, DataClass, Feature, Place } from "../../db/data-map/types.ts";
+
+export interface PolicyClass {
+  readonly name: ClassName;
+  readonly title: string;
+  readonly holds: string;
+  readonly why: string;
+  readonly basis: DataClass["basis"];
+  /** How long it lives. */
+  readonly live: string;
+  /** What becomes of copies once it has ended. */
+  readonly copies: string;
+  readonly seenBy: string;
+  readonly deletedBy: string;
+  /** Where it is kept, in words. */
+  readonly place: string;
+  readonly inExport: DataClass["inExport"];
+  readonly obligations: readonly string[];
+}
+
+export interface PolicyColumn {
+  readonly name: string;
+  readonly kind: ColumnKind;
+  readonly class: string;
+}
+
+export interface PolicyTable {
+  readonly store: "region" | "directory" | "device object";
+  readonly name: string;
+  readonly class: string;
+  /** The column whose time deletes a row; null when something else does. */
+  readonly expires: string | null;
+  /** What erasing an account does to it. */
+  readonly erase: string;
+  readonly columns: readonly PolicyColumn[];
+}
+
+export interface Policy {
+  readonly features: readonly {
+    readonly feature: Feature;
+    readonly title: string;
+    /** True when its owner switches it on and off. */
+    readonly optional: boolean;
+    readonly classes: readonly PolicyClass[];
+  }[];
+  readonly cookies: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly purpose: string;
+    readonly lifetime: string;
+  }[];
+  /** To whom anything leaves, field by field. */
+  readonly recipients: readonly {
+    readonly name: string;
+    readonly recipient: string;
+    readonly what: string;
+    readonly why: string;
+    readonly fields: readonly string[];
+  }[];
+  readonly regions: readonly { readonly id: string; readonly title: string }[];
+  readonly tables: readonly PolicyTable[];
+  readonly objects: readonly {
+    readonly prefix: string;
+    readonly holds: string;
+    readonly erase: string;
+  }[];
+}
+
+const features: Readonly<Record<Feature, { title: string; optional: boolean }>> = {
+  account: { title: "Account", optional: false },
+  device: { title: "Devices", optional: false },
+  name: { title: "Name", optional: true },
+  link: { title: "Link, the door", optional: true },
+};
+
+const places: Readonly<Record<Place, string>> = {
+  region: "your region's database",
+  directory: "the directory that all regions share, as hashes only",
+  keys: "the key store, which has no history",
+  "device object": "the device's own store, in your region",
+  browser: "your browser",
+  memory: "memory only",
+  recipient: "nowhere here",
+};
+
+const kinds: Readonly<Record<ColumnKind, string>> = {
+  id: "random identifier",
+  sealed: "sealed",
+  personal: "personal, in a store that is dropped whole",
+  "secret hash": "hash of a secret",
+  "keyed hash": "keyed hash",
+  "public key": "public key",
+  time: "time",
+  state: "state",
+};
+
+/** The words for a kind of column. */
+export function kindInWords(kind: ColumnKind): string {
+  return kinds[kind];
+}
+
+/** The policy; `regions` are the operator's (LOC-1). */
+export function policy(regions: Policy["regions"] = [], map: DataMap = dataMap): Policy {
+  const byName = Object.entries(classes) as [ClassName, DataClass][];
+  return {
+    features: (Object.keys(features) as Feature[]).map((feature) => ({
+      feature,
+      ...features[feature],
+      classes: byName
+        .filter(([, entry]) => entry.feature === feature)
+        .map(([name, entry]) => policyClass(name, entry)),
+    })),
+    cookies: Object.entries(cookieMap).map(([name, { kind, purpose, lifetime }]) => ({
+      name,
+      kind,
+      purpose,
+      lifetime,
+    })),
+    recipients: Object.entries(egressMap).map(([name, entry]) => ({
+      name,
+      recipient: entry.recipient,
+      what: classes[entry.class].holds,
+      why: classes[entry.class].purpose,
+      fields: entry.fields,
+    })),
+    regions,
+    tables: tables(map),
+    objects: Object.entries(objectMap).map(([prefix, { holds, erase }]) => ({
+      prefix,
+      holds,
+      erase,
+    })),
+  };
+}
+
+function policyClass(name: ClassName, entry: DataClass): PolicyClass {
+  const { title, holds, basis, live, seenBy, deletedBy, inExport, obligations } = entry;
+  return {
+    name,
+    title,
+    holds,
+    why: entry.purpose,
+    basis,
+    live,
+    copies: copiesInWords(entry),
+    seenBy,
+    deletedBy,
+    place: places[entry.place],
+    inExport,
+    obligations,
+  };
+}
+
+/** What becomes of copies once it has ended, in words; the arithmetic is the gate's (RET-12). */
+export function copiesInWords({ copiesMs }: DataClass): string {
+  if (copiesMs === 0) return "no copy exists";
+  const period = span(copiesMs);
+  return copiesMs <= LIVE_CLEAN_MS
+    ? `within ${period} no copy can be read: the key is destroyed`
+    : `${period} more in the platform's history, then nowhere`;
+}
+
+function tables(map: DataMap): PolicyTable[] {
+  const list: PolicyTable[] = [];
+  for (const store of ["region", "directory"] as const) {
+    for (const [name, rule] of Object.entries(map[store])) {
+      const erase =
+        "by" in rule.erase
+          ? "its rows are deleted"
+          : "via" in rule.erase
+            ? "goes with the account's devices"
+            : `kept: ${rule.erase.keep}`;
+      list.push({
+        store,
+        name,
+        class: rule.class,
+        expires: rule.expires ?? null,
+        erase,
+        columns: columns(rule),
+      });
+    }
+  }
+  for (const [name, rule] of Object.entries(map.device)) {
+    list.push({
+      store: "device object",
+      name,
+      class: rule.class,
+      expires: rule.expires ?? null,
+      erase: "dropped with the device",
+      columns: columns(rule),
+    });
+  }
+  return list;
+}
+
+function columns(rule: {
+  readonly class: string;
+  readonly columns: Readonly<
+    Record<string, { readonly kind: ColumnKind; readonly class?: string }>
+  >;
+}): PolicyColumn[] {
+  return Object.entries(rule.columns).map(([name, column]) => ({
+    name,
+    kind: column.kind,
+    class: column.class ?? rule.class,
+  }));
+}
