@@ -9,6 +9,7 @@ export const limits = {
   // Periods of the data map
   sessionIdleMs: 30 * DAY,
   sessionMaxMs: 90 * DAY,
+  sessionSeenEveryMs: HOUR,
   challengeMs: 15 * MINUTE,
   challengeAttempts: 5,
   enrolmentMs: 10 * MINUTE,
@@ -22,6 +23,7 @@ export const limits = {
 
   // Requests to the console and the API
   requestBodyBytes: 64 * 1024,
+  addressLength: 254,
   passwordMinLength: 10,
   passwordMaxLength: 256,
   devicesPerAccount: 100,
@@ -32,6 +34,7 @@ export const limits = {
   signInPerAccount: 10,
   signInPerNetwork: 30,
   signInWindowMs: 10 * MINUTE,
+  passwordCheckPerAccount: 10,
   mailPerAddress: 5,
   mailPerNetwork: 20,
   mailWindowMs: HOUR,
@@ -76,4 +79,11 @@ export const limits = {
   sweepBatchesPerRun: 20,
   sweepLeaseMs: 2 * MINUTE,
   erasureStepsPerRun: 200,
+  ledgerPage: 1000,
+
+  // Devices hosted in one process (Deno)
+  hostResidentDevices: 1000,
+  hostOpenStores: 200,
+  hostLimitSubjects: 50_000,
+  cronMs: MINUTE,
 } as const;

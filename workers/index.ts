@@ -9,9 +9,11 @@ import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { LimiterObject } from "../durable-objects/limiter/index.ts";
 import { R2KeyStore, systemClock, systemRandom } from "../durable-objects/platform.ts";
 import { regionOf } from "../protocol/ids.ts";
+import { limits } from "../protocol/limits.ts";
 import { handle } from "./app.ts";
 import { readConfig } from "./config.ts";
 import { egressGate, smtpTransport } from "./egress/egress.ts";
+import { logGate } from "./egress/log.ts";
 import { clientAddress } from "./peer.ts";
 import type { Limits, Ports } from "./ports.ts";
 
@@ -55,10 +57,10 @@ function portsOf(env: Env): Omit<Ports, "background" | "peer"> {
     ledger: {
       put: async (id, text) => void (await env.KEYS.put(LEDGER_PREFIX + id, text)),
       get: async (id) => (await (await env.KEYS.get(LEDGER_PREFIX + id))?.text()) ?? null,
-      list: async () =>
-        (await env.KEYS.list({ prefix: LEDGER_PREFIX })).objects.map((object) =>
-          object.key.slice(LEDGER_PREFIX.length),
-        ),
+      list: async (prefix) =>
+        (
+          await env.KEYS.list({ prefix: LEDGER_PREFIX + prefix, limit: limits.ledgerPage })
+        ).objects.map((object) => object.key.slice(LEDGER_PREFIX.length)),
       delete: (id) => env.KEYS.delete(LEDGER_PREFIX + id),
     },
     limits: limitsOf(env, directory),
@@ -66,7 +68,7 @@ function portsOf(env: Env): Omit<Ports, "background" | "peer"> {
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
     clock: systemClock,
     random: systemRandom,
-    log: (line) => console.log(JSON.stringify(line)),
+    log: logGate(console.log),
   };
   built.set(env, ports);
   return ports;

@@ -33,7 +33,8 @@ export interface Devices {
 export interface Ledger {
   put(id: string, text: string): Promise<void>;
   get(id: string): Promise<string | null>;
-  list(): Promise<string[]>;
+  /** Names that begin with `prefix`, in order; at most `limits.ledgerPage`. */
+  list(prefix: string): Promise<string[]>;
   delete(id: string): Promise<void>;
 }
 

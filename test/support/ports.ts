@@ -133,8 +133,10 @@ function ledgerOf(bucket: R2Bucket): Ports["ledger"] {
   return {
     put: async (id, text) => void (await bucket.put(prefix + id, text)),
     get: async (id) => (await (await bucket.get(prefix + id))?.text()) ?? null,
-    list: async () =>
-      (await bucket.list({ prefix })).objects.map((object) => object.key.slice(prefix.length)),
+    list: async (start) =>
+      (await bucket.list({ prefix: prefix + start })).objects.map((object) =>
+        object.key.slice(prefix.length),
+      ),
     delete: (id) => bucket.delete(prefix + id),
   };
 }
