@@ -1,12 +1,9 @@
 /** Cloudflare's clock, chance and key store behind the small interfaces of db/primitives.ts. */
 
-import type { Clock, KeyName, KeyStore, Random } from "../db/primitives.ts";
+import type { KeyName, KeyStore } from "../db/primitives.ts";
+import { systemRandom } from "./system.ts";
 
-export const systemClock: Clock = { now: () => Date.now() };
-
-export const systemRandom: Random = {
-  bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
-};
+export { systemClock, systemRandom } from "./system.ts";
 
 /** Keys in R2: strongly consistent, without history; a deleted value is gone at once. */
 export class R2KeyStore implements KeyStore {

@@ -1,0 +1,188 @@
+/**
+ * Devices in this process: what a Durable Object namespace is on Cloudflare.
+ *
+ * What the device's logic relies on, and how it holds here:
+ * - one `Device` an id: a resident is dropped only while nothing runs in it and no socket is its own;
+ * - between two awaits nothing else runs: JavaScript's event loop gives that without a gate, because
+ *   SQL and `deleteAll` are synchronous here;
+ * - nothing is acknowledged before it is on the disk: every statement outside `transaction` is its
+ *   own durable commit (a Durable Object joins the statements between two awaits; the logic asks for
+ *   `transaction` where statements belong together);
+ * - messages of a socket arrive in order; a socket that closes is told once; alarms fire at least
+ *   once.
+ *
+ * It never touches the disk for an id that was not registered.
+ */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock, KeyStore, Random } from "../../db/primitives.ts";
+import { isId, regionOf } from "../../protocol/ids.ts";
+import { limits } from "../../protocol/limits.ts";
+import { Device } from "../device/device.ts";
+import type { DeviceStub } from "../device/rpc.ts";
+import { Alarms } from "./alarms.ts";
+import { HostSockets } from "./sockets.ts";
+import { OpenStores, Store } from "./store.ts";
+
+export interface HostOptions {
+  /** Holds `alarms.db` and `<region>/<device>.db`. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: KeyStore;
+  /** Told of a failure in an event that has no caller: a message, a close, an alarm. */
+  readonly onError: (error: unknown) => void;
+  readonly maxResidents?: number;
+  readonly maxOpenStores?: number;
+}
+
+interface Resident {
+  readonly device: Device;
+  readonly store: Store;
+  readonly sockets: HostSockets;
+  /** Calls and events that have not returned. */
+  running: number;
+}
+
+const GOING_AWAY = 1012; // RFC 6455 registry: service restart
+
+export class DeviceHost {
+  readonly #options: HostOptions;
+  readonly #stores: OpenStores;
+  readonly #alarmStores = new OpenStores(1);
+  readonly #alarms: Alarms;
+  /** In the order of use. */
+  readonly #residents = new Map<string, Resident>();
+  readonly #events = new Set<Promise<void>>();
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    this.#stores = new OpenStores(options.maxOpenStores ?? limits.hostOpenStores);
+    this.#alarms = new Alarms(
+      new Store(join(options.folder, "alarms.db"), this.#alarmStores),
+      options.clock,
+      (deviceId) => this.#call(deviceId, (device) => device.onAlarm()),
+    );
+  }
+
+  /** How many devices are in memory. */
+  get residents(): number {
+    return this.#residents.size;
+  }
+
+  /** Begins to fire alarms, those first that came due while nothing ran. */
+  start(): void {
+    this.#alarms.start();
+  }
+
+  /** Fires the alarms that are due now. */
+  fireAlarms(): Promise<void> {
+    return this.#alarms.fireDue();
+  }
+
+  /** The remote surface of a device. Asking for it creates nothing. */
+  get(deviceId: string): DeviceStub {
+    const call = <T>(work: (device: Device) => Promise<T>) => this.#call(deviceId, work);
+    return {
+      register: (registration) => call((device) => device.register(registration)),
+      describe: () => call((device) => device.describe()),
+      setFeature: (feature, on) => call((device) => device.setFeature(feature, on)),
+      setAccess: (mode) => call((device) => device.setAccess(mode)),
+      allow: (accountId) => call((device) => device.allow(accountId)),
+      disallow: (accountId) => call((device) => device.disallow(accountId)),
+      forgetPerson: (accountId) => call((device) => device.forgetPerson(accountId)),
+      rotateUpdateSecret: () => call((device) => device.rotateUpdateSecret()),
+      updateAddresses: (update) => call((device) => device.updateAddresses(update)),
+      records: () => call((device) => device.records()),
+      issueDoorCode: (accountId, nonce) => call((device) => device.issueDoorCode(accountId, nonce)),
+      unregister: () => call((device) => device.unregister()),
+      fetch: (request) => call((device) => device.fetch(request)),
+    };
+  }
+
+  /** Ends every socket and alarm, waits for what runs, and lets go of every file. */
+  async close(): Promise<void> {
+    await this.#alarms.stop();
+    for (const { sockets } of [...this.#residents.values()]) {
+      sockets.closeAll(GOING_AWAY, "the server restarts");
+    }
+    while (this.#events.size > 0) await Promise.allSettled([...this.#events]);
+    this.#residents.clear();
+    this.#stores.closeAll();
+    this.#alarmStores.closeAll();
+  }
+
+  async #call<T>(deviceId: string, work: (device: Device) => Promise<T>): Promise<T> {
+    const resident = this.#resident(deviceId);
+    resident.running++;
+    try {
+      return await work(resident.device);
+    } finally {
+      resident.running--;
+      this.#settle(deviceId, resident);
+    }
+  }
+
+  /** An event that nobody waits for. */
+  #event(deviceId: string, work: (device: Device) => Promise<void>): void {
+    const event = this.#call(deviceId, work)
+      .catch((error) => this.#options.onError(error))
+      .finally(() => this.#events.delete(event));
+    this.#events.add(event);
+  }
+
+  #resident(deviceId: string): Resident {
+    const existing = this.#residents.get(deviceId);
+    if (existing !== undefined) return existing;
+    const { clock, random, keys } = this.#options;
+    const store = new Store(this.#pathOf(deviceId), this.#stores);
+    const sockets = new HostSockets({
+      onMessage: (socket, data) =>
+        this.#event(deviceId, (device) => device.onMessage(socket, data)),
+      onClose: (socket) => this.#event(deviceId, (device) => device.onClose(socket)),
+    });
+    const device = new Device({
+      deviceId,
+      sql: store,
+      sockets,
+      clock,
+      random,
+      keys,
+      wakeAt: (at) => this.#alarms.set(deviceId, at),
+      deleteAll: async () => store.destroy(),
+    });
+    const resident: Resident = { device, store, sockets, running: 0 };
+    this.#residents.set(deviceId, resident);
+    return resident;
+  }
+
+  /** After each call: a device that is nowhere on disk leaves memory, and the oldest idle ones do. */
+  #settle(deviceId: string, resident: Resident): void {
+    if (isIdle(resident) && !resident.store.exists) {
+      this.#residents.delete(deviceId);
+      return;
+    }
+    this.#residents.delete(deviceId);
+    this.#residents.set(deviceId, resident);
+    const max = this.#options.maxResidents ?? limits.hostResidentDevices;
+    if (this.#residents.size <= max) return;
+    for (const [id, candidate] of this.#residents) {
+      if (this.#residents.size <= max) return;
+      if (!isIdle(candidate)) continue;
+      candidate.store.close();
+      this.#residents.delete(id);
+    }
+  }
+
+  /** A malformed id is a device that was never registered, and can never be. */
+  #pathOf(deviceId: string): string | null {
+    if (!isId("dev", deviceId)) return null;
+    return join(this.#options.folder, regionOf(deviceId) ?? "", `${deviceId}.db`);
+  }
+}
+
+function isIdle(resident: Resident): boolean {
+  return resident.running === 0 && resident.sockets.size === 0;
+}

@@ -1,0 +1,153 @@
+/**
+ * WebSockets of devices hosted in this process.
+ *
+ * A device accepts an upgrade deep inside a request, as it does in a Durable Object; the entry then
+ * performs it on the runtime's own request. In between stands a `HostSocket`, which keeps what is
+ * said until the connection is open. Attachments live in memory only.
+ */
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import { pingText, pongText } from "../../protocol/agent.ts";
+import type { Socket, Sockets } from "../device/context.ts";
+
+/** Where an accepted socket waits for the entry that serves the request. */
+export interface Upgrade {
+  socket: HostSocket | null;
+}
+
+/** The entry runs each request inside one `Upgrade`; it follows the request through every await. */
+export const upgrades = new AsyncLocalStorage<Upgrade>();
+
+export interface SocketEvents {
+  onMessage(socket: HostSocket, data: string | ArrayBuffer): void;
+  onClose(socket: HostSocket): void;
+}
+
+/** What this file uses of a WebSocket that the runtime accepted. */
+export type ServerSocket = Pick<
+  WebSocket,
+  "binaryType" | "readyState" | "send" | "close" | "addEventListener"
+>;
+
+const OPEN = 1;
+
+export class HostSocket implements Socket {
+  readonly tags: readonly string[];
+  readonly #events: SocketEvents;
+  #attachment: unknown;
+  #socket: ServerSocket | null = null;
+  #waiting: (string | Uint8Array<ArrayBuffer>)[] = [];
+  #closing: { code: number; reason: string } | null = null;
+  #gone = false;
+
+  constructor(tags: readonly string[], attachment: unknown, events: SocketEvents) {
+    this.tags = tags;
+    this.#attachment = attachment;
+    this.#events = events;
+  }
+
+  /** True until either side closes. */
+  get open(): boolean {
+    return !this.#gone && this.#closing === null;
+  }
+
+  send(data: string | Uint8Array): void {
+    if (!this.open) throw new Error("this socket is closed");
+    const socket = this.#socket;
+    if (socket !== null && socket.readyState === OPEN) {
+      socket.send(data as Uint8Array<ArrayBuffer>);
+    } else {
+      // The caller may use its buffer again.
+      this.#waiting.push(typeof data === "string" ? data : new Uint8Array(data));
+    }
+  }
+
+  close(code: number, reason: string): void {
+    if (!this.open) return;
+    this.#closing = { code, reason };
+    if (this.#socket?.readyState === OPEN) this.#socket.close(code, reason);
+  }
+
+  attachment(): unknown {
+    return this.#attachment;
+  }
+
+  attach(value: unknown): void {
+    this.#attachment = structuredClone(value);
+  }
+
+  /** Joins the runtime's socket; what was said so far is sent when it opens. */
+  connect(socket: ServerSocket): void {
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("open", () => this.#opened(socket));
+    socket.addEventListener("message", (event) => this.#heard(socket, event.data));
+    socket.addEventListener("close", () => this.lost());
+    socket.addEventListener("error", () => this.lost());
+    if (socket.readyState === OPEN) this.#opened(socket);
+  }
+
+  /** The connection ended, or never came to be. */
+  lost(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#waiting = [];
+    this.#events.onClose(this);
+  }
+
+  #opened(socket: ServerSocket): void {
+    for (const data of this.#waiting.splice(0)) socket.send(data);
+    if (this.#closing !== null) socket.close(this.#closing.code, this.#closing.reason);
+  }
+
+  #heard(socket: ServerSocket, data: unknown): void {
+    // The platform's auto-response: the device's logic never sees a ping.
+    if (data === pingText) {
+      if (socket.readyState === OPEN) socket.send(pongText);
+    } else if (typeof data === "string" || data instanceof ArrayBuffer) {
+      this.#events.onMessage(this, data);
+    }
+  }
+}
+
+/** All sockets of one device. */
+export class HostSockets implements Sockets {
+  readonly #sockets = new Set<HostSocket>();
+  readonly #events: SocketEvents;
+
+  constructor(events: SocketEvents) {
+    this.#events = {
+      onMessage: events.onMessage,
+      onClose: (socket) => {
+        this.#sockets.delete(socket);
+        events.onClose(socket);
+      },
+    };
+  }
+
+  /** How many are there, those that are closing included. */
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  accept(_request: Request, tags: readonly string[], attachment: unknown): Response {
+    const upgrade = upgrades.getStore();
+    if (upgrade === undefined) throw new Error("an upgrade needs a request of the server");
+    upgrade.socket?.lost();
+    const socket = new HostSocket(tags, structuredClone(attachment), this.#events);
+    upgrade.socket = socket;
+    this.#sockets.add(socket);
+    return new Response(null, { status: 101 });
+  }
+
+  tagged(tag: string): HostSocket[] {
+    return [...this.#sockets].filter((socket) => socket.open && socket.tags.includes(tag));
+  }
+
+  closeAll(code: number, reason: string): void {
+    for (const socket of [...this.#sockets]) {
+      socket.close(code, reason);
+      socket.lost();
+    }
+  }
+}

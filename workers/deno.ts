@@ -1,0 +1,29 @@
+/**
+ * The entry on Deno: `deno task serve`. One process with libSQL and the devices' objects inside it;
+ * it never reaches for Cloudflare.
+ */
+
+import { startDenoEdge } from "./deno/edge.ts";
+import { readSettings, StartError } from "./deno/settings.ts";
+
+try {
+  const settings = readSettings(Deno.args, Deno.env.toObject(), Deno.cwd());
+  const edge = await startDenoEdge(settings);
+  let closing = false;
+  const stop = async () => {
+    if (closing) Deno.exit(1);
+    closing = true;
+    await edge.close();
+    Deno.exit(0);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => void stop());
+  }
+  Deno.addSignalListener("SIGHUP", () => void edge.sweep());
+  console.error(`Latchkey on ${settings.config.origin}, data in ${settings.data}`);
+  if (settings.config.smtpUrl === null) console.error("No mail can be sent: SMTP_URL is not set.");
+} catch (error) {
+  if (!(error instanceof StartError)) throw error;
+  console.error(error.message);
+  Deno.exit(1);
+}

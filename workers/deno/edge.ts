@@ -1,0 +1,173 @@
+/**
+ * The edge in one Deno process: the ports on libSQL and folders, and the server in front of
+ * `handle`. Everything it keeps is in one data folder:
+ *
+ *     directory.db  <region>.db  devices/  keys/  ledger/  lock
+ */
+
+import { join } from "node:path";
+import type { Db } from "../../db/db.ts";
+import { Directory } from "../../db/directory.ts";
+import { Sealer } from "../../db/seal.ts";
+import { DeviceHost } from "../../durable-objects/host/host.ts";
+import { type Upgrade, upgrades } from "../../durable-objects/host/sockets.ts";
+import { systemClock, systemRandom } from "../../durable-objects/system.ts";
+import { regionOf } from "../../protocol/ids.ts";
+import { limits } from "../../protocol/limits.ts";
+import { handle } from "../app.ts";
+import { egressGate, smtpTransport } from "../egress/egress.ts";
+import { logGate } from "../egress/log.ts";
+import { clientAddress } from "../peer.ts";
+import type { Ports } from "../ports.ts";
+import { problemResponse } from "../problem.ts";
+import { type OpenDatabase, openDatabase } from "./databases.ts";
+import { takeFolder } from "./folder.ts";
+import { FolderKeyStore } from "./keys.ts";
+import { folderLedger } from "./ledger.ts";
+import { memoryLimits } from "./limits.ts";
+import { type Settings, StartError } from "./settings.ts";
+
+export interface DenoEdge {
+  /** Runs the sweep and empties the write-ahead logs, as it does by itself once a minute. */
+  sweep(): Promise<void>;
+  /** Ends every connection, finishes what runs, and lets go of the folder. */
+  close(): Promise<void>;
+}
+
+type SharedPorts = Omit<Ports, "background" | "peer">;
+
+/** @throws StartError with a sentence */
+export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
+  const release = takeFolder(settings.data);
+  const databases = await openAll(settings);
+  const host = new DeviceHost({
+    folder: join(settings.data, "devices"),
+    clock: systemClock,
+    random: systemRandom,
+    keys: new FolderKeyStore(join(settings.data, "keys"), systemRandom),
+    onError: (error) => reportError("device-event-failed", error),
+  });
+  const shared = portsOf(settings, databases, host);
+  const working = new Set<Promise<unknown>>();
+  const background = (work: Promise<unknown>) => {
+    const done = work
+      .catch((error) => reportError("background-failed", error))
+      .finally(() => working.delete(done));
+    working.add(done);
+  };
+  const server = serve(settings, (request, peer) =>
+    handle(request, {
+      ...shared,
+      peer: clientAddress(settings.config, request.headers, peer),
+      background,
+    }),
+  );
+  host.start();
+  const sweep = async () => {
+    for (const database of databases.values()) await database.forgetDeleted();
+  };
+  const timer = setInterval(() => background(sweep()), limits.cronMs);
+  return {
+    sweep,
+    async close() {
+      clearInterval(timer);
+      await host.close();
+      await server.shutdown();
+      while (working.size > 0) await Promise.all([...working]);
+      await sweep();
+      for (const database of databases.values()) database.close();
+      release();
+    },
+  };
+}
+
+/** The directory under `""`, each region under its id. */
+async function openAll(settings: Settings): Promise<Map<string, OpenDatabase>> {
+  const databases = new Map<string, OpenDatabase>();
+  try {
+    databases.set("", await openDatabase(join(settings.data, "directory.db"), "directory"));
+    for (const { id, database } of settings.config.regions) {
+      const path = join(settings.data, `${database.toLowerCase()}.db`);
+      databases.set(id, await openDatabase(path, "region"));
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StartError(`The databases in ${settings.data} cannot be opened: ${reason}.`);
+  }
+  return databases;
+}
+
+function portsOf(
+  settings: Settings,
+  databases: ReadonlyMap<string, OpenDatabase>,
+  host: DeviceHost,
+): SharedPorts {
+  const { config, data } = settings;
+  const keys = new FolderKeyStore(join(data, "keys"), systemRandom);
+  const egress = egressGate({ mail: smtpTransport(config.smtpUrl) });
+  return {
+    config,
+    regions: {
+      ids: config.regions.map((region) => region.id),
+      default: (config.regions[0] as { id: string }).id,
+      db: (id) => (id === "" ? null : (databases.get(regionOf(id) ?? id)?.db ?? null)),
+    },
+    directory: new Directory(databases.get("")?.db as Db, keys, systemClock),
+    devices: host,
+    keys,
+    sealer: new Sealer(keys, systemClock, systemRandom),
+    ledger: folderLedger(join(data, "ledger"), systemRandom),
+    limits: memoryLimits(systemClock),
+    egress,
+    mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
+    clock: systemClock,
+    random: systemRandom,
+    log: logGate(console.error),
+  };
+}
+
+/** Serves, and performs the WebSocket upgrades that a device accepted on the way. */
+function serve(
+  settings: Settings,
+  answer: (request: Request, peer: string) => Response | Promise<Response>,
+): Deno.HttpServer {
+  const options = { port: settings.port, hostname: settings.host, onListen: () => undefined };
+  try {
+    return Deno.serve({ ...options, onError: failed }, async (request, info) => {
+      const upgrade: Upgrade = { socket: null };
+      const peer = (info.remoteAddr as Deno.NetAddr).hostname;
+      try {
+        const response = await upgrades.run(upgrade, async () => await answer(request, peer));
+        if (response.status !== 101 || upgrade.socket === null) return response;
+        const upgraded = Deno.upgradeWebSocket(request, {
+          protocol: response.headers.get("sec-websocket-protocol") ?? "",
+          idleTimeout: limits.agentStaleMs / 1000,
+        });
+        upgrade.socket.connect(upgraded.socket);
+        upgrade.socket = null;
+        return upgraded.response;
+      } finally {
+        upgrade.socket?.lost();
+      }
+    });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) {
+      throw new StartError(
+        `Port ${settings.port} is taken. Stop what uses it, or choose another with --port.`,
+      );
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StartError(`Cannot listen on ${settings.host}:${settings.port}: ${reason}.`);
+  }
+}
+
+function failed(error: unknown): Response {
+  reportError("internal-error", error);
+  return problemResponse("internal");
+}
+
+/** An error's name only: its message may hold what a person sent. */
+function reportError(event: string, error: unknown): void {
+  const code = error instanceof Error ? error.name : "unknown";
+  console.error(JSON.stringify({ event, code }));
+}
