@@ -1,5 +1,6 @@
 /** A closed-loop load generator: `connections` clients, each sending its next request when the last one answered. */
 
+import { Readable } from "node:stream";
 import { Pool } from "undici";
 
 export interface Load {
@@ -94,7 +95,7 @@ export async function upload(
     path,
     method: "PUT",
     headers: { ...headers, "content-length": String(bytes) },
-    body: source(),
+    body: Readable.from(source()),
   });
   await body.dump();
   if (statusCode >= 300) throw new Error(`${path} answered ${statusCode}`);
