@@ -34,6 +34,8 @@ export interface DenoEdge {
   close(): Promise<void>;
 }
 
+const log = logGate(console.log);
+
 type SharedPorts = Omit<Ports, "background" | "peer">;
 
 /** @throws StartError with a sentence */
@@ -122,7 +124,7 @@ function portsOf(
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
     clock: systemClock,
     random: systemRandom,
-    log: logGate(console.error),
+    log,
   };
 }
 
@@ -168,6 +170,5 @@ function failed(error: unknown): Response {
 
 /** An error's name only: its message may hold what a person sent. */
 function reportError(event: string, error: unknown): void {
-  const code = error instanceof Error ? error.name : "unknown";
-  console.error(JSON.stringify({ event, code }));
+  log({ event, code: error instanceof Error ? error.name : "unknown" });
 }
