@@ -42,9 +42,18 @@ export class Sealer {
     return VERSION + base64url(bytes);
   }
 
-  /** Opens what `seal` made; null when the key is destroyed or the text belongs elsewhere. */
-  async open(name: KeyName, at: string, sealed: string): Promise<string | null> {
+  /**
+   * Opens what `seal` made; null when the key is destroyed or the text belongs elsewhere.
+   * @param fresh asks the store even when the key is in memory: a destroyed key is noticed at once
+   */
+  async open(
+    name: KeyName,
+    at: string,
+    sealed: string,
+    { fresh = false } = {},
+  ): Promise<string | null> {
     const bytes = sealed.startsWith(VERSION) ? fromBase64url(sealed.slice(VERSION.length)) : null;
+    if (fresh) this.#cache.delete(name);
     const key = bytes === null ? null : await this.#key(name, false);
     if (bytes === null || key === null) return null;
     try {

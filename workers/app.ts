@@ -4,15 +4,21 @@
  */
 
 import { labelUnder } from "../protocol/names.ts";
+import { accountRoutes } from "./account/routes.ts";
+import { forgeryGuard } from "./guard.ts";
 import { type Ctx, onError, service } from "./http.ts";
 import { link } from "./link/routes.ts";
+import { name } from "./name/routes.ts";
 import type { Ports } from "./ports.ts";
 import { problemResponse } from "./problem.ts";
 
 export const app = service();
 app.onError((error, c) => onError(error, c as Ctx));
 app.notFound(() => problemResponse("not-found"));
+app.use(forgeryGuard);
 app.get("/healthz", (c) => c.text("ok"));
+app.route("/", accountRoutes);
+app.route("/", name);
 
 /** Answers one request. `ports` is all it may use of the world. */
 export function handle(request: Request, ports: Ports): Response | Promise<Response> {

@@ -1,0 +1,34 @@
+/** The mails of sign-up: plain text, plain words, and no link but ours (NOT-2). */
+
+import { limits } from "../../protocol/limits.ts";
+import type { MailMessage } from "../ports.ts";
+
+/** Carries the link that opens the account. */
+export function verifyMail(origin: string, to: string, token: string): MailMessage {
+  return {
+    to,
+    subject: "Confirm your address for Latchkey",
+    text: [
+      "Hello,",
+      "someone, probably you, opened a Latchkey account with this address. To confirm it, open:",
+      `${origin}/verify?token=${token}`,
+      `The link works once, within ${limits.challengeMs / 60_000} minutes. If this was not you, do nothing: without the link there is no account, and we forget the address.`,
+      "Latchkey",
+    ].join("\n\n"),
+  };
+}
+
+/** Answers a sign-up with an address that has an account: only the person who reads it learns so. */
+export function alreadyMail(origin: string, to: string): MailMessage {
+  return {
+    to,
+    subject: "You already have a Latchkey account",
+    text: [
+      "Hello,",
+      "someone, probably you, tried to open a Latchkey account with this address. You already have one. To sign in, open:",
+      `${origin}/sign-in`,
+      "Nothing about your account has changed. If this was not you, do nothing.",
+      "Latchkey",
+    ].join("\n\n"),
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * Sign-up: a verified address and a password make an account (ACC-1).
+ *
+ * Whether an address has an account already is told to nobody but the reader of its mail: the answer,
+ * the work done and the limits are the same either way.
+ */
+
+import {
+  createAccount,
+  deleteChallenge,
+  insertChallenge,
+  pendingSignUp,
+  personKey,
+  sealedAt,
+} from "../../db/queries/accounts.ts";
+import { newId } from "../../protocol/ids.ts";
+import { limits } from "../../protocol/limits.ts";
+import { hashToken, newToken, parseToken } from "../../protocol/tokens.ts";
+import type { Db, Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
+import { hashPassword } from "./argon2.ts";
+import { type Client, limitedNetwork } from "./client.ts";
+import { alreadyMail, verifyMail } from "./mails.ts";
+import { isStrongPassword, normalizeAddress, normalizePassword } from "./rules.ts";
+import { completeSignIn, type NewSession, sessionOf } from "./sign-in.ts";
+
+export interface SignUp {
+  readonly address: string;
+  readonly password: string;
+  /** One of `ports.regions.ids`; the default when absent. */
+  readonly region?: string | undefined;
+}
+
+/**
+ * Sends a mail that opens the account, or that says there is one already.
+ * @throws Problem `address-syntax`, `password-weak`, `region-unknown`, `too-many-tries`,
+ *   `mail-failed` (and then nothing is left behind)
+ */
+export async function signUp(ports: Ports, input: SignUp, client: Client): Promise<void> {
+  const { address, password, region } = checkInput(ports, input);
+  const contact = await ports.directory.contactHash(address);
+  await takeMailLimits(ports, contact, client);
+  const phc = hashPassword(password, ports.random.bytes);
+  const taken = (await ports.directory.accountOfContact(contact)) !== null;
+  // The same work for a known address; only its token is never sent.
+  const pending = await openChallenge(ports, { address, phc, region });
+  const mail = taken
+    ? alreadyMail(ports.config.origin, address)
+    : verifyMail(ports.config.origin, address, pending.token);
+  try {
+    await ports.mail.send(mail);
+  } catch {
+    await forget(ports, pending.db, pending.tokenHash, pending.accountId);
+    throw new Problem("mail-failed");
+  }
+  if (taken) ports.background(forget(ports, pending.db, pending.tokenHash, pending.accountId));
+}
+
+function checkInput(ports: Ports, input: SignUp) {
+  const address = normalizeAddress(input.address);
+  if (address === null) throw new Problem("address-syntax", "address");
+  const password = normalizePassword(input.password);
+  if (!isStrongPassword(password, address)) throw new Problem("password-weak", "password");
+  const region = input.region ?? ports.regions.default;
+  if (!ports.regions.ids.includes(region)) throw new Problem("region-unknown", "region");
+  return { address, password, region };
+}
+
+async function takeMailLimits(ports: Ports, contact: string, client: Client): Promise<void> {
+  const network = limitedNetwork(client.peer);
+  const { mailPerNetwork, mailPerAddress, mailWindowMs } = limits;
+  const free =
+    (await ports.limits.take("mail-network", network, mailPerNetwork, mailWindowMs)) &&
+    (await ports.limits.take("mail-address", contact, mailPerAddress, mailWindowMs));
+  if (!free) throw new Problem("too-many-tries");
+}
+
+async function openChallenge(
+  ports: Ports,
+  { address, phc, region }: { address: string; phc: string; region: string },
+) {
+  const db = ports.regions.db(region);
+  if (db === null) throw new Problem("region-unknown", "region");
+  const accountId = newId("acc", region, ports.random.bytes);
+  const token = newToken("chl", region, ports.random.bytes);
+  const tokenHash = await hashToken(token);
+  const key = personKey(accountId);
+  await insertChallenge(db, {
+    tokenHash,
+    accountId,
+    kind: "sign-up",
+    contactSealed: await ports.sealer.seal(key, sealedAt.contact(tokenHash), address),
+    phcSealed: await ports.sealer.seal(key, sealedAt.pendingPhc(tokenHash), phc),
+    expiresAt: ports.clock.now() + limits.challengeMs,
+  });
+  return { db, accountId, token, tokenHash };
+}
+
+/** Takes back a sign-up that opens no account: its row and the key that sealed its address. */
+async function forget(ports: Ports, db: Db, tokenHash: string, accountId: string): Promise<void> {
+  await deleteChallenge(db, tokenHash);
+  await ports.sealer.destroy(personKey(accountId));
+}
+
+/**
+ * Opens the account that a mailed token stands for, and signs its owner in. A token works once.
+ * @throws Problem `link-expired`; `contact-taken` when the address got its account another way
+ */
+export async function verifySignUp(
+  ports: Ports,
+  token: string,
+  client: Client,
+): Promise<NewSession> {
+  const now = ports.clock.now();
+  const region = parseToken("chl", token)?.region;
+  const db = region === undefined ? null : ports.regions.db(region);
+  if (region === undefined || db === null) throw new Problem("link-expired");
+  const tokenHash = await hashToken(token);
+  const { accountId, address, phc } = await openPending(ports, db, tokenHash, now);
+  // The directory decides between two sign-ups with one address; claiming twice for one is harmless,
+  // so a verification cut off after this line can be done again with the same link.
+  const contact = await ports.directory.contactHash(address);
+  if (!(await ports.directory.claimContact(contact, accountId))) {
+    await forget(ports, db, tokenHash, accountId);
+    throw new Problem("contact-taken");
+  }
+  const key = personKey(accountId);
+  const identifierId = newId("idn", region, ports.random.bytes);
+  const sealed = {
+    identifierId,
+    address: await ports.sealer.seal(key, sealedAt.address(identifierId), address),
+    phc: await ports.sealer.seal(key, sealedAt.phc(accountId), phc),
+  };
+  if (!(await createAccount(db, tokenHash, sealed, now))) throw new Problem("link-expired");
+  return sessionOf(await completeSignIn(ports, { accountId, methods: ["mail"] }, client));
+}
+
+async function openPending(ports: Ports, db: Db, tokenHash: string, now: number) {
+  const pending = await pendingSignUp(db, tokenHash, now);
+  if (pending === null) throw new Problem("link-expired");
+  const { accountId, contactSealed, phcSealed } = pending;
+  const key = personKey(accountId);
+  const address = await ports.sealer.open(key, sealedAt.contact(tokenHash), contactSealed);
+  const phc = await ports.sealer.open(key, sealedAt.pendingPhc(tokenHash), phcSealed);
+  if (address === null || phc === null) throw new Problem("link-expired");
+  return { accountId, address, phc };
+}

@@ -1,0 +1,76 @@
+/**
+ * Who may ask: the forgery guard in front of everything that changes something, and the session
+ * check in front of everything that belongs to somebody.
+ */
+
+import type { MiddlewareHandler } from "hono";
+import { checkSession } from "./account/account.ts";
+import { readCookie } from "./cookies.ts";
+import type { AppEnv, Ctx } from "./http.ts";
+import { Problem } from "./problem.ts";
+
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** What the guard decides by. Absent headers are null. */
+export interface GuardedRequest {
+  readonly method: string;
+  readonly upgrade: string | null;
+  readonly cookie: string | null;
+  readonly authorization: string | null;
+  readonly secFetchSite: string | null;
+  readonly origin: string | null;
+}
+
+/**
+ * True when a request may have been made by a page that is not ours, on a browser that lends it its
+ * cookies. A device's door is a sibling host, which browsers call the same *site*: only the same
+ * *origin* passes. A WebSocket is opened with GET and carries cookies, so it counts as a change.
+ * Requests without a cookie are held to the same where a browser says where they come from: else a
+ * strange page could sign its visitor in to an account of its choosing.
+ */
+export function isForged(request: GuardedRequest, ownOrigin: string): boolean {
+  const changes = !SAFE_METHODS.has(request.method) || request.upgrade !== null;
+  if (!changes) return false;
+  if (request.cookie === null && /^Bearer /i.test(request.authorization ?? "")) return false;
+  if (request.secFetchSite !== null) return request.secFetchSite !== "same-origin";
+  if (request.origin !== null) return request.origin !== ownOrigin;
+  return request.cookie !== null;
+}
+
+/** Refuses what `isForged` says, whatever the content type. */
+export const forgeryGuard: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const header = (name: string) => c.req.header(name) ?? null;
+  const request: GuardedRequest = {
+    method: c.req.method,
+    upgrade: header("upgrade"),
+    cookie: header("cookie"),
+    authorization: header("authorization"),
+    secFetchSite: header("sec-fetch-site"),
+    origin: header("origin"),
+  };
+  if (isForged(request, c.env.config.origin)) throw new Problem("cross-site");
+  await next();
+};
+
+/** The bearer secret of a request: from `Authorization`, else from the session cookie. */
+export function sessionToken(c: Ctx): string | null {
+  const bearer = /^Bearer (lk_ses_\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  return bearer ?? readCookie(c, "__Host-sid");
+}
+
+/** Whose session the request carries; null when none. For pages that show themselves to strangers too. */
+export async function currentSession(
+  c: Ctx,
+): Promise<{ accountId: string; sessionId: string } | null> {
+  const token = sessionToken(c);
+  return token === null ? null : await checkSession(c.env, token);
+}
+
+/** Lets only signed-in people pass, and says who they are in `c.var`. */
+export const signedIn: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const session = await currentSession(c);
+  if (session === null) throw new Problem("not-signed-in");
+  c.set("accountId", session.accountId);
+  c.set("sessionId", session.sessionId);
+  await next();
+};
