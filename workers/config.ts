@@ -1,6 +1,8 @@
 /** The operator's configuration: read once at start, refused with a sentence when it is wrong. */
 
+import { type Family, parseAddress } from "../protocol/addresses.ts";
 import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
+import { checkLabel, labelUnder } from "../protocol/names.ts";
 
 /**
  * Where a client's address is read from.
@@ -19,6 +21,13 @@ export interface RegionConfig {
   readonly jurisdiction: string | null;
 }
 
+/** An authoritative name server; addresses only where its name is in the DDNS zone itself. */
+export interface NameServer {
+  readonly host: string;
+  readonly ipv4: readonly string[];
+  readonly ipv6: readonly string[];
+}
+
 export interface Config {
   /** The console's and API's origin, e.g. `https://latchkey.example`. */
   readonly origin: string;
@@ -26,6 +35,8 @@ export interface Config {
   readonly linkZone: string;
   /** `<label>.<ddnsZone>` is a device's name. */
   readonly ddnsZone: string;
+  /** Who answers for the DDNS zone, as its NS records say; the first is its primary. */
+  readonly nameServers: readonly NameServer[];
   readonly regions: readonly RegionConfig[];
   readonly sourceAddress: SourceAddressPolicy;
   readonly trustedProxies: readonly string[];
@@ -43,10 +54,12 @@ export type Variables = Readonly<Record<string, unknown>>;
 /** Reads the configuration from platform variables (wrangler.toml `[vars]`, the environment). */
 export function readConfig(variables: Variables): Config {
   const origin = new URL(text(variables, "ORIGIN")).origin;
+  const ddnsZone = zone(variables, "DDNS_ZONE");
   return {
     origin,
     linkZone: zone(variables, "LINK_ZONE"),
-    ddnsZone: zone(variables, "DDNS_ZONE"),
+    ddnsZone,
+    nameServers: nameServers(optional(variables, "NAME_SERVERS") ?? `ns1.${ddnsZone}`, ddnsZone),
     regions: regions(text(variables, "REGIONS")),
     sourceAddress: oneOf(variables, "SOURCE_ADDRESS", ["edge", "socket", "trusted-proxy"]),
     trustedProxies: optional(variables, "TRUSTED_PROXIES")?.split(/[\s,]+/) ?? [],
@@ -93,6 +106,32 @@ function regions(value: string): RegionConfig[] {
       );
     }
     return { id, title: title.replaceAll("_", " "), database, jurisdiction: jurisdiction ?? null };
+  });
+}
+
+/**
+ * `ns1.ddns.example=192.0.2.1=2001:db8::1 ns2.elsewhere.example`, separated by spaces or commas. A
+ * server inside the zone stands right below it under a reserved label, and has its addresses here.
+ */
+function nameServers(value: string, ddnsZone: string): NameServer[] {
+  return value.split(/[\s,]+/).map((entry) => {
+    const [name = "", ...texts] = entry.split("=");
+    const host = name.toLowerCase().replace(/\.$/, "");
+    const addresses = texts.map(parseAddress).filter((address) => address !== null);
+    const inside = host.endsWith(`.${ddnsZone}`);
+    const label = labelUnder(host, ddnsZone);
+    const placed = inside
+      ? label !== null && checkLabel(label) === "label-reserved"
+      : texts.length === 0;
+    if (!/^([a-z0-9-]{1,63}\.)+[a-z0-9-]{1,63}$/.test(host) || !placed) {
+      throw new Error(`NAME_SERVERS has a bad entry "${entry}"; it reads host[=address…].`);
+    }
+    if (addresses.length !== texts.length) {
+      throw new Error(`NAME_SERVERS has a bad address in "${entry}".`);
+    }
+    const of = (family: Family) =>
+      addresses.filter((address) => address.family === family).map((address) => address.text);
+    return { host, ipv4: of("ipv4"), ipv6: of("ipv6") };
   });
 }
 

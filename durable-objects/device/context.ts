@@ -37,6 +37,8 @@ export interface DeviceContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly keys: KeyStore;
+  /** Lets documentation and loopback addresses into DNS, for tests and trying out. */
+  readonly allowSpecialAddresses: boolean;
   /** Wakes the device at `at` (ms since the epoch); null forgets the wake-up. */
   wakeAt(at: number | null): void;
   /** Drops the whole store: the best deletion there is. */

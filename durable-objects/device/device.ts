@@ -6,6 +6,7 @@
  */
 
 import { Sealer } from "../../db/seal.ts";
+import { parsePeer } from "../../protocol/addresses.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { Door } from "./door.ts";
@@ -49,7 +50,7 @@ export class Device implements DeviceRpc {
     this.#sealer = new Sealer(context.keys, context.clock, context.random);
     this.#registered = isRegistered(context.sql);
     if (this.#registered) migrate(context.sql);
-    this.#name = new Name(context, this.#sealer);
+    this.#name = new Name(context, this.#sealer, () => this.#isOn("name"));
     this.#door = new Door(context);
     this.#link = new Link(context);
     this.#connection = new Connection(context, this.#sealer);
@@ -135,24 +136,19 @@ export class Device implements DeviceRpc {
   }
 
   async rotateUpdateSecret(): Promise<string | null> {
-    if (this.#row() === null || !this.#features().name) return null;
     const secret = await this.#name.rotateSecret();
-    await this.#changed();
+    if (secret !== null) await this.#changed();
     return secret;
   }
 
   async updateAddresses(update: AddressUpdate): Promise<UpdateResult> {
-    if (this.#row() === null || !this.#features().name) {
-      return { verdict: "nohost", ipv4: null, ipv6: null };
-    }
     const result = await this.#name.update(update);
     if (result.verdict === "good") await this.#changed();
     return result;
   }
 
   async records(): Promise<NameRecords | null> {
-    if (this.#row() === null || !this.#features().name) return null;
-    return await this.#name.records();
+    return this.#isOn("name") ? await this.#name.records() : null;
   }
 
   async issueDoorCode(accountId: string, nonceHash: string): Promise<DoorCodeResult> {
@@ -170,6 +166,7 @@ export class Device implements DeviceRpc {
     this.#context.wakeAt(null);
     await this.#context.deleteAll();
     this.#name.forgetMemory();
+    await this.#name.destroyKey();
     for (const feature of ["name", "link", "connection"] as const) {
       await this.#sealer.destroy(`feature/${deviceId}/${feature}`);
       await keys.destroy(`feature/${deviceId}/${feature}`);
@@ -232,19 +229,19 @@ export class Device implements DeviceRpc {
       this.#link.abortAll("switched off");
       this.#door.clear();
     }
-    await this.#sealer.destroy(`feature/${this.#context.deviceId}/${feature}`);
+    if (feature === "name") await this.#name.destroyKey();
+    else await this.#sealer.destroy(`feature/${this.#context.deviceId}/${feature}`);
   }
 
   /** The connected device's address is its name's address: no polling. */
   async #adoptAddress(): Promise<void> {
-    const address = this.#connection.agentAddress();
+    const address = parsePeer(this.#connection.agentAddress() ?? "");
     if (address === null) return;
-    const family = address.includes(":") ? "ipv6" : "ipv4";
     await this.#name.update({
       secret: null,
       ipv4: "keep",
       ipv6: "keep",
-      [family]: { set: address },
+      [address.family]: { set: address.text },
     });
   }
 
@@ -279,6 +276,10 @@ export class Device implements DeviceRpc {
   #row(): RegistrationRow | null {
     if (!this.#registered) return null;
     return this.#context.sql.all<RegistrationRow>("SELECT * FROM registration")[0] ?? null;
+  }
+
+  #isOn(feature: FeatureName): boolean {
+    return this.#row() !== null && this.#features()[feature];
   }
 
   #features(): Record<FeatureName, boolean> {

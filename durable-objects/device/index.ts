@@ -9,6 +9,7 @@ import type { AccessMode, AddressUpdate, DeviceRpc, FeatureName, Registration } 
 
 interface Env {
   readonly KEYS: R2Bucket;
+  readonly ALLOW_SPECIAL_ADDRESSES?: string;
 }
 
 export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
@@ -82,6 +83,7 @@ function contextOf(state: DurableObjectState, env: Env): DeviceContext {
     clock: systemClock,
     random: systemRandom,
     keys: new R2KeyStore(env.KEYS),
+    allowSpecialAddresses: env.ALLOW_SPECIAL_ADDRESSES === "yes",
     wakeAt: (at) => {
       // The write is coalesced and covered by the output gate; nothing leaves before it is durable.
       if (at === null) void state.storage.deleteAlarm();

@@ -6,17 +6,12 @@
  */
 
 import type { Sealer } from "../../db/seal.ts";
+import { type Family, isPublicAddress, parseAddress } from "../../protocol/addresses.ts";
 import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { equalInConstantTime, hashToken, newToken } from "../../protocol/tokens.ts";
 import type { DeviceContext } from "./context.ts";
-import type {
-  AddressChange,
-  AddressUpdate,
-  NameDescription,
-  NameRecords,
-  UpdateResult,
-} from "./rpc.ts";
+import type { AddressUpdate, NameDescription, NameRecords, UpdateResult } from "./rpc.ts";
 
 interface Row extends Record<string, string | number | null> {
   addresses_sealed: string | null;
@@ -24,66 +19,88 @@ interface Row extends Record<string, string | number | null> {
   changed_at: number | null;
 }
 
+const families = ["ipv4", "ipv6"] as const satisfies readonly Family[];
 const NONE: NameRecords = { ipv4: null, ipv6: null };
 
 export class Name {
   readonly #context: DeviceContext;
   readonly #sealer: Sealer;
+  readonly #isOn: () => boolean;
+  /** The opened record, so that it is unsealed once a wake; null until then. */
   #records: NameRecords | null = null;
-  /** Updates run one after another: an acknowledged change is never overtaken by an older one. */
+  /** Grows whenever the record is replaced or cleared, so that a slow reader keeps nothing old. */
+  #epoch = 0;
+  /**
+   * Updates, new secrets and the end of the key run one after another: an acknowledged change is
+   * never overtaken by an older one, and a key that was destroyed is not made again by a late seal.
+   */
   #turn: Promise<unknown> = Promise.resolve();
   /** Times of recent changes per family, for the limit; in memory only. */
-  readonly #changes: Record<"ipv4" | "ipv6", number[]> = { ipv4: [], ipv6: [] };
+  readonly #changes: Record<Family, number[]> = { ipv4: [], ipv6: [] };
 
-  constructor(context: DeviceContext, sealer: Sealer) {
+  /** @param isOn whether the feature is on at this moment; whatever awaits asks again after */
+  constructor(context: DeviceContext, sealer: Sealer, isOn: () => boolean) {
     this.#context = context;
     this.#sealer = sealer;
+    this.#isOn = isOn;
   }
 
   async records(): Promise<NameRecords> {
     if (this.#records !== null) return this.#records;
+    const epoch = this.#epoch;
     const sealed = this.#row()?.addresses_sealed ?? null;
     const text =
       sealed === null ? null : await this.#sealer.open(this.#key(), "name.addresses", sealed);
-    this.#records ??= text === null ? NONE : (JSON.parse(text) as NameRecords);
-    return this.#records;
+    if (epoch === this.#epoch) {
+      this.#records ??= text === null ? NONE : (JSON.parse(text) as NameRecords);
+    }
+    return this.#records ?? NONE;
   }
 
   async describe(): Promise<NameDescription> {
+    const records = await this.records();
     const row = this.#row();
     return {
-      ...(await this.records()),
+      ...records,
       changedAt: row?.changed_at ?? null,
       hasUpdateSecret: row?.update_secret_hash != null,
     };
   }
 
-  /** A new update secret; the old one stops working at once. */
-  async rotateSecret(): Promise<string> {
-    const { random, deviceId, sql } = this.#context;
-    const secret = newToken("upd", regionOf(deviceId) ?? "home", (count) => random.bytes(count));
-    const hash = await hashToken(secret);
-    sql.run(
-      `INSERT INTO name_record (row, update_secret_hash) VALUES (1, ?)
-       ON CONFLICT (row) DO UPDATE SET update_secret_hash = excluded.update_secret_hash`,
-      hash,
-    );
-    return secret;
+  /** A new update secret; the old one stops working at once. Null while the name is off. */
+  rotateSecret(): Promise<string | null> {
+    return this.#inTurn(async () => {
+      const { random, deviceId, sql } = this.#context;
+      const secret = newToken("upd", regionOf(deviceId) ?? "home", (count) => random.bytes(count));
+      const hash = await hashToken(secret);
+      if (!this.#isOn()) return null;
+      sql.run(
+        `INSERT INTO name_record (row, update_secret_hash) VALUES (1, ?)
+         ON CONFLICT (row) DO UPDATE SET update_secret_hash = excluded.update_secret_hash`,
+        hash,
+      );
+      return secret;
+    });
   }
 
-  /** Applies an update; unchanged addresses cost no write. */
+  /** Applies an update; unchanged addresses cost no write. `nohost` while the name is off. */
   update(update: AddressUpdate): Promise<UpdateResult> {
-    const result = this.#turn.then(() => this.#update(update));
-    this.#turn = result.catch(() => undefined);
-    return result;
+    return this.#inTurn(() => this.#update(update));
   }
 
+  /** Deletes the record. What is in its turn right now finds the name off and writes nothing. */
   clear(): void {
     this.#context.sql.run("DELETE FROM name_record");
     this.forgetMemory();
   }
 
+  /** Destroys the key once nothing that might use it is under way. */
+  destroyKey(): Promise<void> {
+    return this.#inTurn(() => this.#sealer.destroy(this.#key()));
+  }
+
   forgetMemory(): void {
+    this.#epoch++;
     this.#records = null;
     this.#changes.ipv4 = [];
     this.#changes.ipv6 = [];
@@ -91,24 +108,21 @@ export class Name {
 
   async #update(update: AddressUpdate): Promise<UpdateResult> {
     if (update.secret !== null && !(await this.#isSecret(update.secret))) {
-      return { verdict: "badauth", ...NONE };
+      return { verdict: this.#isOn() ? "badauth" : "nohost", ...NONE };
     }
     const before = await this.records();
-    const after: NameRecords = {
-      ipv4: apply(before.ipv4, update.ipv4),
-      ipv6: apply(before.ipv6, update.ipv6),
-    };
-    const changed = (["ipv4", "ipv6"] as const).filter(
-      (family) => before[family] !== after[family],
-    );
+    if (!this.#isOn()) return { verdict: "nohost", ...NONE };
+    const after = this.#applied(before, update);
+    if (after === null) return { verdict: "dnserr", ...before };
+    const changed = families.filter((family) => before[family] !== after[family]);
     if (changed.length === 0) return { verdict: "nochg", ...before };
     const now = this.#context.clock.now();
     if (update.secret !== null) {
       const retryAfter = Math.max(...changed.map((family) => this.#waitFor(family, now)));
       if (retryAfter > 0) return { verdict: "911", ...before, retryAfter };
-      for (const family of changed) this.#changes[family].push(now);
     }
     const sealed = await this.#sealer.seal(this.#key(), "name.addresses", JSON.stringify(after));
+    if (!this.#isOn()) return { verdict: "nohost", ...NONE };
     this.#context.sql.run(
       `INSERT INTO name_record (row, addresses_sealed, changed_at) VALUES (1, ?, ?)
        ON CONFLICT (row) DO UPDATE SET addresses_sealed = excluded.addresses_sealed,
@@ -116,8 +130,28 @@ export class Name {
       sealed,
       now,
     );
+    if (update.secret !== null) for (const family of changed) this.#changes[family].push(now);
+    this.#epoch++;
     this.#records = after;
     return { verdict: "good", ...after };
+  }
+
+  /** The addresses after `update`; null when one of them has no place in a public name. */
+  #applied(before: NameRecords, update: AddressUpdate): NameRecords | null {
+    const after: Record<Family, string | null> = { ...before };
+    for (const family of families) {
+      const change = update[family];
+      if (change === "keep") continue;
+      if (change === "clear") {
+        after[family] = null;
+        continue;
+      }
+      const address = parseAddress(change.set);
+      if (address?.family !== family) return null;
+      if (!isPublicAddress(address, this.#context.allowSpecialAddresses)) return null;
+      after[family] = address.text;
+    }
+    return after;
   }
 
   async #isSecret(secret: string): Promise<boolean> {
@@ -127,23 +161,26 @@ export class Name {
   }
 
   /** Seconds until this family may change again; 0 when it may now. */
-  #waitFor(family: "ipv4" | "ipv6", now: number): number {
+  #waitFor(family: Family, now: number): number {
     const recent = this.#changes[family].filter((at) => at > now - limits.updateWindowMs);
     this.#changes[family] = recent;
     if (recent.length < limits.updateChangesPerFamily) return 0;
     return Math.ceil(((recent[0] as number) + limits.updateWindowMs - now) / 1000);
   }
 
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  /** The stored row; none while the name is off, whatever is still on its way out. */
   #row(): Row | null {
+    if (!this.#isOn()) return null;
     return this.#context.sql.all<Row>("SELECT * FROM name_record")[0] ?? null;
   }
 
   #key(): `feature/${string}/name` {
     return `feature/${this.#context.deviceId}/name`;
   }
-}
-
-function apply(before: string | null, change: AddressChange): string | null {
-  if (change === "keep") return before;
-  return change === "clear" ? null : change.set;
 }

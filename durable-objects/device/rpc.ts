@@ -56,7 +56,7 @@ export interface AddressUpdate {
 }
 export type AddressChange = { readonly set: string } | "clear" | "keep";
 
-export type UpdateVerdict = "good" | "nochg" | "badauth" | "nohost" | "abuse" | "911";
+export type UpdateVerdict = "good" | "nochg" | "badauth" | "nohost" | "dnserr" | "abuse" | "911";
 
 export interface UpdateResult {
   readonly verdict: UpdateVerdict;

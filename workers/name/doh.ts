@@ -1,0 +1,78 @@
+/**
+ * DNS over HTTPS (RFC 8484): from an HTTP request to a DNS message and back. Every DNS verdict, even
+ * a refusal, is HTTP 200; an HTTP error means that no DNS message arrived.
+ */
+
+import {
+  type Answer,
+  rcodes,
+  readQuery,
+  writeAnswer,
+  writeError,
+} from "../../protocol/dns/message.ts";
+import { limits } from "../../protocol/limits.ts";
+import { fromBase64url } from "../../protocol/tokens.ts";
+import { readBounded } from "../body.ts";
+import type { Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
+import { answerQuery } from "./zone.ts";
+
+const MEDIA_TYPE = "application/dns-message";
+const MAX_BASE64_LENGTH = Math.ceil((limits.dnsMessageBytes * 4) / 3);
+
+/** Answers GET and POST /dns-query. Throws a `Problem` when the request holds no DNS message. */
+export async function answerDoh(request: Request, ports: Ports): Promise<Response> {
+  const message = request.method === "POST" ? await posted(request) : fromQuery(request);
+  const read = readQuery(message);
+  if (read.kind === "unanswerable") throw new Problem("bad-request", "dns");
+  if (read.kind === "malformed") {
+    return dnsResponse(writeError(read.head, rcodes.formatError), null);
+  }
+  const { config, clock } = ports;
+  const answer = await answerQuery(
+    read.query,
+    { apex: config.ddnsZone, nameServers: config.nameServers },
+    (label) => recordsOf(label, ports),
+    clock.now(),
+  );
+  return dnsResponse(writeAnswer(read.query, answer), freshSeconds(answer));
+}
+
+/** The addresses of the device that has `label`. An unknown label creates no object. */
+async function recordsOf(label: string, { directory, devices }: Ports) {
+  const deviceId = await directory.deviceOfLabel(label);
+  return deviceId === null ? null : await devices.get(deviceId).records();
+}
+
+function fromQuery(request: Request): Uint8Array {
+  const text = new URL(request.url).searchParams.get("dns");
+  if (text === null || text === "") throw new Problem("bad-request", "dns");
+  if (text.length > MAX_BASE64_LENGTH) throw new Problem("body-too-large", "dns");
+  const message = fromBase64url(text);
+  if (message === null) throw new Problem("bad-request", "dns");
+  return message;
+}
+
+async function posted(request: Request): Promise<Uint8Array> {
+  const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  if (type !== MEDIA_TYPE) throw new Problem("media-type");
+  const body = await readBounded(request, limits.dnsMessageBytes);
+  if (body === null) throw new Problem("body-too-large");
+  return body;
+}
+
+/** RFC 8484 §5.1: HTTP may keep an answer as long as its shortest-lived record. */
+function freshSeconds(answer: Answer): number | null {
+  const ttls = [...answer.answers, ...answer.authorities].map((record) => record.ttl);
+  return ttls.length === 0 ? null : Math.min(...ttls);
+}
+
+function dnsResponse(message: Uint8Array<ArrayBuffer>, fresh: number | null): Response {
+  return new Response(message, {
+    headers: {
+      "content-type": MEDIA_TYPE,
+      "content-length": String(message.length),
+      "cache-control": fresh === null ? "no-store" : `max-age=${fresh}`,
+    },
+  });
+}

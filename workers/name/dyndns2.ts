@@ -1,0 +1,115 @@
+/**
+ * The dyndns2 protocol as text: what a client asked, and the line it gets for each host. Pure; who
+ * may ask and what changes is decided in the device's object.
+ *
+ * Verdicts are made for the clients that exist (ddclient 3.10, inadyn, routers): 200 with a word per
+ * host, 401 `badauth`, 503 `911` for "later". Never 429, which some clients treat as the end.
+ */
+
+import type { AddressChange, UpdateResult } from "../../durable-objects/device/rpc.ts";
+import { type Address, type Family, parseAddress, parsePeer } from "../../protocol/addresses.ts";
+import { limits } from "../../protocol/limits.ts";
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+export type Changes = { readonly [F in Family]: AddressChange };
+
+export interface UpdatePlan {
+  /** Host names as the client wrote them, in its order. */
+  readonly hosts: readonly string[];
+  /** A verdict about the request as a whole, which is then the only line. */
+  readonly refused: "notfqdn" | "numhost" | null;
+  /** What to do with each family; null when an address cannot be understood (`dnserr`). */
+  readonly changes: Changes | null;
+}
+
+export const keepAll: Changes = { ipv4: "keep", ipv6: "keep" };
+
+/** RFC 7617 credentials of an `Authorization` header; null when there are none. */
+export function readCredentials(header: string | null): Credentials | null {
+  const encoded = /^Basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(header ?? "")?.[1];
+  if (encoded === undefined || encoded.length > limits.updateQueryBytes) return null;
+  let text: string;
+  try {
+    const bytes = Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+  const colon = text.indexOf(":");
+  return colon < 1 ? null : { user: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/**
+ * What a request asks for. `system`, `wildcard`, `mx`, `backmx` and whatever else clients send along
+ * are ignored, as the protocol's services have always done.
+ * @param peer the client's own address by the operator's policy
+ */
+export function planUpdate(parameters: URLSearchParams, peer: string | null): UpdatePlan {
+  const list = parameters.getAll("hostname").join(",");
+  const hosts = list.trim() === "" ? [] : list.split(",").map((host) => host.trim());
+  const refused =
+    hosts.length === 0 ? "notfqdn" : hosts.length > limits.updateHosts ? "numhost" : null;
+  return { hosts, refused, changes: changesOf(parameters, peer) };
+}
+
+/**
+ * Only the families that the client names change. `myip` may list both; empty or missing it means
+ * the client's own address, and never a deletion (ddclient sends it empty). An empty `myipv4` or
+ * `myipv6` clears its family, `preserve` keeps it, `offline=YES` clears both.
+ */
+function changesOf(parameters: URLSearchParams, peer: string | null): Changes | null {
+  if (parameters.get("offline")?.toUpperCase() === "YES") return { ipv4: "clear", ipv6: "clear" };
+  const listed = listOf(parameters, "myip");
+  const changes: Record<Family, AddressChange> = { ...keepAll };
+  const found: (Address | null)[] = listed.map(parseAddress);
+  let named = listed.length > 0;
+  for (const family of ["ipv4", "ipv6"] as const) {
+    if (!parameters.has(`my${family}`)) continue;
+    named = true;
+    const values = listOf(parameters, `my${family}`);
+    if (values.length === 0) changes[family] = "clear";
+    for (const value of values) {
+      if (value === "preserve") continue;
+      const address = parseAddress(value);
+      found.push(address?.family === family ? address : null);
+    }
+  }
+  if (!named) found.push(peer === null ? null : parsePeer(peer));
+  for (const address of found) {
+    if (address === null) return null;
+    const already = changes[address.family];
+    if (already !== "keep" && !(typeof already === "object" && already.set === address.text)) {
+      return null; // two answers to one question
+    }
+    changes[address.family] = { set: address.text };
+  }
+  return changes;
+}
+
+function listOf(parameters: URLSearchParams, name: string): string[] {
+  return parameters
+    .getAll(name)
+    .flatMap((value) => value.split(","))
+    .map((value) => value.trim())
+    .filter((value) => value !== "");
+}
+
+/** True for something that at least looks like a host name with a domain (RFC 1123 §2.1). */
+export function isFqdn(host: string): boolean {
+  const label = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?";
+  return host.length <= 254 && new RegExp(`^(${label}\\.)+${label}\\.?$`, "i").test(host);
+}
+
+/** The line for a host after an update: the word, and the addresses that this update was about. */
+export function lineOf(result: UpdateResult, changes: Changes): string {
+  if (result.verdict !== "good" && result.verdict !== "nochg") return result.verdict;
+  const addresses = (["ipv4", "ipv6"] as const)
+    .filter((family) => changes[family] !== "keep")
+    .map((family) => result[family])
+    .filter((address) => address !== null);
+  return addresses.length === 0 ? result.verdict : `${result.verdict} ${addresses.join(",")}`;
+}

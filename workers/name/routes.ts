@@ -1,0 +1,11 @@
+/** The name's service: dyndns2 updates and DNS over HTTPS. */
+
+import { service } from "../http.ts";
+import { answerDoh } from "./doh.ts";
+import { answerUpdate } from "./update.ts";
+
+export const name = service();
+
+// `/v3/update` is what newer routers call Dyn's same protocol by.
+name.on(["GET", "POST"], ["/nic/update", "/v3/update"], (c) => answerUpdate(c.req.raw, c.env));
+name.on(["GET", "POST"], "/dns-query", (c) => answerDoh(c.req.raw, c.env));

@@ -1,0 +1,157 @@
+/**
+ * An update of a name: from the client's request to its device's object and back. Costs one object
+ * call once the label is in the isolate's cache, and no write when nothing changed.
+ */
+
+import type { UpdateResult } from "../../durable-objects/device/rpc.ts";
+import { networkOf, parsePeer } from "../../protocol/addresses.ts";
+import { isId } from "../../protocol/ids.ts";
+import { limits } from "../../protocol/limits.ts";
+import { labelUnder } from "../../protocol/names.ts";
+import { parseToken } from "../../protocol/tokens.ts";
+import { readBounded } from "../body.ts";
+import type { Ports } from "../ports.ts";
+import {
+  isFqdn,
+  keepAll,
+  lineOf,
+  planUpdate,
+  readCredentials,
+  type UpdatePlan,
+} from "./dyndns2.ts";
+
+const OUTAGE_RETRY_SECONDS = 60;
+
+/** Answers `/nic/update`. Never throws: an outage is `911`, which every client tries again after. */
+export async function answerUpdate(request: Request, ports: Ports): Promise<Response> {
+  try {
+    return await update(request, ports);
+  } catch (error) {
+    ports.log({ event: "internal-error", code: error instanceof Error ? error.name : "unknown" });
+    return later(OUTAGE_RETRY_SECONDS);
+  }
+}
+
+async function update(request: Request, ports: Ports): Promise<Response> {
+  // No client of this protocol is a page of someone else's that makes a browser send its password.
+  const site = request.headers.get("sec-fetch-site") ?? "none";
+  if (!request.headers.get("user-agent") || (site !== "none" && site !== "same-origin")) {
+    return verdicts("badagent");
+  }
+  const credentials = readCredentials(request.headers.get("authorization"));
+  if (credentials === null) return unauthorized();
+  const parameters = await parametersOf(request);
+  if (parameters === null) return verdicts("numhost");
+  const plan = planUpdate(parameters, ports.peer);
+  const devices = await devicesOf(plan.hosts, ports);
+  const deviceId = await deviceOfUser(credentials.user, devices, ports);
+  if (deviceId === null || parseToken("upd", credentials.password) === null) {
+    return await failed(ports);
+  }
+  const concerned = plan.refused === null && devices.includes(deviceId);
+  const changes = (concerned ? plan.changes : null) ?? keepAll;
+  const result = await ports.devices
+    .get(deviceId)
+    .updateAddresses({ secret: credentials.password, ...changes });
+  // A name that is off has no secret, so nobody can prove that it is theirs.
+  if (result.verdict === "badauth" || result.verdict === "nohost") return await failed(ports);
+  if (result.verdict === "911") return later(result.retryAfter ?? OUTAGE_RETRY_SECONDS);
+  if (plan.refused !== null) return verdicts(plan.refused);
+  return verdicts(...linesOf(plan, devices, deviceId, result));
+}
+
+/** One line per host, in the client's order. */
+function linesOf(
+  plan: UpdatePlan,
+  devices: readonly (string | null)[],
+  deviceId: string,
+  result: UpdateResult,
+): string[] {
+  return plan.hosts.map((host, at) => {
+    if (!isFqdn(host)) return "notfqdn";
+    // Someone else's name and no name at all read the same.
+    if (devices[at] !== deviceId) return "nohost";
+    return plan.changes === null ? "dnserr" : lineOf(result, plan.changes);
+  });
+}
+
+/** The query's parameters and, in a POST, the form's; null when there is too much of them. */
+async function parametersOf(request: Request): Promise<URLSearchParams | null> {
+  const query = new URL(request.url).search;
+  if (query.length > limits.updateQueryBytes) return null;
+  const parameters = new URLSearchParams(query);
+  const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  if (request.method !== "POST" || type !== "application/x-www-form-urlencoded") return parameters;
+  const body = await readBounded(request, limits.updateQueryBytes);
+  if (body === null) return null;
+  for (const [field, value] of new URLSearchParams(new TextDecoder().decode(body))) {
+    parameters.append(field, value);
+  }
+  return parameters;
+}
+
+/** The device of each host; null for a host that is nobody's or not in our zone. */
+async function devicesOf(
+  hosts: readonly string[],
+  { config, directory }: Ports,
+): Promise<(string | null)[]> {
+  return await Promise.all(
+    hosts.slice(0, limits.updateHosts).map(async (host) => {
+      const label = labelUnder(host, config.ddnsZone);
+      return label === null ? null : await directory.deviceOfLabel(label);
+    }),
+  );
+}
+
+/**
+ * The device that the user name means: its host name, or its id where one of the hosts is its own.
+ * So an identifier that somebody made up reaches no object.
+ */
+async function deviceOfUser(
+  user: string,
+  devices: readonly (string | null)[],
+  { config, directory }: Ports,
+): Promise<string | null> {
+  if (isId("dev", user)) return devices.includes(user) ? user : null;
+  const label = labelUnder(user, config.ddnsZone);
+  return label === null ? null : await directory.deviceOfLabel(label);
+}
+
+/** Wrong, unknown and switched off read the same; too many of them from one network must wait. */
+async function failed({ limits: tries, peer }: Ports): Promise<Response> {
+  const { badauthPerNetwork, badauthWindowMs } = limits;
+  const allowed = await tries.take("badauth", countedAs(peer), badauthPerNetwork, badauthWindowMs);
+  return allowed ? unauthorized() : later(badauthWindowMs / 1000);
+}
+
+/** Whom a try is counted against: an IPv4 address, an IPv6 /64. */
+function countedAs(peer: string | null): string {
+  const address = peer === null ? null : parsePeer(peer);
+  return address === null ? "unknown" : networkOf(address);
+}
+
+function unauthorized(): Response {
+  return answer("badauth", 401, { "www-authenticate": 'Basic realm="Latchkey", charset="UTF-8"' });
+}
+
+function later(seconds: number): Response {
+  return answer("911", 503, { "retry-after": String(Math.ceil(seconds)) });
+}
+
+function verdicts(...lines: string[]): Response {
+  return answer(lines.join("\n"), 200, {});
+}
+
+/** Always with a length: ddclient 3.10 cannot read chunks. */
+function answer(text: string, status: number, headers: Record<string, string>): Response {
+  const body = new TextEncoder().encode(`${text}\n`);
+  return new Response(body, {
+    status,
+    headers: {
+      ...headers,
+      "content-type": "text/plain; charset=utf-8",
+      "content-length": String(body.length),
+      "cache-control": "no-store",
+    },
+  });
+}
