@@ -19,7 +19,10 @@ try {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => void stop());
   }
-  Deno.addSignalListener("SIGHUP", () => void edge.sweep());
+  Deno.addSignalListener("SIGHUP", async () => {
+    await edge.sweep();
+    console.error("Swept.");
+  });
   console.error(`Latchkey on ${settings.config.origin}, data in ${settings.data}`);
   if (settings.config.smtpUrl === null) console.error("No mail can be sent: SMTP_URL is not set.");
 } catch (error) {

@@ -31,6 +31,8 @@ export interface HostOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly keys: KeyStore;
+  /** Lets documentation and loopback addresses into DNS, for trying out. */
+  readonly allowSpecialAddresses: boolean;
   /** Told of a failure in an event that has no caller: a message, a close, an alarm. */
   readonly onError: (error: unknown) => void;
   readonly maxResidents?: number;
@@ -136,7 +138,7 @@ export class DeviceHost {
   #resident(deviceId: string): Resident {
     const existing = this.#residents.get(deviceId);
     if (existing !== undefined) return existing;
-    const { clock, random, keys } = this.#options;
+    const { clock, random, keys, allowSpecialAddresses } = this.#options;
     const store = new Store(this.#pathOf(deviceId), this.#stores);
     const sockets = new HostSockets({
       onMessage: (socket, data) =>
@@ -150,6 +152,7 @@ export class DeviceHost {
       clock,
       random,
       keys,
+      allowSpecialAddresses,
       wakeAt: (at) => this.#alarms.set(deviceId, at),
       deleteAll: async () => store.destroy(),
     });

@@ -22,6 +22,7 @@ function start(options: Partial<HostOptions> = {}): DeviceHost {
     clock: { now: () => now },
     random: systemRandom,
     keys: new FolderKeyStore(join(folder, "keys"), systemRandom),
+    allowSpecialAddresses: true,
     onError: (error) => errors.push(error),
     ...options,
   });

@@ -47,6 +47,7 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
     clock: systemClock,
     random: systemRandom,
     keys: new FolderKeyStore(join(settings.data, "keys"), systemRandom),
+    allowSpecialAddresses: settings.config.allowSpecialAddresses,
     onError: (error) => reportError("device-event-failed", error),
   });
   const shared = portsOf(settings, databases, host);

@@ -1,0 +1,84 @@
+/** Starts `deno task serve`'s command as a child process, with the permissions that the task gives. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import type { Runtime } from "./runtime.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const DENO = join(ROOT, "node_modules/.bin/deno");
+
+export const deno: Runtime = {
+  name: "Deno",
+  async start({ data, port, variables }) {
+    const server = new DenoServer(["--port", String(port), "--data", data], variables);
+    await server.said(/^Latchkey on /);
+    return {
+      async sweep() {
+        const swept = server.said(/^Swept\.$/);
+        server.child.kill("SIGHUP");
+        await swept;
+      },
+      async stop() {
+        server.child.kill("SIGTERM");
+        await server.ended;
+      },
+    };
+  },
+};
+
+/** One server process and what it says to people. */
+export class DenoServer {
+  readonly child: ChildProcess;
+  /** Resolves with the exit code, or null when a signal ended it. */
+  readonly ended: Promise<number | null>;
+  readonly lines: string[] = [];
+  readonly #waiting = new Set<(line: string) => void>();
+
+  constructor(
+    options: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+    folder = ROOT,
+  ) {
+    const { PATH = "", HOME = "" } = process.env;
+    this.child = spawn(DENO, [...taskCommand(), ...options], {
+      cwd: folder,
+      env: { PATH, HOME, NO_COLOR: "1", ...variables },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const lines = createInterface({ input: this.child.stderr as Readable });
+    lines.on("line", (line) => {
+      this.lines.push(line);
+      for (const heard of this.#waiting) heard(line);
+    });
+    this.ended = new Promise((resolve) => {
+      this.child.once("close", (code) => resolve(code));
+    });
+  }
+
+  /** The next line that matches; rejects with all that was said when the process ends first. */
+  said(pattern: RegExp): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const heard = (line: string) => {
+        if (!pattern.test(line)) return;
+        this.#waiting.delete(heard);
+        resolve(line);
+      };
+      this.#waiting.add(heard);
+      void this.ended.then((code) =>
+        reject(new Error(`it ended (${code}): ${this.lines.join("\n")}`)),
+      );
+    });
+  }
+}
+
+/** The arguments of the task's `deno`, so that the tests run under its permissions. */
+function taskCommand(): string[] {
+  const { tasks } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  const words = (tasks.serve as string).split(" ");
+  return words
+    .slice(words.lastIndexOf("deno") + 1)
+    .map((word) => (word.endsWith(".ts") ? join(ROOT, word) : word));
+}

@@ -1,0 +1,23 @@
+/** The contract of Latchkey's services, the same on every runtime: HTTP, mail and DNS messages only. */
+
+import { afterAll, beforeAll, describe } from "vitest";
+import type { Runtime } from "../runtime.ts";
+import { accounts } from "./accounts.ts";
+import { World } from "./world.ts";
+
+export function defineContract(runtime: Runtime): void {
+  describe(`on ${runtime.name}`, () => {
+    let world: World | null = null;
+    const current = () => {
+      if (world === null) throw new Error("the edge is not running");
+      return world;
+    };
+    beforeAll(async () => {
+      world = await World.create(runtime);
+    });
+    afterAll(async () => {
+      await world?.close();
+    });
+    accounts(current);
+  });
+}

@@ -1,0 +1,72 @@
+/** One running edge, its data folder and its mail relay: what a contract test talks to. */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Mailbox, startMailbox } from "../../../scripts/local/mailbox.ts";
+import { freePort, type RunningEdge, type Runtime } from "../runtime.ts";
+
+export class World {
+  readonly port: number;
+  readonly data: string;
+  readonly mailbox: Mailbox;
+  readonly linkZone = "link.localhost";
+  readonly ddnsZone = "ddns.test";
+  readonly #runtime: Runtime;
+  #edge: RunningEdge;
+
+  private constructor(
+    runtime: Runtime,
+    edge: RunningEdge,
+    place: { port: number; data: string; mailbox: Mailbox },
+  ) {
+    this.#runtime = runtime;
+    this.#edge = edge;
+    this.port = place.port;
+    this.data = place.data;
+    this.mailbox = place.mailbox;
+  }
+
+  static async create(runtime: Runtime): Promise<World> {
+    const mailbox = await startMailbox();
+    const port = await freePort();
+    const data = await mkdtemp(join(tmpdir(), "latchkey-contract-"));
+    const edge = await runtime.start({ data, port, variables: variablesOf(mailbox) });
+    return new World(runtime, edge, { port, data, mailbox });
+  }
+
+  get origin(): string {
+    return `http://localhost:${this.port}`;
+  }
+
+  /** The host of a device's door, with the port. */
+  doorHost(label: string): string {
+    return `${label}.${this.linkZone}:${this.port}`;
+  }
+
+  sweep(): Promise<void> {
+    return this.#edge.sweep();
+  }
+
+  stop(): Promise<void> {
+    return this.#edge.stop();
+  }
+
+  /** Stops the edge, runs `meanwhile`, and starts it again on the same folder and port. */
+  async restart(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
+    await this.#edge.stop();
+    await meanwhile();
+    const { data, port } = this;
+    this.#edge = await this.#runtime.start({ data, port, variables: variablesOf(this.mailbox) });
+  }
+
+  async close(): Promise<void> {
+    await this.#edge.stop();
+    await this.mailbox.close();
+    await rm(this.data, { recursive: true });
+  }
+}
+
+function variablesOf(mailbox: Mailbox): Record<string, string> {
+  return { SMTP_URL: mailbox.smtpUrl };
+}

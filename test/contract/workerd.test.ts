@@ -1,0 +1,15 @@
+/** The contract on workerd with D1, Durable Objects and R2. */
+
+import { startEdge } from "../../scripts/local/edge.ts";
+import type { Runtime } from "./runtime.ts";
+import { defineContract } from "./suite/index.ts";
+
+const workerd: Runtime = {
+  name: "workerd",
+  async start(options) {
+    const edge = await startEdge(options);
+    return { sweep: edge.sweep, stop: edge.close };
+  },
+};
+
+defineContract(workerd);
