@@ -3,8 +3,11 @@
  * a device's door goes to Link; everything else is found below.
  */
 
+import { bodyLimit } from "hono/body-limit";
+import { consoleRoutes, notFoundPage, pageOnError, wantsPage } from "../console/routes.tsx";
+import { limits } from "../protocol/limits.ts";
 import { labelUnder } from "../protocol/names.ts";
-import { accountRoutes } from "./account/routes.ts";
+import { accounts } from "./account/routes.ts";
 import { forgeryGuard } from "./guard.ts";
 import { type Ctx, onError, service } from "./http.ts";
 import { link } from "./link/routes.ts";
@@ -13,12 +16,16 @@ import type { Ports } from "./ports.ts";
 import { problemResponse } from "./problem.ts";
 
 export const app = service();
-app.onError((error, c) => onError(error, c as Ctx));
-app.notFound(() => problemResponse("not-found"));
+app.onError((error, c) => (wantsPage(c) ? pageOnError(error, c) : onError(error, c as Ctx)));
+app.notFound((c) => (wantsPage(c) ? notFoundPage(c) : problemResponse("not-found")));
 app.use(forgeryGuard);
+app.use(
+  bodyLimit({ maxSize: limits.requestBodyBytes, onError: () => problemResponse("body-too-large") }),
+);
 app.get("/healthz", (c) => c.text("ok"));
-app.route("/", accountRoutes);
+app.route("/", accounts);
 app.route("/", name);
+app.route("/", consoleRoutes); // last: it greets whoever came for nothing above
 
 /** Answers one request. `ports` is all it may use of the world. */
 export function handle(request: Request, ports: Ports): Response | Promise<Response> {

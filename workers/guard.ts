@@ -29,7 +29,7 @@ export interface GuardedRequest {
  * strange page could sign its visitor in to an account of its choosing.
  */
 export function isForged(request: GuardedRequest, ownOrigin: string): boolean {
-  const changes = !SAFE_METHODS.has(request.method) || request.upgrade !== null;
+  const changes = !SAFE_METHODS.has(request.method) || /^websocket$/i.test(request.upgrade ?? "");
   if (!changes) return false;
   if (request.cookie === null && /^Bearer /i.test(request.authorization ?? "")) return false;
   if (request.secFetchSite !== null) return request.secFetchSite !== "same-origin";

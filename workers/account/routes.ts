@@ -86,9 +86,9 @@ const sessionJson = (view: SessionView, currentId: string) => ({
   current: view.id === currentId,
 });
 
-export const accountRoutes = service();
+export const accounts = service();
 
-accountRoutes.openapi(
+accounts.openapi(
   createRoute({
     method: "post",
     path: "/api/sign-up",
@@ -101,7 +101,7 @@ accountRoutes.openapi(
   },
 );
 
-accountRoutes.openapi(
+accounts.openapi(
   createRoute({
     method: "post",
     path: "/api/sign-up/verify",
@@ -114,7 +114,7 @@ accountRoutes.openapi(
   },
 );
 
-accountRoutes.openapi(
+accounts.openapi(
   createRoute({
     method: "post",
     path: "/api/sessions",
@@ -124,7 +124,7 @@ accountRoutes.openapi(
   async (c) => c.json(handOver(c, await signIn(c.env, c.req.valid("json"), clientOf(c))), 201),
 );
 
-accountRoutes.openapi(
+accounts.openapi(
   createRoute({
     method: "get",
     path: "/api/sessions",
@@ -137,7 +137,7 @@ accountRoutes.openapi(
   },
 );
 
-accountRoutes.openapi(
+accounts.openapi(
   createRoute({
     method: "delete",
     path: "/api/sessions/current",
@@ -151,7 +151,7 @@ accountRoutes.openapi(
   },
 );
 
-accountRoutes.openapi(
+accounts.openapi(
   createRoute({
     method: "delete",
     path: "/api/sessions/{id}",
@@ -166,7 +166,7 @@ accountRoutes.openapi(
   },
 );
 
-accountRoutes.openapi(
+accounts.openapi(
   createRoute({
     method: "get",
     path: "/api/account",
