@@ -14,6 +14,8 @@ export const limits = {
   challengeAttempts: 5,
   enrolmentMs: 10 * MINUTE,
   enrolmentIntervalMs: 5 * SECOND,
+  enrolmentSlowDownMs: 5 * SECOND, // RFC 8628 §3.5
+  enrolmentSlackMs: 500,
   heldLabelMs: 180 * DAY,
   connectionAfterOfflineMs: DAY,
   ledgerMs: 210 * DAY,
@@ -55,6 +57,13 @@ export const limits = {
   labelCacheEntries: 10_000,
   dnsMessageBytes: 4096,
 
+  // DNS front (`npm run dns`)
+  dnsFrontEdgeMs: 4 * SECOND,
+  dnsFrontInFlight: 500,
+  dnsTcpConnections: 200,
+  dnsTcpIdleMs: 10 * SECOND,
+  dnsTcpPipelined: 32,
+
   // Link (both ends)
   linkFrameBytes: 64 * 1024,
   linkMessageBytes: 256 * 1024,
@@ -76,12 +85,19 @@ export const limits = {
   agentBackoffMaxMs: 30 * SECOND,
   agentAssertionMs: MINUTE,
   agentOpenMs: 20 * SECOND,
+  agentStableMs: 10 * SECOND,
+  agentRequestMs: 15 * SECOND,
+  watchersPerDevice: 20,
+  watchMs: 10 * MINUTE,
 
   // Sweeps
-  sweepBatchRows: 1000,
-  sweepBatchesPerRun: 20,
+  sweepBatchRows: 5000,
+  sweepKeyedBatchRows: 90, // deleted by key: D1 binds a hundred parameters at most
+  sweepBatchesPerRun: 40,
   sweepLeaseMs: 2 * MINUTE,
-  erasureStepsPerRun: 200,
+  sweepKeyGraceMs: 10 * MINUTE, // longer than a sign-up that was in time may hang before it commits
+  erasureObjectsAtOnce: 6,
+  erasureObjectsPerRun: 200,
   ledgerPage: 1000,
 
   // Devices hosted in one process (Deno)

@@ -138,6 +138,22 @@ export function writeAnswer(query: Query, answer: Answer): Uint8Array<ArrayBuffe
   return Uint8Array.from(octets);
 }
 
+/**
+ * What UDP carries when the whole answer does not fit: the same verdict and the TC bit, so that the
+ * client asks again over TCP (RFC 2181 §9).
+ */
+export function writeTruncated(query: Query, answer: Uint8Array): Uint8Array<ArrayBuffer> {
+  const octets = writeAnswer(query, empty((answer[3] ?? 0) & 0xf));
+  octets[2] = ((answer[2] ?? 0) & 0x04) | (octets[2] as number) | 0x02;
+  return octets;
+}
+
+/** The largest answer that the client takes over UDP. */
+export function udpBytes(query: Query): number {
+  const announced = query.edns?.payloadBytes ?? plainUdpBytes;
+  return Math.min(Math.max(announced, plainUdpBytes), ednsPayloadBytes);
+}
+
 /** An answer that says only `rcode`, to something of which no more than the header was understood. */
 export function writeError(head: QueryHead, rcode: number): Uint8Array<ArrayBuffer> {
   return writeAnswer({ ...head, questions: [], edns: null }, empty(rcode));
