@@ -2,18 +2,64 @@
  * Who may come through the door: the one-time code that hands a signed-in visitor over from the
  * console's host to the device's host, and the visit that follows.
  *
- * It renders nothing: where a visitor may not pass it says why in `x-latchkey-door`, and the edge
- * (workers/link) turns that into a page or a redirect.
+ * It renders nothing and sets no cookie: it says what is the matter in `x-latchkey-door`, and the
+ * edge (workers/link) turns that into a page, a redirect or a cookie.
  */
 
 import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
-import { hashToken, newToken } from "../../protocol/tokens.ts";
+import {
+  base64url,
+  equalInConstantTime,
+  hashToken,
+  newToken,
+  parseToken,
+} from "../../protocol/tokens.ts";
 import type { DeviceContext } from "./context.ts";
 import type { AccessMode } from "./rpc.ts";
 
+/** What the object says to the edge. No device can: its `x-latchkey-*` headers are dropped. */
 export const doorHeader = "x-latchkey-door";
-export type DoorVerdict = "sign-in" | "forbidden" | "offline" | "entered" | "bad-code";
+/** With `entered`: the visit's token, for the cookie. */
+export const doorTokenHeader = "x-latchkey-door-token";
+
+/** Why there is no response of the device, and the status that says so. */
+export const doorVerdicts = {
+  "sign-in": 401,
+  forbidden: 403,
+  "cross-site": 403,
+  unknown: 404,
+  "too-long": 414,
+  upgrade: 501,
+  failed: 502,
+  offline: 503,
+  busy: 503,
+  timeout: 504,
+  entered: 204,
+  left: 204,
+  "bad-code": 410,
+  revoked: 403,
+} as const;
+export type DoorVerdict = keyof typeof doorVerdicts;
+
+/** The object's own answer, for the edge to make something of. */
+export function refusal(verdict: DoorVerdict): Response {
+  return new Response(null, { status: doorVerdicts[verdict], headers: { [doorHeader]: verdict } });
+}
+
+/** Paths on a device's host that are ours; the device never sees them. */
+export const doorPaths = {
+  enter: "/.well-known/latchkey/enter",
+  leave: "/.well-known/latchkey/leave",
+  prefix: "/.well-known/latchkey/",
+} as const;
+
+const VISIT_COOKIE = "__Host-door";
+const NONCE_COOKIE = "__Host-door-nonce";
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Passes a request on to the device for `visitor`; null when nobody asked for a name. */
+export type Relay = (request: Request, visitor: string | null) => Promise<Response>;
 
 export class Door {
   readonly #context: DeviceContext;
@@ -22,9 +68,10 @@ export class Door {
     this.#context = context;
   }
 
+  /** @param nonceHash SHA-256 (base64url) of the nonce in the visitor's browser at the door's host */
   async issueCode(accountId: string, nonceHash: string): Promise<string> {
-    const { random, deviceId, sql, clock } = this.#context;
-    const code = newToken("dor", regionOf(deviceId) ?? "home", (count) => random.bytes(count));
+    const { sql, clock } = this.#context;
+    const code = this.#newToken();
     const codeHash = await hashToken(code);
     sql.run(
       "INSERT INTO door_code (code_hash, nonce_hash, account_id, expires_at) VALUES (?, ?, ?, ?)",
@@ -40,11 +87,21 @@ export class Door {
     request: Request,
     mode: AccessMode,
     mayEnter: (accountId: string) => boolean,
-    relay: (request: Request) => Promise<Response>,
+    relay: Relay,
   ): Promise<Response> {
-    void mayEnter;
-    if (mode === "everyone") return await relay(request);
-    return new Response(null, { status: 401, headers: { [doorHeader]: "sign-in" } });
+    const url = new URL(request.url);
+    if (url.pathname.startsWith(doorPaths.prefix)) {
+      if (url.pathname === doorPaths.enter) return await this.#enter(request, url, mayEnter);
+      if (url.pathname === doorPaths.leave) return await this.#leave(request);
+      return refusal("unknown");
+    }
+    if (request.headers.has("upgrade")) return refusal("upgrade");
+    if (mode === "everyone") return await relay(request, null);
+    const visitor = await this.#visitor(request);
+    if (visitor === null) return refusal("sign-in");
+    if (!mayEnter(visitor)) return refusal("forbidden");
+    if (isForged(request, url)) return refusal("cross-site");
+    return await relay(request, visitor);
   }
 
   forget(accountId: string): void {
@@ -80,4 +137,93 @@ export class Door {
     this.#context.sql.run("DELETE FROM door_code WHERE expires_at <= ?", now);
     this.#context.sql.run("DELETE FROM door_session WHERE expires_at <= ?", now);
   }
+
+  /** Takes a code once: whatever is wrong with it, it is used up. */
+  async #enter(
+    request: Request,
+    url: URL,
+    mayEnter: (accountId: string) => boolean,
+  ): Promise<Response> {
+    if (request.method !== "GET") return refusal("unknown");
+    const { sql, clock } = this.#context;
+    const code = url.searchParams.get("code") ?? "";
+    const nonce = cookieOf(request, NONCE_COOKIE);
+    if (parseToken("dor", code) === null) return refusal("bad-code");
+    const [codeHash, nonceHash] = [await hashToken(code), await hashToken(nonce ?? "")];
+    const [row] = sql.all<{ nonce_hash: string; account_id: string; expires_at: number }>(
+      "DELETE FROM door_code WHERE code_hash = ? RETURNING nonce_hash, account_id, expires_at",
+      codeHash,
+    );
+    if (row === undefined || nonce === null || row.expires_at <= clock.now()) {
+      return refusal("bad-code");
+    }
+    if (!equalInConstantTime(row.nonce_hash, nonceHash)) return refusal("bad-code");
+    if (!mayEnter(row.account_id)) return refusal("forbidden");
+    const token = this.#newToken();
+    const tokenHash = await hashToken(token);
+    // While the hash was made the right may have been taken away; this look and the write are one step.
+    if (!mayEnter(row.account_id)) return refusal("forbidden");
+    sql.run(
+      "INSERT INTO door_session (token_hash, account_id, expires_at) VALUES (?, ?, ?)",
+      tokenHash,
+      row.account_id,
+      clock.now() + limits.doorSessionMs,
+    );
+    const response = refusal("entered");
+    response.headers.set(doorTokenHeader, token);
+    return response;
+  }
+
+  async #leave(request: Request): Promise<Response> {
+    const token = cookieOf(request, VISIT_COOKIE);
+    if (token !== null && parseToken("dor", token) !== null) {
+      this.#context.sql.run(
+        "DELETE FROM door_session WHERE token_hash = ?",
+        await hashToken(token),
+      );
+    }
+    return refusal("left");
+  }
+
+  /** The account whose visit this is, or null. */
+  async #visitor(request: Request): Promise<string | null> {
+    const token = cookieOf(request, VISIT_COOKIE);
+    if (token === null || parseToken("dor", token) === null) return null;
+    const [row] = this.#context.sql.all<{ account_id: string }>(
+      "SELECT account_id FROM door_session WHERE token_hash = ? AND expires_at > ?",
+      await hashToken(token),
+      this.#context.clock.now(),
+    );
+    return row?.account_id ?? null;
+  }
+
+  #newToken(): string {
+    const { random, deviceId } = this.#context;
+    return newToken("dor", regionOf(deviceId) ?? "home", (count) => random.bytes(count));
+  }
+}
+
+/** A fresh nonce for a browser at the door: 256 bits, base64url. */
+export function newNonce(bytes: (count: number) => Uint8Array): string {
+  return base64url(bytes(32));
+}
+
+/**
+ * True when an unsafe request with a visit's cookie did not come from the device's own page. Doors of
+ * other devices are same-site, so `SameSite` does not keep them out.
+ */
+export function isForged(request: Request, url: URL): boolean {
+  if (SAFE_METHODS.has(request.method)) return false;
+  const site = request.headers.get("sec-fetch-site");
+  if (site !== null) return site !== "same-origin" && site !== "none";
+  return request.headers.get("origin") !== url.origin;
+}
+
+/** RFC 6265 §5.4: the value of the first cookie called `name`, or null. */
+function cookieOf(request: Request, name: string): string | null {
+  for (const pair of request.headers.get("cookie")?.split(";") ?? []) {
+    const equals = pair.indexOf("=");
+    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+  }
+  return null;
 }

@@ -1,20 +1,129 @@
-/** Link at the edge: from a device's host name to its object, and the pages in between. */
+/**
+ * Link at the edge: from a device's host name to its object, and what a visitor gets where there is
+ * no response of the device. It relays and keeps nothing.
+ */
 
-import { peerHeader, wayHeader } from "../../durable-objects/device/rpc.ts";
+import {
+  type DoorVerdict,
+  doorHeader,
+  doorTokenHeader,
+  newNonce,
+} from "../../durable-objects/device/door.ts";
+import { base64url, hashToken } from "../../protocol/tokens.ts";
+import { cookieHeader } from "../cookies.ts";
 import type { Ports } from "../ports.ts";
 import { problemResponse } from "../problem.ts";
+import { forwarded } from "./forwarded.ts";
+import { localPath, nonceOf } from "./handoff.ts";
+import { type DoorPageName, type DoorPages, plainPages, problemOfPage } from "./pages.ts";
+
+/** Where trying again makes sense, and after how many seconds. */
+const RETRY_AFTER: { readonly [page in DoorPageName]?: number } = {
+  offline: 10,
+  failed: 2,
+  busy: 2,
+  timeout: 10,
+};
+
+/** One visitor at one door. */
+interface Visit {
+  readonly request: Request;
+  readonly ports: Ports;
+  readonly label: string;
+  readonly pages: DoorPages;
+}
 
 /** Answers a request to `<label>.<link zone>`; an unknown label creates no object. */
 export async function link(
   request: Request,
   ports: Ports,
   label: string | null,
+  pages: DoorPages = plainPages,
 ): Promise<Response> {
+  const visit = { request, ports, label: label ?? "", pages };
   const deviceId = label === null ? null : await ports.directory.deviceOfLabel(label);
-  if (deviceId === null) return problemResponse("not-found");
-  const headers = new Headers(request.headers);
-  for (const name of [...headers.keys()]) if (name.startsWith("x-latchkey-")) headers.delete(name);
-  headers.set(wayHeader, "door");
-  if (ports.peer !== null) headers.set(peerHeader, ports.peer);
-  return await ports.devices.get(deviceId).fetch(new Request(request, { headers }));
+  if (deviceId === null) return await page(visit, "unknown", 404);
+  const response = await ports.devices.get(deviceId).fetch(forwarded(request, ports.peer));
+  const verdict = response.headers.get(doorHeader) as DoorVerdict | null;
+  return verdict === null ? response : await answer(visit, verdict, response);
+}
+
+/** Makes something of the object's own word. */
+async function answer(visit: Visit, verdict: DoorVerdict, response: Response): Promise<Response> {
+  switch (verdict) {
+    case "sign-in":
+      return wantsPage(visit.request) ? await toSignIn(visit) : problemResponse("not-signed-in");
+    case "entered":
+      return entered(visit, response.headers.get(doorTokenHeader) ?? "");
+    case "left":
+      return await left(visit);
+    case "revoked":
+      return await page(visit, "forbidden", 403);
+    default:
+      return await page(visit, verdict, response.status);
+  }
+}
+
+/** Sends the visitor to the console's host, which knows who they are, with a way back. */
+async function toSignIn({ request, ports, label }: Visit): Promise<Response> {
+  const url = new URL(request.url);
+  // One nonce for all tabs of this browser, so that none takes the way back from another.
+  const nonce = nonceOf(request) ?? newNonce(ports.random.bytes);
+  const target = new URL("/door", ports.config.origin);
+  target.searchParams.set("label", label);
+  target.searchParams.set("nonce", await hashToken(nonce));
+  target.searchParams.set("to", url.pathname + url.search);
+  return redirect(target.href, [cookieHeader("__Host-door-nonce", nonce)]);
+}
+
+function entered({ request }: Visit, token: string): Response {
+  const to = localPath(new URL(request.url).searchParams.get("to"));
+  return redirect(to, [cookieHeader("__Host-door", token), forget("__Host-door-nonce")]);
+}
+
+async function left(visit: Visit): Promise<Response> {
+  const response = await page(visit, "left", 200);
+  response.headers.append("set-cookie", forget("__Host-door"));
+  return response;
+}
+
+function forget(name: "__Host-door" | "__Host-door-nonce"): string {
+  return `${cookieHeader(name, "")}; Max-Age=0`;
+}
+
+/** 303 (RFC 9110 §15.4.4): the browser comes with GET, whatever it came with before. */
+function redirect(location: string, cookies: readonly string[]): Response {
+  const headers = new Headers({
+    location,
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+  });
+  for (const cookie of cookies) headers.append("set-cookie", cookie);
+  return new Response(null, { status: 303, headers });
+}
+
+function wantsPage(request: Request): boolean {
+  return request.headers.get("accept")?.includes("text/html") ?? false;
+}
+
+/** A page for people, a problem for programs. */
+async function page(visit: Visit, name: DoorPageName, status: number): Promise<Response> {
+  const { request, ports, label, pages } = visit;
+  const retryAfter = RETRY_AFTER[name] ?? null;
+  const headers = new Headers({ "cache-control": "no-store", "x-robots-tag": "noindex" });
+  if (retryAfter !== null) headers.set("retry-after", String(retryAfter));
+  if (!wantsPage(request) && name !== "left") {
+    const problem = problemResponse(problemOfPage[name]);
+    for (const [header, value] of headers) problem.headers.set(header, value);
+    return problem;
+  }
+  const nonce = base64url(ports.random.bytes(16));
+  const facts = { label, console: ports.config.origin, nonce, retryAfter };
+  headers.set("content-type", "text/html; charset=utf-8");
+  headers.set("referrer-policy", "no-referrer");
+  headers.set(
+    "content-security-policy",
+    `default-src 'none'; style-src 'nonce-${nonce}'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  );
+  return new Response(await pages[name](facts), { status, headers });
 }

@@ -1,0 +1,246 @@
+/**
+ * The device's end of Link: serves the streams that visitors open through the edge, from one local
+ * origin that was fixed when it was made.
+ *
+ * The edge names a service and a path, never a host or a port; redirects are handed to the visitor,
+ * never followed; bodies pass as they are. Runs on Node ≥ 22 and on Deno.
+ */
+
+import { type Dispatcher, Pool } from "undici";
+import { limits } from "../protocol/limits.ts";
+import { resetCode } from "../protocol/link/frames.ts";
+import {
+  decodeOpen,
+  encodeHead,
+  endToEnd,
+  type HeaderList,
+  type OpenHead,
+  webService,
+} from "../protocol/link/headers.ts";
+import { Session } from "../protocol/link/session.ts";
+import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
+
+export interface LinkServerOptions {
+  /** The local service, e.g. `http://127.0.0.1:8080`. */
+  readonly origin: string;
+  /** Sends one binary message over the device's socket. */
+  send(message: Uint8Array<ArrayBuffer>): void;
+  /** Bytes that the socket has taken and not sent yet. */
+  bufferedAmount(): number;
+  /** The edge broke the protocol: close the socket with `closeCodes.protocolError`. */
+  onProtocolError(reason: string): void;
+}
+
+const DRAIN_POLL_MS = 2;
+
+export class LinkServer {
+  readonly #origin: Dispatcher;
+  readonly #session: Session;
+
+  constructor(options: LinkServerOptions) {
+    const origin = new Pool(new URL(options.origin).origin, {
+      connections: limits.linkStreams,
+      pipelining: 1,
+      allowH2: false,
+      headersTimeout: limits.linkHeadMs,
+      bodyTimeout: 0,
+      maxHeaderSize: limits.linkHeadBytes,
+    });
+    this.#origin = origin;
+    this.#session = new Session(
+      {
+        send: (message) => options.send(message),
+        bufferedBytes: () => options.bufferedAmount(),
+        soon: (work) => void setImmediate(work),
+        later: (work) => void setTimeout(work, DRAIN_POLL_MS),
+        onProtocolError: (reason) => options.onProtocolError(reason),
+      },
+      {
+        accept: (stream, payload) => {
+          const head = decodeOpen(payload);
+          if (head === null) return null;
+          if (head.service !== webService) return null;
+          const service = new Service(stream);
+          service.start(origin, head);
+          return service;
+        },
+      },
+    );
+  }
+
+  /** How many streams are being served. */
+  get size(): number {
+    return this.#session.size;
+  }
+
+  /** Takes one binary message of the edge. */
+  onMessage(data: ArrayBuffer | Uint8Array): void {
+    this.#session.receive(data instanceof Uint8Array ? data : new Uint8Array(data));
+  }
+
+  /** The socket has gone: local requests are given up and local connections closed. */
+  close(): void {
+    this.#session.close();
+    void this.#origin.destroy();
+  }
+}
+
+/** What undici's controller has besides its published type: the headers as they came. */
+interface RawHeaders {
+  readonly rawHeaders?: readonly (Buffer | string)[] | null;
+}
+
+/** One visitor's request, served from the local origin. */
+class Service implements StreamHandler, Dispatcher.DispatchHandler {
+  readonly #stream: LinkStream;
+  #controller: Dispatcher.DispatchController | null = null;
+  #body: Body | null = null;
+  /** The response is complete, or the stream is dead: nothing more may be said. */
+  #over = false;
+  #aborted = false;
+
+  constructor(stream: LinkStream) {
+    this.#stream = stream;
+  }
+
+  start(origin: Dispatcher, head: OpenHead): void {
+    if (!this.#stream.receiveEnded) this.#body = new Body(this.#stream);
+    origin.dispatch(
+      {
+        method: head.method as Dispatcher.HttpMethod,
+        path: head.path,
+        headers: requestHeaders(head.headers),
+        // An async iterable is a body too, which the published type forgets.
+        body: this.#body as unknown as Buffer | null,
+      },
+      this,
+    );
+  }
+
+  // What the edge says (StreamHandler)
+
+  head(): boolean {
+    return false;
+  }
+  data(bytes: Uint8Array): void {
+    this.#body?.push(bytes);
+  }
+  end(): void {
+    this.#body?.finish();
+  }
+  reset(): void {
+    this.#over = true;
+    this.#abort();
+  }
+  drain(): void {
+    this.#controller?.resume();
+  }
+
+  // What the local service says (DispatchHandler)
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#aborted) controller.abort(new Error("the visitor left"));
+  }
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (status < 200 || this.#over) return;
+    const payload = encodeHead({ status, headers: responseHeaders(controller as RawHeaders) });
+    if (payload === null) this.#fail(resetCode.badMessage);
+    else this.#stream.sendHead(payload, false);
+  }
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#over) return;
+    if (!this.#stream.write(chunk)) controller.pause();
+  }
+  onResponseEnd(): void {
+    this.#over = true;
+    this.#stream.end();
+    this.#body?.discard();
+  }
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#over) return;
+    const late = error.name === "HeadersTimeoutError" || error.name === "BodyTimeoutError";
+    this.#fail(late ? resetCode.timeout : resetCode.unreachable);
+  }
+
+  #fail(code: number): void {
+    this.#over = true;
+    this.#stream.reset(code);
+    this.#abort();
+  }
+
+  #abort(): void {
+    this.#aborted = true;
+    this.#body?.fail();
+    this.#controller?.abort(new Error("the visitor left"));
+  }
+}
+
+/** A request body as undici reads it: bytes count as taken only when the local service took them. */
+class Body implements AsyncIterable<Uint8Array> {
+  readonly #stream: LinkStream;
+  #chunks: Uint8Array[] = [];
+  #state: "open" | "finished" | "failed" | "discarded" = "open";
+  #wake: (() => void) | null = null;
+
+  constructor(stream: LinkStream) {
+    this.#stream = stream;
+  }
+
+  push(bytes: Uint8Array): void {
+    if (this.#state === "open") this.#chunks.push(bytes);
+    else this.#stream.consumed(bytes.byteLength);
+    this.#wake?.();
+  }
+
+  finish(): void {
+    if (this.#state === "open") this.#state = "finished";
+    this.#wake?.();
+  }
+
+  fail(): void {
+    if (this.#state !== "discarded") this.#state = "failed";
+    this.#wake?.();
+  }
+
+  /** The service has answered and reads no more: the rest is taken and dropped. */
+  discard(): void {
+    this.#state = "discarded";
+    for (const chunk of this.#chunks.splice(0)) this.#stream.consumed(chunk.byteLength);
+    this.#wake?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    while (this.#state !== "discarded") {
+      if (this.#state === "failed") throw new Error("the visitor left");
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        yield chunk;
+        this.#stream.consumed(chunk.byteLength);
+        continue;
+      }
+      if (this.#state === "finished") return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = null;
+    }
+  }
+}
+
+/** Header arrays as undici takes them: name, value, name, value. */
+function requestHeaders(headers: HeaderList): string[] {
+  return endToEnd(headers).flat();
+}
+
+/** The response's headers in their order, duplicates and all, one character a byte. */
+function responseHeaders({ rawHeaders }: RawHeaders): HeaderList {
+  const list: [string, string][] = [];
+  const raw = rawHeaders ?? [];
+  for (let at = 0; at + 1 < raw.length; at += 2) list.push([text(raw[at]), text(raw[at + 1])]);
+  return endToEnd(list);
+}
+
+function text(raw: Buffer | string | undefined): string {
+  return typeof raw === "string" ? raw : (raw?.toString("latin1") ?? "");
+}

@@ -1,0 +1,140 @@
+/**
+ * The one place where a response body becomes a stream.
+ *
+ * On workerd it is a native pipe: a write resolves only when the client has taken the bytes, and a
+ * client that leaves fails the write. A `ReadableStream` made in JavaScript would never be told.
+ * Elsewhere a `TransformStream` without a buffer does the same.
+ */
+
+export interface BodyPipe {
+  readonly readable: ReadableStream<Uint8Array>;
+  /** Resolves when the client took the bytes; rejects when it left or the length is exceeded. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Rejects when fewer bytes were written than announced. */
+  close(): Promise<void>;
+  /** Makes the client see an error, never a short success. */
+  abort(reason: string): void;
+  /** Rejects when the client leaves. */
+  readonly closed: Promise<unknown>;
+}
+
+interface Pipe {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+interface NativePipes {
+  readonly FixedLengthStream?: new (length: number) => Pipe;
+  readonly IdentityTransformStream?: new () => Pipe;
+}
+
+/** @param length the announced number of bytes; null when it is not known */
+export function bodyPipe(length: number | null): BodyPipe {
+  const native = globalThis as unknown as NativePipes;
+  const { readable, writable } =
+    length !== null && native.FixedLengthStream !== undefined
+      ? new native.FixedLengthStream(length)
+      : native.IdentityTransformStream !== undefined
+        ? new native.IdentityTransformStream()
+        : unbuffered(length);
+  const writer = writable.getWriter();
+  return {
+    readable,
+    write: (bytes) => writer.write(bytes),
+    close: () => writer.close(),
+    abort: (reason) => void writer.abort(new Error(reason)).catch(ignore),
+    closed: writer.closed,
+  };
+}
+
+/** Counts like FixedLengthStream, so that a short or long body is an error everywhere. */
+function unbuffered(length: number | null): Pipe {
+  let written = 0;
+  return new TransformStream<Uint8Array, Uint8Array>(
+    {
+      transform(bytes, controller) {
+        written += bytes.byteLength;
+        if (length !== null && written > length) throw new Error("longer than announced");
+        controller.enqueue(bytes);
+      },
+      flush() {
+        if (length !== null && written < length) throw new Error("shorter than announced");
+      },
+    },
+    undefined,
+    { highWaterMark: 0 },
+  );
+}
+
+function ignore(): void {
+  // The other side of the pipe was gone first; there is nobody left to tell.
+}
+
+/** Reads a request body in pieces of at most `maxBytes`, each in a buffer of its own. */
+export interface BodySource {
+  read(): Promise<Uint8Array | null>;
+  cancel(): void;
+}
+
+/**
+ * @param length the announced length: known, the pieces are filled before they are handed over, which
+ * makes fewer and larger frames; unknown, whatever has arrived goes on at once
+ */
+export function bodySource(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+  length: number | null,
+): BodySource {
+  const reader = byteReader(body);
+  if (reader === null) return chunkSource(body, maxBytes);
+  let left = length ?? Number.POSITIVE_INFINITY;
+  return {
+    async read() {
+      const size = Math.min(maxBytes, Math.max(left, 1));
+      const view = new Uint8Array(size);
+      const { done, value } =
+        length !== null && reader.readAtLeast !== undefined
+          ? await reader.readAtLeast(size, view)
+          : await reader.read(view);
+      left -= value?.byteLength ?? 0;
+      return done && (value === undefined || value.byteLength === 0) ? null : (value ?? null);
+    },
+    cancel: () => void reader.cancel().catch(ignore),
+  };
+}
+
+interface ByteReader {
+  read(view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  /** Only on workerd. */
+  readonly readAtLeast?: (
+    bytes: number,
+    view: Uint8Array,
+  ) => Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  cancel(): Promise<void>;
+}
+
+function byteReader(body: ReadableStream<Uint8Array>): ByteReader | null {
+  try {
+    return body.getReader({ mode: "byob" }) as unknown as ByteReader;
+  } catch {
+    return null; // not a byte stream
+  }
+}
+
+function chunkSource(body: ReadableStream<Uint8Array>, maxBytes: number): BodySource {
+  const reader = body.getReader();
+  let rest: Uint8Array = new Uint8Array(0);
+  return {
+    async read() {
+      while (rest.byteLength === 0) {
+        const { done, value } = await reader.read();
+        if (done) return null;
+        rest = value;
+      }
+      const piece = rest.subarray(0, maxBytes);
+      rest = rest.subarray(maxBytes);
+      return piece;
+    },
+    cancel: () => void reader.cancel().catch(ignore),
+  };
+}

@@ -1,0 +1,244 @@
+/**
+ * One visitor's request on one stream: the request body goes out as credit allows, the response
+ * comes back as fast as the visitor reads and no faster. It ends in exactly one outcome.
+ */
+
+import { limits } from "../../../protocol/limits.ts";
+import { resetCode } from "../../../protocol/link/frames.ts";
+import {
+  contentLength,
+  decodeResponseHead,
+  type ResponseHead,
+} from "../../../protocol/link/headers.ts";
+import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts";
+import { type BodyPipe, type BodySource, bodyPipe, bodySource } from "./body.ts";
+import { hasNoBody, responseHeaders } from "./heads.ts";
+
+/** How far it came. `lost`: the connection went before a head, so a safe request may be tried again. */
+export type Outcome =
+  | { readonly kind: "response"; readonly response: Response }
+  | { readonly kind: "lost" }
+  | { readonly kind: "failed" }
+  | { readonly kind: "timeout" }
+  | { readonly kind: "revoked" };
+
+export interface ExchangeOptions {
+  readonly request: Request;
+  /** Who is served: an account, or null when the door is open to everyone. */
+  readonly visitor: string | null;
+  readonly now: () => number;
+  /** Called once, when nothing of this exchange is left. */
+  readonly onDone: (exchange: Exchange) => void;
+}
+
+export class Exchange implements StreamHandler {
+  readonly visitor: string | null;
+  readonly outcome: Promise<Outcome>;
+  readonly #options: ExchangeOptions;
+  #settle: (outcome: Outcome) => void = () => {};
+  #stream: LinkStream | null = null;
+  #head: ResponseHead | null = null;
+  /** Body bytes that came before the response was made. */
+  #early: Uint8Array[] = [];
+  #pipe: BodyPipe | null = null;
+  #source: BodySource | null = null;
+  #onRoom: (() => void) | null = null;
+  #responded = false;
+  #ended = false;
+  #done = false;
+  /** When waiting for a head is over, ms since the epoch; null while the request is still going out. */
+  #headDeadline: number | null = null;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.visitor = options.visitor;
+    this.outcome = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  /** Begins, now that the stream is open: sends the body, listens for the visitor leaving. */
+  start(stream: LinkStream): void {
+    this.#stream = stream;
+    const { request } = this.#options;
+    request.signal?.addEventListener("abort", () => this.#visitorLeft());
+    if (request.body === null) this.#headDeadline = this.#options.now() + limits.linkHeadMs;
+    else void this.#sendBody(request.body);
+  }
+
+  /** Gives up when the head is overdue. */
+  tick(now: number): void {
+    if (this.#headDeadline === null || this.#head !== null || now < this.#headDeadline) return;
+    this.#fail({ kind: "timeout" }, resetCode.timeout);
+  }
+
+  /** Ends it now; a response on its way becomes an error. */
+  abort(): void {
+    this.#fail({ kind: "revoked" }, resetCode.cancel);
+  }
+
+  // What the device says (StreamHandler)
+
+  head(payload: Uint8Array): boolean {
+    const head = decodeResponseHead(payload);
+    if (head === null || contentLength(head.headers) === "bad") return false;
+    this.#head = head;
+    // What else is in this message is handled first: a small response is then made in one piece.
+    queueMicrotask(() => this.#respond());
+    return true;
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#pipe !== null) this.#write(this.#pipe, bytes);
+    else if (this.#responded) this.#stream?.consumed(bytes.byteLength);
+    else this.#early.push(bytes);
+  }
+
+  end(): void {
+    this.#ended = true;
+    if (this.#pipe !== null) this.#closePipe(this.#pipe);
+    else if (this.#responded) this.#finish(resetCode.cancel);
+  }
+
+  reset(code: number | null): void {
+    if (code === null) this.#fail({ kind: "lost" }, null);
+    else this.#fail({ kind: code === resetCode.timeout ? "timeout" : "failed" }, null);
+  }
+
+  drain(): void {
+    const onRoom = this.#onRoom;
+    this.#onRoom = null;
+    onRoom?.();
+  }
+
+  // The response
+
+  #respond(): void {
+    const head = this.#head;
+    if (head === null || this.#done || this.#responded) return;
+    const { status } = head;
+    const bodyless = hasNoBody(this.#options.request.method, status);
+    const headers = responseHeaders(head.headers);
+    const length = contentLength(head.headers) as number | null;
+    const early = this.#early;
+    this.#early = [];
+    if (!bodyless && this.#ended && length !== null && length !== sizeOf(early)) {
+      this.#fail({ kind: "failed" }, resetCode.badMessage);
+      return;
+    }
+    this.#responded = true;
+    if (bodyless || this.#ended) {
+      for (const bytes of early) this.#stream?.consumed(bytes.byteLength);
+      this.#answer(bodyless ? null : joined(early), status, headers);
+      if (this.#ended) this.#finish(resetCode.cancel);
+      return;
+    }
+    const pipe = bodyPipe(length);
+    this.#pipe = pipe;
+    pipe.closed.catch(() => this.#visitorLeft());
+    this.#answer(pipe.readable, status, headers);
+    for (const bytes of early) this.#write(pipe, bytes);
+  }
+
+  #answer(
+    body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null,
+    status: number,
+    headers: Headers,
+  ): void {
+    // `manual`: the device's bytes are passed on as they are, compressed or not.
+    const init = { status, headers, encodeBody: "manual" };
+    this.#settle({
+      kind: "response",
+      response: new Response(body as BodyInit | null, init as ResponseInit),
+    });
+  }
+
+  #write(pipe: BodyPipe, bytes: Uint8Array): void {
+    const length = bytes.byteLength;
+    pipe.write(bytes).then(
+      () => this.#stream?.consumed(length),
+      () => this.#visitorLeft(),
+    );
+  }
+
+  #closePipe(pipe: BodyPipe): void {
+    pipe.close().then(
+      () => this.#finish(resetCode.cancel),
+      () => {
+        pipe.abort("the device sent a body of another length");
+        this.#visitorLeft();
+      },
+    );
+  }
+
+  // The request
+
+  async #sendBody(body: ReadableStream<Uint8Array>): Promise<void> {
+    const stream = this.#stream as LinkStream;
+    const announced = contentLength([...this.#options.request.headers]);
+    const length = announced === "bad" ? null : announced;
+    const source = bodySource(body, limits.linkFrameBytes, length);
+    this.#source = source;
+    try {
+      for (let bytes = await source.read(); bytes !== null; bytes = await source.read()) {
+        if (this.#done) return;
+        if (!stream.write(bytes)) {
+          await new Promise<void>((resolve) => {
+            this.#onRoom = resolve;
+          });
+        }
+        if (this.#done) return;
+      }
+      stream.end();
+      this.#headDeadline = this.#options.now() + limits.linkHeadMs;
+    } catch {
+      this.#visitorLeft();
+    }
+  }
+
+  // Ending
+
+  #visitorLeft(): void {
+    this.#fail({ kind: "failed" }, resetCode.cancel);
+  }
+
+  /** The one way to end badly. `code`: what the device is told, null when it knows. */
+  #fail(outcome: Outcome, code: number | null): void {
+    if (this.#done) return;
+    this.#settle(outcome);
+    this.#pipe?.abort("the device's response was cut off");
+    this.#finish(code);
+  }
+
+  #finish(code: number | null): void {
+    if (this.#done) return;
+    this.#done = true;
+    if (code !== null) this.#release(code);
+    this.#source?.cancel();
+    this.drain();
+    this.#options.onDone(this);
+  }
+
+  /** Resets the stream unless both of its directions are over. */
+  #release(code: number): void {
+    const stream = this.#stream;
+    if (stream !== null && !(stream.sendEnded && stream.receiveEnded)) stream.reset(code);
+  }
+}
+
+function sizeOf(pieces: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const piece of pieces) bytes += piece.byteLength;
+  return bytes;
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  if (pieces.length === 1) return pieces[0] as Uint8Array<ArrayBuffer>;
+  const whole = new Uint8Array(sizeOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.byteLength;
+  }
+  return whole;
+}

@@ -1,0 +1,77 @@
+/** From a visitor's request to OPEN, and from HEAD to the response's headers. Pure. */
+
+import { limits } from "../../../protocol/limits.ts";
+import {
+  byteString,
+  endToEnd,
+  type HeaderList,
+  type OpenHead,
+  webService,
+} from "../../../protocol/link/headers.ts";
+
+const OURS = "x-latchkey-";
+const OUR_COOKIES = "__host-door";
+
+/**
+ * The head that the device gets: the public Host, end-to-end headers, and no cookie or header that
+ * is between the visitor and us.
+ * @returns null when the target is longer than `limits.linkPathBytes`
+ */
+export function openHead(request: Request): OpenHead | null {
+  const url = new URL(request.url);
+  const path = url.pathname + url.search;
+  if (path.length > limits.linkPathBytes) return null;
+  const headers: HeaderList = [["host", url.host]];
+  for (const [name, value] of endToEnd(request.headers)) {
+    if (name === "host" || name.startsWith(OURS)) continue;
+    const kept = name === "cookie" ? withoutOurCookies(value) : byteString(value);
+    if (kept !== "") headers.push([name, kept]);
+  }
+  return { service: webService, method: request.method, path, headers };
+}
+
+/** RFC 6265 §4.2.1: drops the visit's cookies from a `Cookie` header; "" when nothing is left. */
+export function withoutOurCookies(cookie: string): string {
+  if (!cookie.toLowerCase().includes(OUR_COOKIES)) return cookie;
+  return cookie
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== "" && !pair.toLowerCase().startsWith(OUR_COOKIES))
+    .join("; ");
+}
+
+/**
+ * What the visitor gets of the device's headers. The device speaks for its own host only: no cookie
+ * of ours, none for a parent domain, no header that the edge takes for the object's word, no
+ * alternative service.
+ */
+export function responseHeaders(list: HeaderList): Headers {
+  const headers = new Headers();
+  for (const [name, value] of endToEnd(list)) {
+    if (name.startsWith(OURS) || name === "alt-svc") continue;
+    if (name !== "set-cookie") {
+      headers.append(name, value);
+      continue;
+    }
+    const cookie = deviceCookie(value);
+    if (cookie !== null) headers.append(name, cookie);
+  }
+  return headers;
+}
+
+/** A device's `Set-Cookie` without `Domain`; null when it would set a cookie of ours. */
+export function deviceCookie(value: string): string | null {
+  const [pair = "", ...attributes] = value.split(";");
+  const equals = pair.indexOf("=");
+  // RFC 6265bis §5.6: a cookie without a name must not look like a prefixed one either.
+  const shown = (equals < 0 ? pair : pair.slice(0, equals).trim() || pair.slice(equals + 1)).trim();
+  if (shown.toLowerCase().startsWith(OUR_COOKIES)) return null;
+  if (!value.toLowerCase().includes("domain")) return value;
+  const kept = attributes.filter((attribute) => !/^\s*domain\s*(?:=|$)/i.test(attribute));
+  return [pair, ...kept].join(";");
+}
+
+/** Responses that have no body, whatever their headers say (RFC 9110 §6.4.1). */
+export function hasNoBody(method: string, status: number): boolean {
+  return method === "HEAD" || status === 204 || status === 205 || status === 304;
+}

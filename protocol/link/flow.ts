@@ -1,0 +1,71 @@
+/**
+ * Credit accounting in bytes, for one direction of a stream or of the whole connection.
+ *
+ * A sender may have sent at most a window's worth of bytes that the receiver's consumer has not
+ * taken; the receiver gives credit back at half a window, and only for bytes that were taken. This
+ * is the only backpressure there is: a WebSocket message cannot be refused once it is on its way.
+ */
+
+/** What the sender may still send. */
+export class SendWindow {
+  readonly #max: number;
+  #available: number;
+
+  constructor(initialBytes: number, maxBytes = initialBytes) {
+    this.#available = initialBytes;
+    this.#max = maxBytes;
+  }
+
+  get available(): number {
+    return this.#available;
+  }
+
+  take(bytes: number): void {
+    this.#available -= bytes;
+  }
+
+  /** Adds credit; false when it exceeds what a receiver may grant (the window then is at its top). */
+  grant(bytes: number): boolean {
+    const sum = this.#available + bytes;
+    this.#available = Math.min(sum, this.#max);
+    return sum <= this.#max;
+  }
+}
+
+/** What the receiver holds, and what it owes the sender. */
+export class ReceiveWindow {
+  readonly #size: number;
+  #held = 0;
+  #owed = 0;
+
+  constructor(bytes: number) {
+    this.#size = bytes;
+  }
+
+  /** Bytes that arrived and that the consumer has not taken. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Counts bytes that arrived; false when the sender had no credit for them. */
+  receive(bytes: number): boolean {
+    if (this.#held + this.#owed + bytes > this.#size) return false;
+    this.#held += bytes;
+    return true;
+  }
+
+  /** The consumer took `bytes`. */
+  consume(bytes: number): void {
+    const taken = Math.min(bytes, this.#held);
+    this.#held -= taken;
+    this.#owed += taken;
+  }
+
+  /** The credit to send now: nothing until `threshold` (half the window) is owed, then all of it. */
+  creditDue(threshold = this.#size / 2): number {
+    if (this.#owed === 0 || this.#owed < threshold) return 0;
+    const due = this.#owed;
+    this.#owed = 0;
+    return due;
+  }
+}

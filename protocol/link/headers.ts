@@ -1,0 +1,155 @@
+/**
+ * Heads: the request line and headers that travel in OPEN and the status and headers in HEAD, as
+ * JSON with headers as an array, so that a duplicate `Set-Cookie` survives.
+ *
+ * HTTP/1 text is never written into the tunnel: framing comes from the frames alone, hop-by-hop
+ * headers stop at each end (RFC 9110 §7.6.1), and a name or value that could start a new line is
+ * refused. Values are byte strings: one character a byte.
+ */
+
+import { limits } from "../limits.ts";
+
+export type HeaderList = (readonly [name: string, value: string])[];
+
+/** A visitor's request. The device finds the service; the edge never names a host or port. */
+export interface OpenHead {
+  /** Which of the device's services; `web` is its page. */
+  readonly service: string;
+  readonly method: string;
+  /** Origin form (RFC 9112 §3.2.1): path and query. */
+  readonly path: string;
+  readonly headers: HeaderList;
+}
+
+export interface ResponseHead {
+  /** 200–599: informational responses are not passed on. */
+  readonly status: number;
+  readonly headers: HeaderList;
+}
+
+export const webService = "web";
+
+/** RFC 9110 §7.6.1 and what HTTP/1 proxies add; `expect` is answered by the edge itself. */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+  "expect",
+]);
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to refuse
+const VALUE = /^[^\x00-\x08\x0a-\x1f\x7f\u0100-\uffff]*$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to refuse
+const PATH = /^\/[^\x00-\x20\x7f-\uffff#]*$/;
+const SERVICE = /^[a-z][a-z0-9-]{0,31}$/;
+/** CONNECT and TRACE are for the hop, not for the service. */
+const REFUSED_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
+
+/** Headers without those that are for this hop only: the fixed ones and those `Connection` names. */
+export function endToEnd(headers: Iterable<readonly [string, string]>): HeaderList {
+  const list: HeaderList = [];
+  let named: Set<string> | null = null;
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (lower === "connection") {
+      named ??= new Set();
+      for (const option of value.split(",")) named.add(option.trim().toLowerCase());
+    }
+    if (!HOP_BY_HOP.has(lower) && !lower.startsWith("proxy-")) list.push([lower, value]);
+  }
+  if (named === null) return list;
+  const hop = named;
+  // `Connection: host` must not take away what routes the request (RFC 9110 §7.6.1).
+  return list.filter(([name]) => name === "host" || name === "content-length" || !hop.has(name));
+}
+
+/** A header value as a byte string: what does not fit in a byte becomes its UTF-8 bytes. */
+export function byteString(value: string): string {
+  for (let at = 0; at < value.length; at++) {
+    if (value.charCodeAt(at) > 0xff) {
+      return Array.from(new TextEncoder().encode(value), (byte) => String.fromCharCode(byte)).join(
+        "",
+      );
+    }
+  }
+  return value;
+}
+
+/** The value of the first header called `name` (lower case), or null. */
+export function headerOf(headers: HeaderList, name: string): string | null {
+  for (const [each, value] of headers) if (each === name) return value;
+  return null;
+}
+
+/**
+ * The body's length in bytes as `Content-Length` says; null when there is none.
+ * `"bad"` when it is not one plain number, which RFC 9112 §6.3 makes an error.
+ */
+export function contentLength(headers: HeaderList): number | null | "bad" {
+  let length: number | null = null;
+  for (const [name, value] of headers) {
+    if (name !== "content-length") continue;
+    if (length !== null || !/^\d{1,15}$/.test(value)) return "bad";
+    length = Number(value);
+  }
+  return length;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
+/** The payload of OPEN or HEAD; null when it is larger than `limits.linkHeadBytes`. */
+export function encodeHead(head: OpenHead | ResponseHead): Uint8Array | null {
+  if (head.headers.length > limits.linkHeaders) return null;
+  const bytes = encoder.encode(JSON.stringify(head));
+  return bytes.byteLength > limits.linkHeadBytes ? null : bytes;
+}
+
+/** Reads the payload of OPEN; null when it is not a request that a service may get. */
+export function decodeOpen(payload: Uint8Array): OpenHead | null {
+  const head = parse(payload);
+  if (head === null || !isHeaderList(head.headers)) return null;
+  const { service, method, path, headers } = head;
+  if (typeof service !== "string" || !SERVICE.test(service)) return null;
+  if (typeof method !== "string" || !TOKEN.test(method)) return null;
+  if (REFUSED_METHODS.has(method.toUpperCase())) return null;
+  if (typeof path !== "string" || path.length > limits.linkPathBytes) return null;
+  if (!PATH.test(path)) return null;
+  return { service, method, path, headers };
+}
+
+/** Reads the payload of HEAD; null when it is not a final response. */
+export function decodeResponseHead(payload: Uint8Array): ResponseHead | null {
+  const head = parse(payload);
+  if (head === null || !isHeaderList(head.headers)) return null;
+  const { status, headers } = head;
+  if (typeof status !== "number" || !Number.isInteger(status)) return null;
+  return status >= 200 && status <= 599 ? { status, headers } : null;
+}
+
+function parse(payload: Uint8Array): Record<string, unknown> | null {
+  try {
+    const head: unknown = JSON.parse(decoder.decode(payload));
+    return typeof head === "object" && head !== null ? (head as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function isHeaderList(headers: unknown): headers is HeaderList {
+  if (!Array.isArray(headers) || headers.length > limits.linkHeaders) return false;
+  return headers.every(
+    (header: unknown) =>
+      Array.isArray(header) &&
+      header.length === 2 &&
+      typeof header[0] === "string" &&
+      typeof header[1] === "string" &&
+      TOKEN.test(header[0]) &&
+      VALUE.test(header[1]),
+  );
+}

@@ -1,0 +1,70 @@
+/**
+ * The way from the console's host, which knows who is signed in, to the device's host, which does
+ * not: a one-time code in a redirect, bound to a nonce that only the visitor's browser has.
+ */
+
+import { doorPaths } from "../../durable-objects/device/door.ts";
+import { limits } from "../../protocol/limits.ts";
+import { checkLabel } from "../../protocol/names.ts";
+import { fromBase64url } from "../../protocol/tokens.ts";
+import { doorOrigin } from "../config.ts";
+import { currentSession } from "../guard.ts";
+import { type Ctx, service } from "../http.ts";
+import { Problem } from "../problem.ts";
+
+/** `GET /door?label=…&nonce=…&to=…` on the console's host. */
+export const handoff = service();
+
+handoff.get("/door", async (c) => {
+  const { label, nonceHash, to } = handoffQuery(new URL(c.req.url));
+  const session = await currentSession(c as Ctx);
+  if (session === null) {
+    const url = new URL(c.req.url);
+    return c.redirect(`/sign-in?return=${encodeURIComponent(url.pathname + url.search)}`, 303);
+  }
+  const deviceId = await c.env.directory.deviceOfLabel(label);
+  if (deviceId === null) throw new Problem("not-found");
+  const result = await c.env.devices.get(deviceId).issueDoorCode(session.accountId, nonceHash);
+  if (result.kind === "off") throw new Problem("not-found");
+  if (result.kind === "forbidden") throw new Problem("forbidden");
+  const target = new URL(doorPaths.enter, doorOrigin(c.env.config, label));
+  target.searchParams.set("code", result.code);
+  target.searchParams.set("to", to);
+  c.header("cache-control", "no-store");
+  c.header("referrer-policy", "no-referrer");
+  return c.redirect(target.href, 303);
+});
+
+/** Reads the query of `/door`; a label or nonce that no door of ours would send is a bad request. */
+function handoffQuery(url: URL): { label: string; nonceHash: string; to: string } {
+  const label = url.searchParams.get("label") ?? "";
+  const nonceHash = url.searchParams.get("nonce") ?? "";
+  if (checkLabel(label) === "label-syntax") throw new Problem("bad-request", "label");
+  if (fromBase64url(nonceHash)?.byteLength !== 32) throw new Problem("bad-request", "nonce");
+  return { label, nonceHash, to: localPath(url.searchParams.get("to")) };
+}
+
+/**
+ * A path on the same host, or `/`: never another origin, whatever a browser makes of slashes and
+ * backslashes, and never a path of the door itself.
+ */
+export function localPath(to: string | null): string {
+  if (to === null || !to.startsWith("/") || to.length > limits.linkPathBytes) return "/";
+  const base = "http://host.invalid";
+  let url: URL;
+  try {
+    url = new URL(to, base);
+  } catch {
+    return "/";
+  }
+  if (url.origin !== base || url.pathname.startsWith("//")) return "/";
+  return url.pathname.startsWith(doorPaths.prefix) ? "/" : url.pathname + url.search;
+}
+
+/** The nonce that this browser holds for this door, or null. */
+export function nonceOf(request: Request): string | null {
+  const value = /(?:^|;\s*)__Host-door-nonce=([A-Za-z0-9_-]{43})(?:;|$)/.exec(
+    request.headers.get("cookie") ?? "",
+  )?.[1];
+  return value ?? null;
+}

@@ -1,0 +1,71 @@
+/**
+ * The pages at the door: what a visitor sees where there is no response of the device. The console
+ * draws them (console/pages/door.tsx); these plain ones stand in where no console is mounted.
+ */
+
+import type { ProblemCode } from "../problem.ts";
+import { problems } from "../problem.ts";
+
+export const doorPageNames = [
+  "unknown",
+  "offline",
+  "forbidden",
+  "bad-code",
+  "cross-site",
+  "failed",
+  "timeout",
+  "busy",
+  "too-long",
+  "upgrade",
+  "left",
+] as const;
+export type DoorPageName = (typeof doorPageNames)[number];
+
+export interface DoorFacts {
+  /** The device's label as the visitor typed it; empty on the bare zone. */
+  readonly label: string;
+  /** The console's origin. */
+  readonly console: string;
+  /** The nonce of the page's Content-Security-Policy, for its style. */
+  readonly nonce: string;
+  /** Seconds after which trying again makes sense; null when it does not. */
+  readonly retryAfter: number | null;
+}
+
+/** Draws one page each: a whole HTML document. */
+export type DoorPages = {
+  readonly [P in DoorPageName]: (facts: DoorFacts) => string | Promise<string>;
+};
+
+/** The problem that a page stands for, for clients that do not read pages. */
+export const problemOfPage: Readonly<Record<Exclude<DoorPageName, "left">, ProblemCode>> = {
+  unknown: "not-found",
+  offline: "device-offline",
+  forbidden: "forbidden",
+  "bad-code": "code-expired",
+  "cross-site": "cross-site",
+  failed: "device-failed",
+  timeout: "device-timeout",
+  busy: "device-busy",
+  "too-long": "uri-too-long",
+  upgrade: "upgrade-unsupported",
+};
+
+function plain(text: string): (facts: DoorFacts) => string {
+  return ({ console }) =>
+    `<!doctype html><html lang="en"><meta charset="utf-8"><title>${text}</title><p>${text}.</p><p><a href="${console}">Latchkey</a></p></html>`;
+}
+
+export const plainPages: DoorPages = {
+  unknown: plain(problems["not-found"].title),
+  offline: plain(problems["device-offline"].title),
+  forbidden: plain(problems.forbidden.title),
+  "bad-code": plain(problems["code-expired"].title),
+  "cross-site": plain(problems["cross-site"].title),
+  failed: plain(problems["device-failed"].title),
+  timeout: plain(problems["device-timeout"].title),
+  busy: plain(problems["device-busy"].title),
+  "too-long": plain(problems["uri-too-long"].title),
+  upgrade: plain(problems["upgrade-unsupported"].title),
+  left: plain("You have left"),
+};
