@@ -104,8 +104,14 @@ export class Directory {
     this.#labels.clear();
   }
 
+  /** Gives back the label of a device that never came into being: nobody ever saw it, so no hold. */
+  async releaseLabelsOf(deviceId: string): Promise<void> {
+    await this.db.delete(label).where(eq(label.deviceId, deviceId));
+    this.#labels.clear();
+  }
+
   /** HMAC-SHA-256 of `text` under the directory's key, for use `kind`: never comparable across uses. */
-  async hash(kind: "contact" | "label" | "limit", text: string): Promise<string> {
+  async hash(kind: "contact" | "label" | "limit" | "erasure", text: string): Promise<string> {
     if (this.#hmac === null) {
       const raw = await this.#keys.getOrCreate(HASH_KEY);
       this.#hmac = await crypto.subtle.importKey(

@@ -10,9 +10,11 @@ import { labelUnder } from "../protocol/names.ts";
 import { accounts } from "./account/routes.ts";
 import { forgeryGuard } from "./guard.ts";
 import { type Ctx, onError, service } from "./http.ts";
+import { handoff } from "./link/handoff.ts";
 import { link } from "./link/routes.ts";
 import { name } from "./name/routes.ts";
 import type { Ports } from "./ports.ts";
+import { privacy } from "./privacy/routes.ts";
 import { problemResponse } from "./problem.ts";
 
 export const app = service();
@@ -25,6 +27,8 @@ app.use(
 app.get("/healthz", (c) => c.text("ok"));
 app.route("/", accounts);
 app.route("/", name);
+app.route("/", privacy);
+app.route("/", handoff);
 app.route("/", consoleRoutes); // last: it greets whoever came for nothing above
 
 /** Answers one request. `ports` is all it may use of the world. */

@@ -16,6 +16,7 @@ import { egressGate, smtpTransport } from "./egress/egress.ts";
 import { logGate } from "./egress/log.ts";
 import { clientAddress } from "./peer.ts";
 import type { Limits, Ports } from "./ports.ts";
+import { sweep } from "./privacy/sweep.ts";
 
 export { DeviceObject } from "../durable-objects/device/index.ts";
 export { LimiterObject } from "../durable-objects/limiter/index.ts";
@@ -102,5 +103,9 @@ export default {
       peer: clientAddress(shared.config, request.headers as unknown as Headers, socketPeer),
       background: (work) => context.waitUntil(work),
     })) as never;
+  },
+  async scheduled(_controller, env, context) {
+    const background = (work: Promise<unknown>) => context.waitUntil(work);
+    await sweep({ ...portsOf(env), peer: null, background });
   },
 } satisfies ExportedHandler<Env>;

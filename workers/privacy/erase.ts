@@ -1,0 +1,88 @@
+/**
+ * Erasing an account: every store that the data map names, in an order that makes the person
+ * unreadable first and tidies up after. Each step may run again, so an erasure that was cut short
+ * anywhere is taken up by the next sweep; it never stops half way, and never keeps who it was.
+ */
+
+import {
+  deleteAccountRows,
+  deleteDeviceRows,
+  deleteGuest,
+  devicesIn,
+} from "../../db/queries/retention.ts";
+import { newId, regionOf } from "../../protocol/ids.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
+import { closeEntry, type OpenErasure, openEntry } from "./ledger.ts";
+import { erasurePlan } from "./plan.ts";
+
+/**
+ * Erases an account everywhere. When it returns nobody can sign in to it and nothing of it opens;
+ * what one run cannot reach (very many devices) is finished by the sweeps.
+ * @throws Problem `not-found` for an identifier of no region
+ */
+export async function eraseAccount(ports: Ports, accountId: string): Promise<void> {
+  const region = regionOf(accountId);
+  if (region === null || ports.regions.db(region) === null) throw new Problem("not-found");
+  const id = newId("era", region, (count) => ports.random.bytes(count));
+  const erasure = { id, accountId, at: ports.clock.now() };
+  await openEntry(ports, erasure);
+  await finishErasure(ports, erasure);
+}
+
+/** Does what is left of an erasure; true when all is done and the ledger names nobody any more. */
+export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise<boolean> {
+  const { accountId } = erasure;
+  const db = ports.regions.db(accountId);
+  if (db === null) throw new Error("an erasure names a region that is gone");
+  const plan = erasurePlan();
+  // From here on nobody is signed in, no password fits, and no new session can be made.
+  await deleteAccountRows(db, plan.region, accountId);
+  await ports.sealer.destroy(`person/${accountId}`);
+  await deleteAccountRows(ports.directory.db, plan.directory, accountId);
+
+  const limit = limits.erasureObjectsPerRun;
+  const own = await devicesIn(db, "device", accountId, limit);
+  await eachOf(own, (deviceId) => dropDevice(ports, deviceId));
+  const others = await devicesIn(db, "device_guest", accountId, limit);
+  await eachOf(others, async (deviceId) => {
+    await ports.devices.get(deviceId).forgetPerson(accountId);
+    await deleteGuest(db, accountId, deviceId);
+  });
+  if (own.length === limit || others.length === limit) return false;
+
+  await deleteAccountRows(db, [...plan.region, ...plan.reach], accountId);
+  // Again: a sign-in that was under way may have made the key anew.
+  await ports.sealer.destroy(`person/${accountId}`);
+  await closeEntry(ports, erasure, [
+    ...[...plan.region, ...plan.reach].map(({ table }) => `region ${table}`),
+    ...plan.directory.map(({ table }) => `directory ${table}`),
+    "device objects",
+    "device objects of other people",
+    "person key",
+  ]);
+  return true;
+}
+
+/** Ends a device: its sockets, its whole store, its name, and who was let in to it. */
+async function dropDevice(ports: Ports, deviceId: string): Promise<void> {
+  await ports.devices.get(deviceId).unregister();
+  await ports.directory.holdLabelsOf(deviceId);
+  for (const region of ports.regions.ids) {
+    const db = ports.regions.db(region);
+    if (db !== null) await deleteDeviceRows(db, deviceId);
+  }
+}
+
+/** Runs `work` over `items`, a few at a time. */
+async function eachOf(
+  items: readonly string[],
+  work: (item: string) => Promise<unknown>,
+): Promise<void> {
+  const waiting = [...items];
+  const lane = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: limits.erasureObjectsAtOnce }, lane));
+}
