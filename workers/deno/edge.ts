@@ -19,6 +19,7 @@ import { egressGate, smtpTransport } from "../egress/egress.ts";
 import { logGate } from "../egress/log.ts";
 import { clientAddress } from "../peer.ts";
 import type { Ports } from "../ports.ts";
+import { sweep as sweepExpired } from "../privacy/sweep.ts";
 import { problemResponse } from "../problem.ts";
 import { type OpenDatabase, openDatabase } from "./databases.ts";
 import { takeFolder } from "./folder.ts";
@@ -66,8 +67,12 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
     }),
   );
   host.start();
-  const sweep = async () => {
+  const forgetDeleted = async () => {
     for (const database of databases.values()) await database.forgetDeleted();
+  };
+  const sweep = async () => {
+    await sweepExpired({ ...shared, peer: null, background });
+    await forgetDeleted();
   };
   const timer = setInterval(() => background(sweep()), limits.cronMs);
   return {
@@ -77,7 +82,7 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
       await host.close();
       await server.shutdown();
       while (working.size > 0) await Promise.all([...working]);
-      await sweep();
+      await forgetDeleted();
       for (const database of databases.values()) database.close();
       release();
     },
