@@ -1,6 +1,9 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { buildConsole } from "./scripts/build-console.ts";
 import { migrationFiles } from "./scripts/local/edge.ts";
+
+await buildConsole();
 
 /** A project that speaks to running programs over the network. */
 function running(name: string, timeoutMs: number) {

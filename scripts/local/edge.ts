@@ -9,6 +9,7 @@ import { basename, join } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { applyMigrations, type MigrationFile } from "../../db/migrate.ts";
+import { buildConsole } from "../build-console.ts";
 import { useTruePeers } from "./workerd-config.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -120,6 +121,7 @@ function defaults(origin: string): Record<string, string> {
 
 /** The worker as one module plus its wasm, as wrangler would build it. */
 async function bundle() {
+  await buildConsole();
   const wasm = new Map<string, string>();
   const result = await build({
     entryPoints: [join(ROOT, "workers/index.ts")],

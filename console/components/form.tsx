@@ -1,0 +1,142 @@
+/** Fields and what goes wrong with them: beside the field, and together at the top, announced. */
+
+import type { Child } from "hono/jsx";
+import { Icon, type IconName } from "./icons.tsx";
+
+/** What was wrong with a form: a sentence per field; the empty name is the form itself. */
+export type FormErrors = Readonly<Record<string, string>>;
+
+interface FieldProps {
+  readonly name: string;
+  readonly label: string;
+  readonly errors?: FormErrors | undefined;
+  readonly hint?: Child;
+  readonly type?: "text" | "email" | "password";
+  readonly value?: string | undefined;
+  readonly autocomplete?: string;
+  readonly autofocus?: boolean;
+  readonly minlength?: number;
+  readonly maxlength?: number;
+  readonly class?: string;
+  readonly inputmode?: "text" | "email";
+  readonly spellcheck?: boolean;
+  readonly suffix?: string | undefined;
+  readonly island?: string;
+}
+
+/** A labeled input with its hint and its error; keeps what was typed. */
+export function Field(props: FieldProps) {
+  const { name, label, hint, errors, suffix, island } = props;
+  const error = errors?.[name];
+  const described = [
+    ...(hint === undefined ? [] : [`${name}-hint`]),
+    ...(error === undefined ? [] : [`${name}-error`]),
+  ];
+  const input = (
+    <input
+      class={`input ${props.class ?? ""}`}
+      id={name}
+      name={name}
+      type={props.type ?? "text"}
+      value={props.value}
+      autocomplete={props.autocomplete}
+      autofocus={props.autofocus}
+      minlength={props.minlength}
+      maxlength={props.maxlength}
+      inputmode={props.inputmode}
+      spellcheck={props.spellcheck}
+      autocapitalize={props.spellcheck === undefined ? undefined : "none"}
+      required
+      aria-invalid={error === undefined ? undefined : "true"}
+      aria-describedby={described.length === 0 ? undefined : described.join(" ")}
+      data-island={island}
+    />
+  );
+  return (
+    <div class="field">
+      <label for={name}>{label}</label>
+      {suffix === undefined ? (
+        input
+      ) : (
+        <div class="suffix">
+          {input}
+          <span class="mono">{suffix}</span>
+        </div>
+      )}
+      {hint !== undefined && (
+        <p class="hint" id={`${name}-hint`}>
+          {hint}
+        </p>
+      )}
+      {error !== undefined && (
+        <p class="error" id={`${name}-error`}>
+          <Icon name="warning" />
+          <span>{error}</span>
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** All errors of a form at its top: announced on load, each leading to its field. */
+export function ErrorSummary({ errors }: { errors: FormErrors | undefined }) {
+  const entries = Object.entries(errors ?? {});
+  if (entries.length === 0) return null;
+  return (
+    <Notice tone="bad" alert>
+      <p>
+        <b>{entries.length === 1 ? "This did not work yet" : "Some things need another look"}</b>
+      </p>
+      <ul>
+        {entries.map(([field, text]) => (
+          <li>{field === "" ? text : <a href={`#${field}`}>{text}</a>}</li>
+        ))}
+      </ul>
+    </Notice>
+  );
+}
+
+const icons: Record<"good" | "bad" | "brass", IconName> = {
+  good: "check",
+  bad: "warning",
+  brass: "key",
+};
+
+interface NoticeProps {
+  readonly tone: "good" | "bad" | "brass";
+  /** Spoken at once by a screen reader, and focused by the console's script. */
+  readonly alert?: boolean;
+  readonly class?: string;
+  readonly children: Child;
+}
+
+/** A word from the house: done, not done, or worth knowing. */
+export function Notice({ tone, alert, children, ...rest }: NoticeProps) {
+  return (
+    <div
+      class={`notice ${tone === "good" ? "" : tone} ${rest.class ?? ""}`}
+      role={alert ? "alert" : tone === "good" ? "status" : undefined}
+      tabindex={alert ? -1 : undefined}
+      data-focus={alert ? "" : undefined}
+    >
+      <Icon name={icons[tone]} />
+      <div>{children}</div>
+    </div>
+  );
+}
+
+/** Text to take along, with a button that copies it where scripts run. */
+export function Command({ text, label }: { text: string; label: string }) {
+  return (
+    <div class="command">
+      <pre>
+        <code>{text}</code>
+      </pre>
+      <button class="copy" type="button" data-copy={text} hidden>
+        <Icon name="copy" />
+        <span>Copy</span>
+        <span class="hidden-text"> {label}</span>
+      </button>
+    </div>
+  );
+}

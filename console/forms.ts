@@ -1,0 +1,55 @@
+/** Reading a form, and turning a refusal into words beside its fields. */
+
+import { limits } from "../protocol/limits.ts";
+import { readBounded } from "../workers/body.ts";
+import type { Ctx } from "../workers/http.ts";
+import { Problem, problems } from "../workers/problem.ts";
+import type { FormErrors } from "./components/form.tsx";
+
+/** The fields of an `application/x-www-form-urlencoded` body; an absent field is the empty string. */
+export type FormFields = (name: string) => string;
+
+/** @throws Problem `body-too-large`, `bad-request` */
+export async function readForm(c: Ctx): Promise<FormFields> {
+  const type = c.req.header("content-type") ?? "";
+  if (!type.startsWith("application/x-www-form-urlencoded")) throw new Problem("bad-request");
+  const body = await readBounded(c.req.raw, limits.requestBodyBytes);
+  if (body === null) throw new Problem("body-too-large");
+  const fields = new URLSearchParams(new TextDecoder().decode(body));
+  return (name) => fields.get(name) ?? "";
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly errors: FormErrors;
+}
+
+/** Refusals that a form says itself; any other is a page of its own. */
+const sayable = new Set([400, 401, 409, 410, 422, 429, 503]);
+
+/**
+ * Does the work of a form.
+ * @returns what the form must say when it was refused, else null
+ */
+export async function refusalOf(
+  work: () => Promise<unknown>,
+  field?: string,
+): Promise<Refusal | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code === "not-signed-in") throw error;
+    const { status, title } = problems[error.code];
+    if (!sayable.has(status)) throw error;
+    return { status, errors: { [error.field ?? field ?? ""]: `${title}.` } };
+  }
+}
+
+/** A path of ours to go back to, or null: never another origin, never a way to leave the house. */
+export function localPath(text: string | undefined, origin: string): string | null {
+  if (text === undefined || !/^\/(?![/\\])/.test(text)) return null;
+  if (!URL.canParse(text, origin)) return null;
+  const url = new URL(text, origin);
+  return url.origin === origin ? url.pathname + url.search : null;
+}

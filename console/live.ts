@@ -1,0 +1,15 @@
+/** What a device's light says. Pure. */
+
+import type { DeviceDescription } from "../durable-objects/device/rpc.ts";
+
+/**
+ * - `off`: every feature is off, so nobody looks whether it is there (FEA-1)
+ * - `unseen`: no connection on record: never, or more than 24 hours ago
+ */
+export type Live = "online" | "offline" | "unseen" | "off";
+
+export function liveOf({ features, connection }: DeviceDescription): Live {
+  if (!features.name && !features.link) return "off";
+  if (connection === null) return "unseen";
+  return connection.online ? "online" : "offline";
+}

@@ -1,0 +1,65 @@
+/**
+ * From a route to a page: the frame, the headers, and where a refusal becomes a page instead of
+ * problem+json. It never decides anything about accounts or devices.
+ */
+
+import { HTTPException } from "hono/http-exception";
+import type { Child } from "hono/jsx";
+import { jsx } from "hono/jsx";
+import { base64url } from "../protocol/tokens.ts";
+import type { Ctx } from "../workers/http.ts";
+import { Problem, type ProblemCode, problems } from "../workers/problem.ts";
+import { pageHeaders } from "./headers.ts";
+import { Page, type PageOptions } from "./layout.tsx";
+import { ProblemPage } from "./pages/problem.tsx";
+
+const NONCE_BYTES = 16;
+
+export interface ReplyOptions extends PageOptions {
+  readonly status?: number | undefined;
+  /** A door's origin that a form on this page ends at. */
+  readonly formTarget?: string | undefined;
+}
+
+/** Answers with `content` in its frame: the house when someone is signed in, else the street. */
+export function page(c: Ctx, options: ReplyOptions, content: Child): Response {
+  const nonce = base64url(c.env.random.bytes(NONCE_BYTES));
+  const signedIn = Boolean(c.get("accountId"));
+  const { title, at } = options;
+  const markup = jsx(Page, { title, at, signedIn, nonce }, content as never).toString();
+  return new Response(`<!doctype html>${markup}`, {
+    status: options.status ?? 200,
+    headers: pageHeaders({ nonce, origin: c.env.config.origin, formTarget: options.formTarget }),
+  });
+}
+
+/** After a form: the browser fetches `path` anew (Post/Redirect/Get). */
+export function seeOther(c: Ctx, path: string): Response {
+  return c.redirect(path, 303);
+}
+
+/** A refusal as a page. Who is not signed in goes to sign in and comes back. */
+export function pageOnError(error: Error, c: Ctx): Response {
+  if (error instanceof Problem) {
+    if (error.code === "not-signed-in") return seeOther(c, signInPath(c));
+    return problemPage(c, error.code);
+  }
+  if (error instanceof HTTPException) {
+    return problemPage(c, error.status === 403 ? "cross-site" : "bad-request");
+  }
+  c.env.log({ event: "internal-error", code: error.name });
+  return problemPage(c, "internal");
+}
+
+/** The page that says why something was refused and what to do next. */
+export function problemPage(c: Ctx, code: ProblemCode): Response {
+  const { status, title } = problems[code];
+  const signedIn = Boolean(c.get("accountId"));
+  return page(c, { title, status }, jsx(ProblemPage, { code, signedIn }));
+}
+
+function signInPath(c: Ctx): string {
+  const { pathname, search } = new URL(c.req.url);
+  if (c.req.method !== "GET") return "/sign-in";
+  return `/sign-in?return=${encodeURIComponent(pathname + search)}`;
+}

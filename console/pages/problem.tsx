@@ -1,0 +1,72 @@
+/** What stands there when something cannot be: why, and what to do next. Never "Oops". */
+
+import { type ProblemCode, problems } from "../../workers/problem.ts";
+
+interface Advice {
+  readonly next: string;
+  readonly href?: string;
+  readonly label?: string;
+}
+
+const advice: Partial<Record<ProblemCode, Advice>> = {
+  "not-found": {
+    next: "The address may be mistyped, or what stood here was deleted. Deleted means deleted: we could not show it even if we wanted to.",
+  },
+  "cross-site": {
+    next: "The form you sent came from another site, or your browser hid where it came from. Nothing was changed. Open the page here and try again.",
+  },
+  "link-expired": {
+    next: "Links in our mails work once and for 15 minutes, so that an old mail opens nothing. Nothing about you was kept.",
+    href: "/sign-up",
+    label: "Ask for a new link",
+  },
+  "too-many-tries": {
+    next: "This protects you from someone who guesses. Nothing is locked: wait ten minutes and it works again.",
+  },
+  "code-expired": {
+    next: "Codes work for ten minutes. Run the enroll command on the device again and it shows a new one.",
+    href: "/devices/add",
+    label: "Enter another code",
+  },
+  forbidden: {
+    next: "You are signed in, but this belongs to someone else, who has not let you in.",
+  },
+  "mail-failed": {
+    next: "The mail server did not take our message. Nothing was kept; try again in a minute.",
+    href: "/sign-up",
+    label: "Try again",
+  },
+  unavailable: {
+    next: "Your data is where it was. Try again in a minute.",
+  },
+  internal: {
+    next: "This is our fault, not yours. What you saw before still stands. Try again; we were told that it happened, but not who you are.",
+  },
+};
+
+export function ProblemPage({ code, signedIn }: { code: ProblemCode; signedIn: boolean }) {
+  const { status, title } = problems[code];
+  const { next, href, label } = advice[code] ?? {
+    next: "Nothing was changed. Go back and try again.",
+  };
+  return (
+    <div class="narrow stack">
+      <p class="aside mono">{status}</p>
+      <h1>{title}</h1>
+      <p>{next}</p>
+      <p class="actions">
+        {href !== undefined && (
+          <a class="button" href={href}>
+            {label}
+          </a>
+        )}
+        <a
+          class={href === undefined ? "button" : "button plain"}
+          href={signedIn ? "/devices" : "/"}
+        >
+          {signedIn ? "Your devices" : "Front page"}
+        </a>
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,186 @@
+/** Coming in: sign-up, the mail on its way, its link, sign-in. */
+
+import { ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
+import { Icon } from "../components/icons.tsx";
+
+interface Region {
+  readonly id: string;
+  readonly title: string;
+}
+
+interface SignUpProps {
+  readonly regions: readonly Region[];
+  readonly minLength: number;
+  readonly typed?: { readonly address: string; readonly region: string };
+  readonly errors?: FormErrors;
+}
+
+export function SignUpPage({ regions, minLength, typed, errors }: SignUpProps) {
+  return (
+    <div class="narrow stack">
+      <header>
+        <h1>Open an account</h1>
+        <p class="lead">An address to reach you and a password. That is all we ask for.</p>
+      </header>
+      <ErrorSummary errors={errors} />
+      <form class="form" method="post" action="/sign-up" novalidate>
+        <Field
+          name="address"
+          label="E-mail address"
+          type="email"
+          autocomplete="username"
+          spellcheck={false}
+          value={typed?.address}
+          errors={errors}
+          hint="We send one mail to check that it is yours."
+        />
+        <Field
+          name="password"
+          label="Password"
+          type="password"
+          autocomplete="new-password"
+          errors={errors}
+          hint={`At least ${minLength} characters. A few words you can remember are fine.`}
+        />
+        {regions.length > 1 && <RegionChoice regions={regions} chosen={typed?.region} />}
+        <button class="button wide" type="submit">
+          Send me the mail
+        </button>
+      </form>
+      <p class="aside">
+        By opening an account you let us hold what the <a href="/privacy">privacy page</a> lists
+        under “Account”, and no more. You have one already? <a href="/sign-in">Sign in</a>.
+      </p>
+    </div>
+  );
+}
+
+function RegionChoice({
+  regions,
+  chosen,
+}: {
+  regions: readonly Region[];
+  chosen: string | undefined;
+}) {
+  return (
+    <fieldset class="choices">
+      <legend>Where your data lives</legend>
+      <p class="hint">It stays there. You can see it on your account page at any time.</p>
+      {regions.map(({ id, title }, index) => (
+        <label class="choice">
+          <input
+            type="radio"
+            name="region"
+            value={id}
+            checked={chosen ? chosen === id : index === 0}
+          />
+          <b>{title}</b>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+export function MailSentPage({ mailPage, minutes }: { mailPage: string | null; minutes: number }) {
+  return (
+    <div class="narrow stack">
+      <header>
+        <h1>Look in your mail</h1>
+        <p class="lead">
+          We sent you a link. It works once, within {minutes} minutes. Until you open it there is no
+          account, and after that we forget the address.
+        </p>
+      </header>
+      {mailPage !== null && (
+        <Notice tone="brass">
+          <p>
+            This is a Latchkey for trying out: mails stay on this machine.{" "}
+            <a href={mailPage}>Show the mails</a>
+          </p>
+        </Notice>
+      )}
+      <p class="aside">
+        Nothing there? Look among the spam, check the spelling, and{" "}
+        <a href="/sign-up">ask for the mail again</a>.
+      </p>
+    </div>
+  );
+}
+
+/** Mail scanners open links; only a person presses the button. */
+export function VerifyPage({ token, errors }: { token: string; errors?: FormErrors }) {
+  return (
+    <div class="narrow stack">
+      <header>
+        <h1>This is your address</h1>
+        <p class="lead">One press and the account is open. You are signed in right after.</p>
+      </header>
+      <ErrorSummary errors={errors} />
+      <form method="post" action="/verify">
+        <input type="hidden" name="token" value={token} />
+        <button class="button wide" type="submit">
+          <Icon name="key" />
+          Open my account
+        </button>
+      </form>
+      <p class="aside">You did not ask for it? Close this page, and nothing happens.</p>
+    </div>
+  );
+}
+
+interface SignInProps {
+  readonly returnTo: string | null;
+  /** The label of the device whose door asked. */
+  readonly door?: string | null;
+  readonly erased?: boolean;
+  readonly typed?: { readonly address: string };
+  readonly errors?: FormErrors;
+}
+
+export function SignInPage({ returnTo, door, erased, typed, errors }: SignInProps) {
+  return (
+    <div class="narrow stack">
+      {erased && (
+        <Notice tone="good">
+          <p>Your account is erased. Nobody can sign in to it anymore.</p>
+        </Notice>
+      )}
+      <header>
+        <h1>Sign in</h1>
+        {door != null && (
+          <p class="lead">
+            The door of <b class="mono">{door}</b> opens for people its owner let in. Show who you
+            are, and we take you there.
+          </p>
+        )}
+      </header>
+      <ErrorSummary errors={errors} />
+      <form class="form" method="post" action="/sign-in" novalidate>
+        {returnTo !== null && <input type="hidden" name="return" value={returnTo} />}
+        <Field
+          name="address"
+          label="E-mail address"
+          type="email"
+          autocomplete="username"
+          spellcheck={false}
+          value={typed?.address}
+          errors={errors}
+        />
+        <Field
+          name="password"
+          label="Password"
+          type="password"
+          autocomplete="current-password"
+          errors={errors}
+        />
+        <button class="button wide" type="submit">
+          Sign in
+        </button>
+      </form>
+      <p class="aside">
+        Signing in sets one cookie, which keeps you signed in until you close the browser. New here?{" "}
+        <a href="/sign-up">Open an account</a>.
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,39 @@
+/**
+ * The console: HTML pages over the same functions as the API. Mounted last, after every service.
+ * What needs a session is under `house`; the rest greets strangers too.
+ */
+
+import type { MiddlewareHandler } from "hono";
+import { currentSession } from "../workers/guard.ts";
+import { type AppEnv, type Ctx, service } from "../workers/http.ts";
+import { assetResponse } from "./assets.ts";
+import { pageOnError, problemPage } from "./page.ts";
+import { street } from "./street.tsx";
+
+/** Says who is here, if anyone; lets everybody pass. */
+const visitor: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const session = await currentSession(c);
+  if (session !== null) {
+    c.set("accountId", session.accountId);
+    c.set("sessionId", session.sessionId);
+  }
+  await next();
+};
+
+export { pageOnError } from "./page.ts";
+
+export const consoleRoutes = service();
+consoleRoutes.onError((error, c) => pageOnError(error, c as Ctx));
+consoleRoutes.get("/assets/:file", (c) => assetResponse(c.req.path));
+consoleRoutes.use(visitor);
+consoleRoutes.route("/", street);
+
+/** True when a browser asks for a page rather than a program for data. */
+export function wantsPage(c: Ctx): boolean {
+  return (c.req.header("accept") ?? "").includes("text/html") && !c.req.path.startsWith("/api/");
+}
+
+/** What stands where nothing is. */
+export function notFoundPage(c: Ctx): Response {
+  return problemPage(c, "not-found");
+}

@@ -1,0 +1,147 @@
+/** Routes of the street: front page, sign-up, its mail, sign-in, sign-out, the policy. */
+
+import { limits } from "../protocol/limits.ts";
+import { checkLabel } from "../protocol/names.ts";
+import {
+  clientOf,
+  type NewSession,
+  signIn,
+  signOut,
+  signUp,
+  verifySignUp,
+} from "../workers/account/account.ts";
+import { doorOrigin } from "../workers/config.ts";
+import { clearCookie, setCookie } from "../workers/cookies.ts";
+import { sessionToken } from "../workers/guard.ts";
+import { type Ctx, service } from "../workers/http.ts";
+import { policy } from "../workers/privacy/policy.ts";
+import { localPath, type Refusal, readForm, refusalOf } from "./forms.ts";
+import { page, seeOther } from "./page.ts";
+import { FrontPage } from "./pages/front.tsx";
+import { PolicyPage } from "./pages/policy.tsx";
+import { MailSentPage, SignInPage, SignUpPage, VerifyPage } from "./pages/sign.tsx";
+
+const HOME = "/devices";
+
+export const street = service();
+
+street.get("/", (c) => {
+  if (c.var.accountId) return seeOther(c, HOME);
+  return page(c, { title: "A name, a door and keys for your box at home" }, <FrontPage />);
+});
+
+street.get("/privacy", (c) =>
+  page(
+    c,
+    { title: "What we hold", at: "privacy" },
+    <PolicyPage policy={policy(c.env.config.regions)} signedIn={Boolean(c.var.accountId)} />,
+  ),
+);
+
+street.get("/sign-up", (c) => signUpPage(c));
+
+street.post("/sign-up", async (c) => {
+  const form = await readForm(c);
+  const typed = { address: form("address"), region: form("region") };
+  const region = typed.region === "" ? undefined : typed.region;
+  const input = { address: typed.address, password: form("password"), region };
+  const refusal = await refusalOf(() => signUp(c.env, input, clientOf(c)));
+  return refusal === null ? seeOther(c, "/sign-up/sent") : signUpPage(c, typed, refusal);
+});
+
+street.get("/sign-up/sent", (c) =>
+  page(
+    c,
+    { title: "Look in your mail" },
+    <MailSentPage mailPage={c.env.config.mailPage} minutes={limits.challengeMs / 60_000} />,
+  ),
+);
+
+street.get("/verify", (c) =>
+  page(c, { title: "Confirm your address" }, <VerifyPage token={c.req.query("token") ?? ""} />),
+);
+
+street.post("/verify", async (c) => {
+  const form = await readForm(c);
+  const session = await verifySignUp(c.env, form("token"), clientOf(c));
+  return enter(c, session, HOME);
+});
+
+street.get("/sign-in", (c) => {
+  const returnTo = localPath(c.req.query("return"), c.env.config.origin);
+  if (c.var.accountId) return seeOther(c, returnTo ?? HOME);
+  return signInPage(c, returnTo);
+});
+
+street.post("/sign-in", async (c) => {
+  const form = await readForm(c);
+  const returnTo = localPath(form("return"), c.env.config.origin);
+  const address = form("address");
+  let session: NewSession | null = null;
+  const refusal = await refusalOf(async () => {
+    session = await signIn(c.env, { address, password: form("password") }, clientOf(c));
+  });
+  if (session !== null) return enter(c, session, returnTo ?? HOME);
+  return signInPage(c, returnTo, { address }, refusal);
+});
+
+street.post("/sign-out", async (c) => {
+  const token = sessionToken(c);
+  if (token !== null) await signOut(c.env, token);
+  clearCookie(c, "__Host-sid");
+  return seeOther(c, "/");
+});
+
+function enter(c: Ctx, session: NewSession, path: string): Response {
+  setCookie(c, "__Host-sid", session.token);
+  return seeOther(c, path);
+}
+
+function signUpPage(
+  c: Ctx,
+  typed?: { address: string; region: string },
+  refusal?: Refusal,
+): Response {
+  return page(
+    c,
+    { title: refusal ? "Error: open an account" : "Open an account", status: refusal?.status },
+    <SignUpPage
+      regions={c.env.config.regions}
+      minLength={limits.passwordMinLength}
+      {...(typed && { typed })}
+      {...(refusal && { errors: refusal.errors })}
+    />,
+  );
+}
+
+function signInPage(
+  c: Ctx,
+  returnTo: string | null,
+  typed?: { address: string },
+  refusal?: Refusal | null,
+): Response {
+  const door = doorOf(returnTo);
+  return page(
+    c,
+    {
+      title: refusal ? "Error: sign in" : "Sign in",
+      status: refusal?.status,
+      // The form's redirects end at the door, which the browser counts as where the form goes.
+      formTarget: door === null ? undefined : doorOrigin(c.env.config, door),
+    },
+    <SignInPage
+      returnTo={returnTo}
+      door={door}
+      erased={c.req.query("erased") !== undefined}
+      {...(typed && { typed })}
+      {...(refusal && { errors: refusal.errors })}
+    />,
+  );
+}
+
+/** The label of the door that sent a visitor here to sign in. */
+function doorOf(returnTo: string | null): string | null {
+  if (returnTo === null || !returnTo.startsWith("/door?")) return null;
+  const label = new URLSearchParams(returnTo.slice("/door".length)).get("label") ?? "";
+  return checkLabel(label) === null ? label : null;
+}

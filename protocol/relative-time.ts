@@ -1,0 +1,21 @@
+/** How a moment is said next to now. The edge writes it into pages, the browser keeps it true. */
+
+const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const SECOND = 1000;
+const steps = [
+  ["year", 365 * 24 * 3600 * SECOND],
+  ["month", 30 * 24 * 3600 * SECOND],
+  ["week", 7 * 24 * 3600 * SECOND],
+  ["day", 24 * 3600 * SECOND],
+  ["hour", 3600 * SECOND],
+  ["minute", 60 * SECOND],
+] as const;
+
+/** `3 minutes ago`, `in 2 hours`, `just now`; both in milliseconds since the epoch. */
+export function sayRelative(at: number, now: number): string {
+  const distance = at - now;
+  for (const [unit, length] of steps) {
+    if (Math.abs(distance) >= length) return format.format(Math.trunc(distance / length), unit);
+  }
+  return distance > 20 * SECOND ? "in less than a minute" : "just now";
+}
