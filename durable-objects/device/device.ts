@@ -9,7 +9,7 @@ import { Sealer } from "../../db/seal.ts";
 import { parsePeer } from "../../protocol/addresses.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
-import { Door } from "./door.ts";
+import { Door, refusal } from "./door.ts";
 import { Link } from "./link/link.ts";
 import { isRegistered, migrate } from "./migrations.ts";
 import { Name } from "./name.ts";
@@ -84,6 +84,7 @@ export class Device implements DeviceRpc {
       id: row.device_id,
       accountId: row.account_id,
       label: row.label,
+      publicKey: row.public_key,
       createdAt: row.created_at,
       features,
       access: { mode: row.access_mode, people: people.map((guest) => guest.account_id) },
@@ -132,6 +133,7 @@ export class Device implements DeviceRpc {
     if (this.#row() === null) return;
     this.#context.sql.run("DELETE FROM guest WHERE account_id = ?", accountId);
     this.#door.forget(accountId);
+    this.#link.keepOnly((visitor) => visitor !== accountId);
     await this.#changed();
   }
 
@@ -161,7 +163,7 @@ export class Device implements DeviceRpc {
   async unregister(): Promise<void> {
     const { keys, deviceId } = this.#context;
     this.#registered = false;
-    this.#link.abortAll("unregistered");
+    this.#link.abortAll();
     this.#connection.closeAll("unregistered");
     this.#context.wakeAt(null);
     await this.#context.deleteAll();
@@ -177,24 +179,27 @@ export class Device implements DeviceRpc {
   async fetch(request: Request): Promise<Response> {
     const row = this.#row();
     const way = request.headers.get(wayHeader) as Way | null;
-    if (row === null) return new Response(null, { status: 404 });
+    if (row === null)
+      return way === "door" ? refusal("unknown") : new Response(null, { status: 404 });
     const features = this.#features();
     switch (way) {
       case "agent": {
         const response = await this.#connection.acceptAgent(request, row.public_key, features);
         if (response.status === 101 && features.name) await this.#adoptAddress();
+        const agent = this.#connection.agent();
+        if (response.status === 101 && agent !== null) this.#link.onAgent(agent);
         if (response.status === 101) await this.#changed();
         return response;
       }
       case "watch":
         return this.#connection.acceptWatch(request, await this.describe());
       case "door":
-        if (!features.link) return new Response(null, { status: 404 });
+        if (!features.link) return refusal("unknown");
         return await this.#door.serve(
           request,
           row.access_mode,
-          (accountId) => this.#mayEnter(row, accountId),
-          (forwarded) => this.#link.relay(forwarded, this.#connection.agent()),
+          (accountId) => this.#mayEnterNow(accountId),
+          (forwarded, visitor) => this.#link.relay(forwarded, this.#connection.agent(), visitor),
         );
       default:
         return new Response(null, { status: 400 });
@@ -226,7 +231,7 @@ export class Device implements DeviceRpc {
     this.#context.sql.run("DELETE FROM feature WHERE name = ?", feature);
     if (feature === "name") this.#name.clear();
     if (feature === "link") {
-      this.#link.abortAll("switched off");
+      this.#link.abortAll();
       this.#door.clear();
     }
     if (feature === "name") await this.#name.destroyKey();
@@ -248,6 +253,14 @@ export class Device implements DeviceRpc {
   #endVisitsWithoutRight(): void {
     const row = this.#row();
     if (row !== null) this.#door.keepOnly((accountId) => this.#mayEnter(row, accountId));
+    this.#link.keepOnly((visitor) => this.#mayEnterNow(visitor));
+  }
+
+  /** `null` is a visitor nobody asked for a name. */
+  #mayEnterNow(visitor: string | null): boolean {
+    const row = this.#row();
+    if (row === null) return false;
+    return visitor === null ? row.access_mode === "everyone" : this.#mayEnter(row, visitor);
   }
 
   #mayEnter(row: RegistrationRow, accountId: string): boolean {

@@ -137,8 +137,8 @@ export class Link {
       {
         send: (message) => this.#send(socket, message),
         bufferedBytes: () => 0,
-        soon: queueMicrotask,
-        later: queueMicrotask,
+        soon: (work) => queueMicrotask(work),
+        later: (work) => queueMicrotask(work),
         onProtocolError: (reason) => {
           socket.close(closeCodes.protocolError, reason);
           this.onAgentGone(socket);
