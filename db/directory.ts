@@ -111,7 +111,10 @@ export class Directory {
   }
 
   /** HMAC-SHA-256 of `text` under the directory's key, for use `kind`: never comparable across uses. */
-  async hash(kind: "contact" | "label" | "limit" | "erasure", text: string): Promise<string> {
+  async hash(
+    kind: "contact" | "label" | "limit" | "erasure" | "user-code",
+    text: string,
+  ): Promise<string> {
     if (this.#hmac === null) {
       const raw = await this.#keys.getOrCreate(HASH_KEY);
       this.#hmac = await crypto.subtle.importKey(

@@ -32,6 +32,23 @@ export interface EnrolmentStart {
   readonly interval: number;
 }
 
+/** RFC 8628 §3.4: what the agent asks with; the assertion proves that it holds the key. */
+export interface EnrolmentPoll {
+  readonly device_code: string;
+  /** An assertion (protocol/assertion.ts) whose subject is `hashToken(device_code)`. */
+  readonly client_assertion: string;
+}
+
+/** RFC 8628 §3.5 and RFC 6749 §5.2. */
+export const enrolmentErrors = [
+  "authorization_pending",
+  "slow_down",
+  "access_denied",
+  "expired_token",
+  "invalid_grant",
+] as const;
+export type EnrolmentError = (typeof enrolmentErrors)[number];
+
 /** What the agent learns once its owner approved it. */
 export interface EnrolmentDone {
   readonly device_id: string;
@@ -40,4 +57,14 @@ export interface EnrolmentDone {
   readonly link: string;
   /** `<label>.<DDNS zone>` */
   readonly host: string;
+}
+
+/**
+ * A public key's fingerprint for people to compare: 64 bits of its SHA-256, in groups of four
+ * hexadecimal digits. The agent prints it, the console shows it, before anyone approves.
+ */
+export async function keyFingerprint(publicKey: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(publicKey));
+  const hex = [...new Uint8Array(digest, 0, 8)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return (hex.join("").match(/.{4}/g) ?? []).join(" ");
 }

@@ -22,6 +22,8 @@ export interface DeviceDescription {
   readonly id: string;
   readonly accountId: string;
   readonly label: string;
+  /** Ed25519 public key, base64url of 32 bytes. */
+  readonly publicKey: string;
   readonly createdAt: number;
   readonly features: Readonly<Record<FeatureName, boolean>>;
   readonly access: { readonly mode: AccessMode; readonly people: readonly string[] };
@@ -83,7 +85,8 @@ export interface DeviceRpc {
   /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */
   setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null>;
   setAccess(mode: AccessMode): Promise<DeviceDescription | null>;
-  allow(accountId: string): Promise<DeviceDescription | null>;
+  /** `full`: the list has `limits.peoplePerDevice` people already. */
+  allow(accountId: string): Promise<DeviceDescription | "full" | null>;
   disallow(accountId: string): Promise<DeviceDescription | null>;
   /** Removes every trace of a person: the list entry, door codes and door visits. */
   forgetPerson(accountId: string): Promise<void>;

@@ -1,0 +1,210 @@
+/**
+ * Queries of devices: who owns one, whom it lets in, and enrolments on their way. Everything else
+ * about a device lives in its object. Reads filter by expiry, so a late sweep shows nothing.
+ */
+
+import { and, asc, count, eq, gt, sql } from "drizzle-orm";
+import type { Db } from "../db.ts";
+import { account, device, deviceGuest, enrolment, enrolmentGrant } from "../schema/region.ts";
+
+export type NewEnrolment = typeof enrolment.$inferInsert;
+
+export async function insertEnrolment(db: Db, row: NewEnrolment): Promise<void> {
+  await db.insert(enrolment).values(row);
+}
+
+export interface PendingEnrolment {
+  readonly deviceCodeHash: string;
+  readonly publicKey: string;
+  readonly polledAt: number;
+  readonly intervalMs: number;
+  readonly expiresAt: number;
+}
+
+const pendingColumns = {
+  deviceCodeHash: enrolment.deviceCodeHash,
+  publicKey: enrolment.publicKey,
+  polledAt: enrolment.polledAt,
+  intervalMs: enrolment.intervalMs,
+  expiresAt: enrolment.expiresAt,
+};
+
+export async function enrolmentByUserCode(
+  db: Db,
+  userCodeHash: string,
+  now: number,
+): Promise<PendingEnrolment | null> {
+  const [row] = await db
+    .select(pendingColumns)
+    .from(enrolment)
+    .where(and(eq(enrolment.userCodeHash, userCodeHash), gt(enrolment.expiresAt, now)));
+  return row ?? null;
+}
+
+export interface Grant {
+  readonly deviceId: string;
+  readonly accountId: string;
+}
+
+/** What a region knows of a device code: an enrolment that waits, a grant, or neither. */
+export async function pollState(
+  db: Db,
+  deviceCodeHash: string,
+  now: number,
+): Promise<{ pending: PendingEnrolment | null; grant: Grant | null }> {
+  const [pending, grants] = (await db.batch([
+    db
+      .select(pendingColumns)
+      .from(enrolment)
+      .where(and(eq(enrolment.deviceCodeHash, deviceCodeHash), gt(enrolment.expiresAt, now))),
+    db
+      .select({ deviceId: enrolmentGrant.deviceId, accountId: enrolmentGrant.accountId })
+      .from(enrolmentGrant)
+      .where(
+        and(eq(enrolmentGrant.deviceCodeHash, deviceCodeHash), gt(enrolmentGrant.expiresAt, now)),
+      ),
+  ])) as [PendingEnrolment[], Grant[]];
+  return { pending: pending[0] ?? null, grant: grants[0] ?? null };
+}
+
+export async function notePoll(
+  db: Db,
+  deviceCodeHash: string,
+  polledAt: number,
+  intervalMs: number,
+): Promise<void> {
+  await db
+    .update(enrolment)
+    .set({ polledAt, intervalMs })
+    .where(eq(enrolment.deviceCodeHash, deviceCodeHash));
+}
+
+/**
+ * Uses up a user code: its hash is overwritten by `tombstone`, so of two approvals at once one gets
+ * the row and the other gets null. No word of who won is written here.
+ */
+export async function claimUserCode(
+  db: Db,
+  userCodeHash: string,
+  tombstone: string,
+  now: number,
+): Promise<PendingEnrolment | null> {
+  const [row] = await db
+    .update(enrolment)
+    .set({ userCodeHash: tombstone })
+    .where(and(eq(enrolment.userCodeHash, userCodeHash), gt(enrolment.expiresAt, now)))
+    .returning(pendingColumns);
+  return row ?? null;
+}
+
+/** Gives a user code back after an approval that came to nothing. */
+export async function restoreUserCode(
+  db: Db,
+  tombstone: string,
+  userCodeHash: string,
+): Promise<void> {
+  await db.update(enrolment).set({ userCodeHash }).where(eq(enrolment.userCodeHash, tombstone));
+}
+
+export async function deleteEnrolment(db: Db, deviceCodeHash: string): Promise<void> {
+  await db.delete(enrolment).where(eq(enrolment.deviceCodeHash, deviceCodeHash));
+}
+
+/**
+ * Inserts the row from which everything about a new device is found again, and its grant, if the
+ * account still exists: one transaction.
+ * @returns how many devices the account has then; 0 when there is no such account
+ */
+export async function insertDevice(
+  db: Db,
+  row: { id: string; accountId: string; deviceCodeHash: string; expiresAt: number },
+  now: number,
+): Promise<number> {
+  const owner = eq(account.id, row.accountId);
+  const results = await db.batch([
+    db.insert(device).select(
+      db
+        .select({
+          id: sql<string>`${row.id}`.as("id"),
+          accountId: account.id,
+          createdAt: sql<number>`${now}`.as("created_at"),
+        })
+        .from(account)
+        .where(owner),
+    ),
+    db.insert(enrolmentGrant).select(
+      db
+        .select({
+          deviceCodeHash: sql<string>`${row.deviceCodeHash}`.as("device_code_hash"),
+          accountId: account.id,
+          deviceId: sql<string>`${row.id}`.as("device_id"),
+          expiresAt: sql<number>`${row.expiresAt}`.as("expires_at"),
+        })
+        .from(account)
+        .where(owner),
+    ),
+    db.select({ count: count() }).from(device).where(eq(device.accountId, row.accountId)),
+  ]);
+  return (results[2] as { count: number }[])[0]?.count ?? 0;
+}
+
+/** The account that owns a device; null when there is no such device. */
+export async function ownerOf(db: Db, deviceId: string): Promise<string | null> {
+  const [row] = await db
+    .select({ accountId: device.accountId })
+    .from(device)
+    .where(eq(device.id, deviceId));
+  return row?.accountId ?? null;
+}
+
+export async function devicesOf(
+  db: Db,
+  accountId: string,
+): Promise<{ id: string; createdAt: number }[]> {
+  return await db
+    .select({ id: device.id, createdAt: device.createdAt })
+    .from(device)
+    .where(eq(device.accountId, accountId))
+    .orderBy(asc(device.createdAt), asc(device.id));
+}
+
+/** Deletes a device's rows of its own region; the last step of unregistering. */
+export async function deleteDevice(db: Db, deviceId: string): Promise<void> {
+  await db.batch([
+    db.delete(enrolmentGrant).where(eq(enrolmentGrant.deviceId, deviceId)),
+    db.delete(device).where(eq(device.id, deviceId)),
+  ]);
+}
+
+/** Notes in a person's region that a device lets the person in; nothing when there is no such person. */
+export async function insertGuest(db: Db, deviceId: string, accountId: string): Promise<void> {
+  await db
+    .insert(deviceGuest)
+    .select(
+      db
+        .select({
+          id: sql<string>`${`${deviceId}/${accountId}`}`.as("id"),
+          accountId: account.id,
+          deviceId: sql<string>`${deviceId}`.as("device_id"),
+        })
+        .from(account)
+        .where(eq(account.id, accountId)),
+    )
+    .onConflictDoNothing();
+}
+
+export async function hasGuest(db: Db, deviceId: string, accountId: string): Promise<boolean> {
+  const rows = await db
+    .select({ id: deviceGuest.id })
+    .from(deviceGuest)
+    .where(eq(deviceGuest.id, `${deviceId}/${accountId}`));
+  return rows.length === 1;
+}
+
+export async function deleteGuest(db: Db, deviceId: string, accountId: string): Promise<void> {
+  await db.delete(deviceGuest).where(eq(deviceGuest.id, `${deviceId}/${accountId}`));
+}
+
+export async function deleteGuestsOf(db: Db, deviceId: string): Promise<void> {
+  await db.delete(deviceGuest).where(eq(deviceGuest.deviceId, deviceId));
+}

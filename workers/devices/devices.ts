@@ -1,0 +1,171 @@
+/**
+ * Devices as their owner sees and changes them. Every function finds the device's one row first, so
+ * an id that is not the account's is `not-found` and never wakes, let alone creates, an object.
+ */
+
+import {
+  deleteDevice,
+  deleteGuest,
+  deleteGuestsOf,
+  devicesOf,
+  hasGuest,
+  insertGuest,
+  ownerOf,
+} from "../../db/queries/devices.ts";
+import type {
+  AccessMode,
+  DeviceDescription,
+  DeviceStub,
+  FeatureName,
+} from "../../durable-objects/device/rpc.ts";
+import { isId } from "../../protocol/ids.ts";
+import type { Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
+import { abandonDevice, regionDb } from "./enrolments.ts";
+import { isAbandoned } from "./rules.ts";
+
+export {
+  approveEnrolment,
+  lookupEnrolment,
+  type PollResult,
+  pollEnrolment,
+  startEnrolment,
+} from "./enrolments.ts";
+
+/** The object of a device that `accountId` owns. @throws Problem `not-found` */
+export async function ownDevice(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+): Promise<DeviceStub> {
+  const db = isId("dev", deviceId) ? ports.regions.db(deviceId) : null;
+  const owner = db === null ? null : await ownerOf(db, deviceId);
+  if (owner === null || owner !== accountId) throw new Problem("not-found");
+  return ports.devices.get(deviceId);
+}
+
+/** The object answers null once its device is gone. */
+function present<T>(answer: T | null): T {
+  if (answer === null) throw new Problem("not-found");
+  return answer;
+}
+
+/** The account's devices, the oldest first. What a broken-off approval left is cleared on the way. */
+export async function listDevices(ports: Ports, accountId: string): Promise<DeviceDescription[]> {
+  const db = ports.regions.db(accountId);
+  const rows = db === null ? [] : await devicesOf(db, accountId);
+  const described = await Promise.all(
+    rows.map(async (row) => ({ row, device: await ports.devices.get(row.id).describe() })),
+  );
+  for (const { row, device } of described) {
+    if (device === null && isAbandoned(row, ports.clock.now())) {
+      ports.background(abandonDevice(ports, row.id));
+    }
+  }
+  return described.flatMap(({ device }) => (device === null ? [] : [device]));
+}
+
+export async function getDevice(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+): Promise<DeviceDescription> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  return present(await object.describe());
+}
+
+/** Switches a feature; off deletes its data and destroys its key. Idempotent. */
+export async function setFeature(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  feature: FeatureName,
+  on: boolean,
+): Promise<DeviceDescription> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  return present(await object.setFeature(feature, on));
+}
+
+export async function setAccess(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  mode: AccessMode,
+): Promise<DeviceDescription> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  return present(await object.setAccess(mode));
+}
+
+/**
+ * Lets a person in. The answer is the same whether or not there is such an account; where there is,
+ * a row in the person's region lets an erasure of the person reach this device.
+ * @throws Problem `bad-request` for what is no account id, `too-many` for a full list
+ */
+export async function allow(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  personId: string,
+): Promise<DeviceDescription> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  if (!isId("acc", personId)) throw new Problem("bad-request", "account");
+  if (personId === accountId) return present(await object.describe());
+  const db = ports.regions.db(personId);
+  if (db !== null) await insertGuest(db, deviceId, personId);
+  const known = db !== null && (await hasGuest(db, deviceId, personId));
+  const device = present(await object.allow(personId));
+  if (device === "full") {
+    if (db !== null) await deleteGuest(db, deviceId, personId);
+    throw new Problem("too-many");
+  }
+  // An erasure that ran in between took the row and may have missed the list.
+  if (known && !(await hasGuest(db, deviceId, personId))) {
+    return present(await object.disallow(personId));
+  }
+  return device;
+}
+
+/** Lets a person in no longer: what they have open ends at once. Idempotent. */
+export async function disallow(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  personId: string,
+): Promise<DeviceDescription> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  if (!isId("acc", personId)) throw new Problem("bad-request", "account");
+  const device = present(await object.disallow(personId));
+  const db = ports.regions.db(personId);
+  if (db !== null) await deleteGuest(db, deviceId, personId);
+  return device;
+}
+
+/** A new update secret, shown this once. @throws Problem `feature-off` while the name is off */
+export async function rotateUpdateSecret(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+): Promise<string> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  const secret = await object.rotateUpdateSecret();
+  if (secret !== null) return secret;
+  present(await object.describe());
+  throw new Problem("feature-off");
+}
+
+/**
+ * Unregisters: the object drops its whole store and closes every socket, the label is held, the rows
+ * go, the one that leads to the rest last. Broken off anywhere, it is finished by calling it again.
+ */
+export async function unregisterDevice(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+): Promise<void> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  await object.unregister();
+  await ports.directory.holdLabelsOf(deviceId);
+  // Guests' rows stand in their own regions.
+  for (const region of ports.regions.ids) await deleteGuestsOf(regionDb(ports, region), deviceId);
+  await deleteDevice(regionDb(ports, deviceId), deviceId);
+}
