@@ -105,4 +105,5 @@ export const limits = {
   hostOpenStores: 200,
   hostLimitSubjects: 50_000,
   cronMs: MINUTE,
+  shutdownMs: 5 * SECOND,
 } as const;

@@ -3,7 +3,8 @@
  * they know no table of their own. Names come from the map only, never from a request.
  */
 
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { eq, type SQL, sql } from "drizzle-orm";
+import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { TableRule } from "../data-map/types.ts";
 import type { Db } from "../db.ts";
 import { device, deviceGuest } from "../schema/region.ts";
@@ -123,10 +124,12 @@ export async function deleteAccountRows(
   tables: readonly { readonly table: string; readonly by: string }[],
   accountId: string,
 ): Promise<void> {
-  const [first, ...others] = tables.map(({ table, by }) =>
-    db.run(sql`DELETE FROM ${name(table)} WHERE ${name(by)} = ${accountId}`),
-  );
-  if (first !== undefined) await db.batch([first, ...others] as never);
+  // Built, not `db.run(sql…)`: D1's batch takes no raw statement that has parameters.
+  const [first, ...others] = tables.map(({ table, by }) => {
+    const rows = sqliteTable(table, { by: text(by) });
+    return db.delete(rows).where(eq(rows.by, accountId));
+  });
+  if (first !== undefined) await db.batch([first, ...others]);
 }
 
 /** Devices that `table` names for the account, at most `limit`. */
@@ -144,21 +147,6 @@ export async function devicesIn(
     .where(eq(of.accountId, accountId))
     .limit(limit);
   return rows.map((row) => row.id);
-}
-
-/** Deletes a device's row and the rows of people who were let in to it. */
-export async function deleteDeviceRows(db: Db, deviceId: string): Promise<void> {
-  await db.batch([
-    db.delete(deviceGuest).where(eq(deviceGuest.deviceId, deviceId)),
-    db.delete(device).where(eq(device.id, deviceId)),
-  ]);
-}
-
-/** Forgets that the account was let in to these devices. */
-export async function deleteGuest(db: Db, accountId: string, deviceId: string): Promise<void> {
-  await db
-    .delete(deviceGuest)
-    .where(and(eq(deviceGuest.accountId, accountId), eq(deviceGuest.deviceId, deviceId)));
 }
 
 /** How much of one table an account has, and since and until when. */

@@ -104,12 +104,17 @@ export class DeviceHost {
     };
   }
 
-  /** Ends every socket and alarm, waits for what runs, and lets go of every file. */
-  async close(): Promise<void> {
-    await this.#alarms.stop();
+  /** Ends every socket: their devices come back when the server does. */
+  endSockets(): void {
     for (const { sockets } of [...this.#residents.values()]) {
       sockets.closeAll(GOING_AWAY, "the server restarts");
     }
+  }
+
+  /** Ends every socket and alarm, waits for what runs, and lets go of every file. */
+  async close(): Promise<void> {
+    await this.#alarms.stop();
+    this.endSockets();
     while (this.#events.size > 0) await Promise.allSettled([...this.#events]);
     this.#residents.clear();
     this.#stores.closeAll();

@@ -43,7 +43,8 @@ export class DenoServer {
     folder = ROOT,
   ) {
     const { PATH = "", HOME = "" } = process.env;
-    this.child = spawn(DENO, [...taskCommand(), ...options], {
+    const { file, args } = denoCommand();
+    this.child = spawn(file, [...args, ...options], {
       cwd: folder,
       env: { PATH, HOME, NO_COLOR: "1", ...variables },
       stdio: ["ignore", "ignore", "pipe"],
@@ -74,11 +75,10 @@ export class DenoServer {
   }
 }
 
-/** The arguments of the task's `deno`, so that the tests run under its permissions. */
-function taskCommand(): string[] {
+/** How the task starts `entry` (the server by default): the same program, the same permissions. */
+export function denoCommand(entry?: string): { file: string; args: string[] } {
   const { tasks } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
   const words = (tasks.serve as string).split(" ");
-  return words
-    .slice(words.lastIndexOf("deno") + 1)
-    .map((word) => (word.endsWith(".ts") ? join(ROOT, word) : word));
+  const args = words.slice(words.lastIndexOf("deno") + 1, -1);
+  return { file: DENO, args: [...args, entry ?? join(ROOT, words.at(-1) ?? "")] };
 }

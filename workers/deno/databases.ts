@@ -4,6 +4,9 @@
  * `secure_delete` overwrites what is deleted, and `forgetDeleted` empties the write-ahead log, which
  * keeps the pages as they were before: after both, no byte of a deleted row is in the folder. There
  * is one connection, because the setting belongs to a connection.
+ *
+ * libsql 0.5 cuts a text at its first NUL when reading it back. No stored text has one: each is an
+ * identifier, a hash, a label or sealed in base64url.
  */
 
 import { readdirSync, readFileSync } from "node:fs";

@@ -79,9 +79,12 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
     sweep,
     async close() {
       clearInterval(timer);
-      await host.close();
-      await server.shutdown();
+      // Requests that came before are answered; a visitor who reads too slowly is not waited for.
+      const answered = server.shutdown();
+      host.endSockets();
+      await Promise.race([answered, new Promise((late) => setTimeout(late, limits.shutdownMs))]);
       while (working.size > 0) await Promise.all([...working]);
+      await host.close();
       await forgetDeleted();
       for (const database of databases.values()) database.close();
       release();

@@ -1,0 +1,32 @@
+/**
+ * What every query promises, on whichever database runs it. Each case makes its own rows and looks
+ * at no others, so cases may share a database. `node:assert` only: the cases run inside workerd and
+ * under Deno, where no test framework is at hand.
+ */
+
+import type { Directory } from "../../../db/directory.ts";
+import type { Run } from "../../../db/migrate.ts";
+import type { Db } from "../../../workers/ports.ts";
+import { accountCases } from "./account-cases.ts";
+import { directoryCases } from "./directory-cases.ts";
+import { retentionCases } from "./retention-cases.ts";
+import { schemaCases } from "./schema-cases.ts";
+
+export interface Stores {
+  readonly region: Db;
+  readonly directory: Directory;
+  /** Runs one statement on the region's database, past drizzle. */
+  readonly run: Run;
+  /** The directory's clock, in the case's hand. */
+  readonly clock: { time: number };
+}
+
+export type Case = (stores: Stores) => Promise<void>;
+export type Cases = Readonly<Record<string, Case>>;
+
+export const cases: Cases = {
+  ...schemaCases,
+  ...directoryCases,
+  ...accountCases,
+  ...retentionCases,
+};

@@ -1,0 +1,57 @@
+/** The directory: contacts and labels are unique, held after release, and never in clear. */
+
+import assert from "node:assert/strict";
+import { systemRandom } from "../../../durable-objects/system.ts";
+import { newId, randomBase62 } from "../../../protocol/ids.ts";
+import { limits } from "../../../protocol/limits.ts";
+import type { Cases } from "./cases.ts";
+
+const newDevice = () => newId("dev", "home", systemRandom.bytes);
+const newLabel = () => randomBase62(20, systemRandom.bytes).toLowerCase();
+
+export const directoryCases: Cases = {
+  "one of many who claim a label at once gets it": async ({ directory }) => {
+    const label = newLabel();
+    const claimed = await Promise.all(
+      Array.from({ length: 8 }, () => directory.claimLabel(label, newDevice())),
+    );
+    assert.equal(claimed.filter(Boolean).length, 1);
+  },
+
+  "a label is claimed again by its own device only": async ({ directory }) => {
+    const [label, mine, other] = [newLabel(), newDevice(), newDevice()];
+    assert.equal(await directory.claimLabel(label, mine), true);
+    assert.equal(await directory.claimLabel(label, other), false);
+    assert.equal(await directory.claimLabel(label, mine), true);
+    assert.equal(await directory.deviceOfLabel(label), mine);
+  },
+
+  "a freed label is held, then free": async ({ directory, clock }) => {
+    const [label, first, second] = [newLabel(), newDevice(), newDevice()];
+    await directory.claimLabel(label, first);
+    assert.equal(await directory.isLabelFree(label), false);
+    await directory.holdLabelsOf(first);
+    assert.equal(await directory.deviceOfLabel(label), null);
+    clock.time += limits.heldLabelMs - 1;
+    assert.equal(await directory.isLabelFree(label), false);
+    assert.equal(await directory.claimLabel(label, second), false);
+    clock.time += 1;
+    assert.equal(await directory.isLabelFree(label), true);
+    assert.equal(await directory.claimLabel(label, second), true);
+  },
+
+  "one of many who claim a contact at once gets it": async ({ directory }) => {
+    const hash = await directory.contactHash(`${newLabel()}@example.test`);
+    const accounts = Array.from({ length: 8 }, () => newId("acc", "home", systemRandom.bytes));
+    const claimed = await Promise.all(accounts.map((id) => directory.claimContact(hash, id)));
+    const winner = accounts[claimed.indexOf(true)];
+    assert.equal(claimed.filter(Boolean).length, 1);
+    assert.equal(await directory.accountOfContact(hash), winner);
+  },
+
+  "an unknown contact and an unknown label are nobody's": async ({ directory }) => {
+    assert.equal(await directory.accountOfContact(await directory.contactHash("no@x.test")), null);
+    assert.equal(await directory.deviceOfLabel(newLabel()), null);
+    assert.equal(await directory.isLabelFree(newLabel()), true);
+  },
+};

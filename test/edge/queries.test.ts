@@ -1,0 +1,33 @@
+/** The queries on D1, inside workerd: the cases that test/contract/queries/deno.test.ts runs on libSQL. */
+
+import { env } from "cloudflare:workers";
+import { drizzle } from "drizzle-orm/d1";
+import { describe, it } from "vitest";
+import type { Db } from "../../db/db.ts";
+import { Directory } from "../../db/directory.ts";
+import { R2KeyStore } from "../../durable-objects/platform.ts";
+import { cases } from "../contract/queries/cases.ts";
+
+const { DIRECTORY, DB_HOME, KEYS } = env as unknown as {
+  DIRECTORY: D1Database;
+  DB_HOME: D1Database;
+  KEYS: R2Bucket;
+};
+const clock = { time: 1_800_000_000_000 };
+
+describe("queries on D1", () => {
+  const stores = {
+    region: drizzle(DB_HOME) as Db,
+    directory: new Directory(drizzle(DIRECTORY) as Db, new R2KeyStore(KEYS), {
+      now: () => clock.time,
+    }),
+    run: async (statement: string, ...parameters: string[]) =>
+      (
+        await DB_HOME.prepare(statement)
+          .bind(...parameters)
+          .all()
+      ).results,
+    clock,
+  };
+  it.each(Object.entries(cases))("%s", (_name, run) => run(stores));
+});
