@@ -5,8 +5,10 @@ import { limits } from "../../protocol/limits.ts";
 import { clearCookie, setCookie } from "../cookies.ts";
 import { signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
+import { eraseAccount } from "../privacy/erase.ts";
 import { Problem } from "../problem.ts";
 import {
+  checkPassword,
   clientOf,
   listSessions,
   type NewSession,
@@ -25,6 +27,7 @@ const address = z.string().max(limits.addressLength * 2);
 const signUpBody = z.strictObject({ address, password: secret, region: z.string().optional() });
 const verifyBody = z.strictObject({ token: z.string() });
 const signInBody = z.strictObject({ address, password: secret });
+const eraseBody = z.strictObject({ password: secret });
 
 const mailSent = z.strictObject({ mail: z.literal("sent") });
 const newSession = z.strictObject({
@@ -185,5 +188,24 @@ accounts.openapi(
       },
       200,
     );
+  },
+);
+
+accounts.openapi(
+  createRoute({
+    method: "delete",
+    path: "/api/account",
+    middleware: signedIn,
+    request: body(eraseBody),
+    responses: { 204: nothing },
+  }),
+  async (c) => {
+    const { password } = c.req.valid("json");
+    if (!(await checkPassword(c.env, c.var.accountId, password))) {
+      throw new Problem("bad-credentials", "password");
+    }
+    await eraseAccount(c.env, c.var.accountId);
+    clearCookie(c, "__Host-sid");
+    return c.body(null, 204);
   },
 );
