@@ -185,10 +185,11 @@ describe("a sign-up whose time is over", () => {
   const hasKey = async (accountId: string) =>
     (await bindings.KEYS.head(`person/${accountId}`)) !== null;
 
-  it("takes the person's key with it, unless the account came to be or asked again", async () => {
+  it("takes the person's key and address with it, unless the account came to be or asked again", async () => {
     const [gone, came, again] = [person(), person(), person()];
     for (const accountId of [gone, came, again]) await plantChallenge(accountId);
     await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1)").bind(came).run();
+    for (const person of [gone, came]) await ports.directory.claimContact(`of ${person}`, person);
     clock.advance(limits.challengeMs + limits.sweepKeyGraceMs - 1);
     await plantChallenge(again);
     await sweep(ports);
@@ -200,6 +201,9 @@ describe("a sign-up whose time is over", () => {
       true,
       true,
     ]);
+    // A verification that broke off had claimed the address: it is free again.
+    expect(await ports.directory.accountOfContact(`of ${gone}`)).toBeNull();
+    expect(await ports.directory.accountOfContact(`of ${came}`)).toBe(came);
     const { results } = await bindings.DB_HOME.prepare("SELECT account_id FROM challenge").all();
     expect(results).toEqual([{ account_id: again }]);
   });

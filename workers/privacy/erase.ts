@@ -4,14 +4,11 @@
  * anywhere is taken up by the next sweep; it never stops half way, and never keeps who it was.
  */
 
-import {
-  deleteAccountRows,
-  deleteDeviceRows,
-  deleteGuest,
-  devicesIn,
-} from "../../db/queries/retention.ts";
+import { deleteGuest } from "../../db/queries/devices.ts";
+import { deleteAccountRows, devicesIn } from "../../db/queries/retention.ts";
 import { newId, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { unregisterDevice } from "../devices/devices.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { closeEntry, type OpenErasure, openEntry } from "./ledger.ts";
@@ -44,11 +41,11 @@ export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise
 
   const limit = limits.erasureObjectsPerRun;
   const own = await devicesIn(db, "device", accountId, limit);
-  await eachOf(own, (deviceId) => dropDevice(ports, deviceId));
+  await eachOf(own, (deviceId) => dropDevice(ports, accountId, deviceId));
   const others = await devicesIn(db, "device_guest", accountId, limit);
   await eachOf(others, async (deviceId) => {
     await ports.devices.get(deviceId).forgetPerson(accountId);
-    await deleteGuest(db, accountId, deviceId);
+    await deleteGuest(db, deviceId, accountId);
   });
   if (own.length === limit || others.length === limit) return false;
 
@@ -65,13 +62,12 @@ export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise
   return true;
 }
 
-/** Ends a device: its sockets, its whole store, its name, and who was let in to it. */
-async function dropDevice(ports: Ports, deviceId: string): Promise<void> {
-  await ports.devices.get(deviceId).unregister();
-  await ports.directory.holdLabelsOf(deviceId);
-  for (const region of ports.regions.ids) {
-    const db = ports.regions.db(region);
-    if (db !== null) await deleteDeviceRows(db, deviceId);
+/** Ends one of the account's devices; another runner may have ended it a moment ago. */
+async function dropDevice(ports: Ports, accountId: string, deviceId: string): Promise<void> {
+  try {
+    await unregisterDevice(ports, accountId, deviceId);
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === "not-found")) throw error;
   }
 }
 

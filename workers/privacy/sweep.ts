@@ -6,6 +6,7 @@
 
 import type { Db } from "../../db/db.ts";
 import {
+  deleteAccountRows,
   deleteExpired,
   deleteKeys,
   endLease,
@@ -19,7 +20,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { Ports } from "../ports.ts";
 import { finishErasure } from "./erase.ts";
 import { deleteOldEntries, oldestEntries, openErasures } from "./ledger.ts";
-import { type Lane, lanesOf } from "./plan.ts";
+import { erasurePlan, type Lane, lanesOf } from "./plan.ts";
 
 interface Job {
   readonly name: string;
@@ -121,7 +122,10 @@ function jobOf(ports: Ports, lane: Lane, region: RegionId | null, db: Db, leases
   };
 }
 
-/** The key goes first: a row whose key is gone is tried again, a key whose row is gone is not. */
+/**
+ * The key and the directory's entry go first: a row whose key is gone is tried again, a key whose
+ * row is gone is not.
+ */
 async function deleteWithKeys(
   ports: Ports,
   db: Db,
@@ -130,7 +134,10 @@ async function deleteWithKeys(
   size: number,
 ): Promise<number> {
   const rows = await expiredPersons(db, lane.table, lane, due, size);
-  for (const row of rows) if (!row.lives) await ports.sealer.destroy(`person/${row.person}`);
+  for (const { person } of rows.filter((row) => !row.lives)) {
+    await ports.sealer.destroy(`person/${person}`);
+    await deleteAccountRows(ports.directory.db, erasurePlan().directory, person);
+  }
   await deleteKeys(
     db,
     lane.table,
