@@ -7,6 +7,7 @@ import { systemRandom } from "../../durable-objects/platform.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
+import { clientAddress } from "../../workers/peer.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 
 const ZONE = "ddns.test";
@@ -59,7 +60,6 @@ describe("an update", () => {
   let nas: Named;
   const update = (query: string, device = nas) =>
     ask(world, `?hostname=${device.host}${query}`, basic(device.host, device.secret));
-  const addresses = () => nas.stub.records();
 
   beforeEach(async () => {
     world = testPorts({ env });
@@ -67,24 +67,316 @@ describe("an update", () => {
   });
 
   it.each([
-    ["an IPv4 address", "&myip=203.0.113.4", "good 203.0.113.4\n"],
-    ["an IPv6 address", "&myip=2001:DB8::0:1", "good 2001:db8::1\n"],
-    ["both in a list", "&myip=203.0.113.4,2001:db8::1", "good 203.0.113.4,2001:db8::1\n"],
-    ["both by name", "&myipv4=203.0.113.4&myipv6=2001:db8::1", "good 203.0.113.4,2001:db8::1\n"],
-    [
-      "myip beside myipv6",
-      "&myip=203.0.113.4&myipv6=2001:db8::1",
-      "good 203.0.113.4,2001:db8::1\n",
-    ],
-    ["no address", "", "good 198.51.100.7\n"],
-    ["an empty address", "&myip=", "good 198.51.100.7\n"],
-    ["an empty address beside a named family", "&myip=&myipv6=2001:db8::1", "good 2001:db8::1\n"],
+    ["an IPv4 address", "&myip=203.0.113.4", "203.0.113.4", null],
+    ["an IPv6 address", "&myip=2001:DB8::0:1", null, "2001:db8::1"],
+    ["both in a list", "&myip=203.0.113.4,2001:db8::1", "203.0.113.4", "2001:db8::1"],
+    ["both by name", "&myipv4=203.0.113.4&myipv6=2001:db8::1", "203.0.113.4", "2001:db8::1"],
+    ["myip beside myipv6", "&myip=203.0.113.4&myipv6=2001:db8::1", "203.0.113.4", "2001:db8::1"],
+    ["no address", "", "198.51.100.7", null],
+    ["an empty address", "&myip=", "198.51.100.7", null],
+    ["an empty one beside a named family", "&myip=&myipv6=2001:db8::1", null, "2001:db8::1"],
     [
       "words of old",
-      "&myip=203.0.113.4&system=dyndns&wildcard=ON&mx=m.example&backmx=NO",
-      "good 203.0.113.4\n",
+      "&myip=203.0.113.4&system=dyndns&wildcard=ON&mx=m&backmx=NO",
+      "203.0.113.4",
+      null,
     ],
-  ])("takes %s", async (_what, query, verdict) => {
-    expect(await update(query)).toMatchObject({ status: 200, text: verdict });
+  ])("takes %s, then says nochg", async (_what, query, ipv4, ipv6) => {
+    const addresses = [ipv4, ipv6].filter((address) => address !== null).join(",");
+    expect(await update(query)).toMatchObject({ status: 200, text: `good ${addresses}\n` });
+    expect(await nas.stub.records()).toEqual({ ipv4, ipv6 });
+    expect(await update(query)).toMatchObject({ status: 200, text: `nochg ${addresses}\n` });
+  });
+
+  it("touches only the families it names, and clears what it is told to", async () => {
+    await update("&myip=203.0.113.4,2001:db8::1");
+    expect((await update("&myip=203.0.113.5")).text).toBe("good 203.0.113.5\n");
+    expect(await nas.stub.records()).toEqual({ ipv4: "203.0.113.5", ipv6: "2001:db8::1" });
+    expect((await update("&myipv6=")).text).toBe("good\n");
+    expect(await nas.stub.records()).toEqual({ ipv4: "203.0.113.5", ipv6: null });
+    expect((await update("&offline=YES")).text).toBe("good\n");
+    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+    expect((await update("&offline=YES")).text).toBe("nochg\n");
+  });
+
+  it.each([
+    "10.0.0.1",
+    "192.168.1.2",
+    "100.64.0.1",
+    "169.254.1.1",
+    "224.0.0.1",
+    "0.0.0.0",
+    "255.255.255.255",
+    "fe80::1",
+    "fd00::1",
+    "::ffff:203.0.113.4",
+    "64:ff9b::cb00:7104",
+    "ff02::1",
+    "::",
+    "010.1.2.3",
+    "203.0.113",
+    "203.0.113.4.",
+    "nas.example",
+  ])("answers dnserr to %s and changes nothing", async (address) => {
+    await update("&myip=203.0.113.4");
+    expect(await update(`&myip=${address}`)).toMatchObject({ status: 200, text: "dnserr\n" });
+    expect((await nas.stub.records())?.ipv4).toBe("203.0.113.4");
+  });
+
+  it("works by POST, on the newer path, with the device's id as the user, in any case", async () => {
+    const form = { "content-type": "application/x-www-form-urlencoded" };
+    const body = `hostname=${nas.host}&myip=203.0.113.4`;
+    const posted = await ask(
+      world,
+      "",
+      { ...basic(nas.host, nas.secret), ...form },
+      { method: "POST", body },
+    );
+    expect(posted.text).toBe("good 203.0.113.4\n");
+    const request = new Request(
+      `http://localhost:8787/v3/update?hostname=${nas.host}&myip=203.0.113.4`,
+      {
+        headers: { ...AGENT, ...basic(nas.id, nas.secret) },
+      },
+    );
+    expect(await (await handle(request, world.ports)).text()).toBe("nochg 203.0.113.4\n");
+    const shouted = nas.host.toUpperCase();
+    expect(
+      (await ask(world, `?hostname=${shouted}.&myip=203.0.113.4`, basic(shouted, nas.secret))).text,
+    ).toBe("nochg 203.0.113.4\n");
+  });
+
+  it("answers one line per host, in order; what is not this device's is nohost", async () => {
+    const other = await named(world);
+    const hosts = [
+      nas.host,
+      other.host,
+      `nobody.${ZONE}`,
+      "nas",
+      "example.org",
+      ZONE,
+      `a.${nas.host}`,
+      nas.host,
+    ];
+    const answer = await ask(
+      world,
+      `?hostname=${hosts.join(",")}&myip=203.0.113.4`,
+      basic(nas.host, nas.secret),
+    );
+    expect(answer.text.trimEnd().split("\n")).toEqual([
+      "good 203.0.113.4",
+      "nohost",
+      "nohost",
+      "notfqdn",
+      "nohost",
+      "nohost",
+      "nohost",
+      "good 203.0.113.4",
+    ]);
+    expect(await other.stub.records()).toEqual({ ipv4: null, ipv6: null });
+  });
+
+  it.each([
+    ["no host", "?myip=203.0.113.4", "notfqdn\n"],
+    ["an empty host", "?hostname=&myip=203.0.113.4", "notfqdn\n"],
+    ["21 hosts", `?hostname=${Array(21).fill(`a.${ZONE}`).join(",")}`, "numhost\n"],
+    ["more than a request may hold", `?hostname=${"a".repeat(5000)}`, "numhost\n"],
+    ["only somebody else's host", `?hostname=nobody.${ZONE}`, "nohost\n"],
+  ])("answers %s with a word and changes nothing", async (_what, query, verdict) => {
+    const answer = await ask(world, query, basic(nas.host, nas.secret));
+    expect(answer).toMatchObject({ status: 200, text: verdict });
+    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+  });
+
+  it("answers badagent to a client without a name, and to another site's page", async () => {
+    const query = `?hostname=${nas.host}&myip=203.0.113.4`;
+    const mine = basic(nas.host, nas.secret);
+    expect(await ask(world, query, { ...mine, "user-agent": "" })).toMatchObject({
+      status: 200,
+      text: "badagent\n",
+    });
+    expect((await ask(world, query, { ...mine, "sec-fetch-site": "cross-site" })).text).toBe(
+      "badagent\n",
+    );
+    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+  });
+});
+
+describe("who may update", () => {
+  let world: TestPorts;
+  let nas: Named;
+  beforeEach(async () => {
+    world = testPorts({ env });
+    nas = await named(world);
+  });
+
+  it("answers the same 401 badauth to everything that is not right", async () => {
+    const off = await named(world, false);
+    const other = await named(world);
+    const query = `?hostname=${nas.host}&myip=203.0.113.4`;
+    const invented = newId("dev", "home", systemRandom.bytes);
+    const answers = [];
+    for (const headers of [
+      {},
+      { authorization: "Bearer x" },
+      basic(nas.host, ""),
+      basic(nas.host, "wrong"),
+      basic(nas.host, other.secret),
+      basic(other.host, nas.secret),
+      basic(`nobody.${ZONE}`, nas.secret),
+      basic(off.host, nas.secret),
+      basic(invented, nas.secret),
+      basic("nas", nas.secret),
+    ]) {
+      const answer = await ask(world, query, headers);
+      answers.push(JSON.stringify([answer.status, answer.text, [...answer.headers]]));
+    }
+    expect(new Set(answers).size).toBe(1);
+    expect(JSON.parse(answers[0] ?? "")).toMatchObject([401, "badauth\n", expect.anything()]);
+    expect(answers[0]).toContain("Basic realm");
+    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+  });
+
+  it("reaches no object for a user that does not exist", async () => {
+    const reached: string[] = [];
+    const { devices } = world.ports;
+    const ports = {
+      ...world.ports,
+      devices: {
+        get: (id: string) => {
+          reached.push(id);
+          return devices.get(id);
+        },
+      },
+    };
+    for (const user of [
+      `nobody.${ZONE}`,
+      newId("dev", "home", systemRandom.bytes),
+      "x",
+      "example.org",
+    ]) {
+      await handle(
+        new Request(`http://localhost:8787/nic/update?hostname=nobody.${ZONE}`, {
+          headers: { ...AGENT, ...basic(user, nas.secret) },
+        }),
+        ports,
+      );
+    }
+    expect(reached).toEqual([]);
+  });
+
+  it("forgets the old secret when a new one is made, and every secret when the name goes off", async () => {
+    const query = `?hostname=${nas.host}&myip=203.0.113.4`;
+    const fresh = (await nas.stub.rotateUpdateSecret()) ?? "";
+    expect((await ask(world, query, basic(nas.host, nas.secret))).status).toBe(401);
+    expect((await ask(world, query, basic(nas.host, fresh))).text).toBe("good 203.0.113.4\n");
+    await nas.stub.setFeature("name", false);
+    expect((await ask(world, query, basic(nas.host, fresh))).status).toBe(401);
+    await nas.stub.setFeature("name", true);
+    expect((await ask(world, query, basic(nas.host, fresh))).status).toBe(401);
+    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+  });
+
+  it("asks a guessing network to wait with 503 911, and never an honest client in it", async () => {
+    const query = `?hostname=${nas.host}&myip=203.0.113.4`;
+    for (let guess = 0; guess < limits.badauthPerNetwork; guess++) {
+      expect((await ask(world, query, basic(nas.host, `guess-${guess}`))).status).toBe(401);
+    }
+    const late = await ask(world, query, basic(nas.host, "one more"));
+    expect(late).toMatchObject({ status: 503, text: "911\n" });
+    expect(Number(late.headers.get("retry-after"))).toBe(limits.badauthWindowMs / 1000);
+    expect((await ask(world, query, basic(nas.host, nas.secret))).text).toBe("good 203.0.113.4\n");
+    const elsewhere = { ...world, ports: { ...world.ports, peer: "203.0.113.77" } };
+    expect((await ask(elsewhere, query, basic(nas.host, "guess"))).status).toBe(401);
+    world.clock.advance(limits.badauthWindowMs + 1);
+    expect((await ask(world, query, basic(nas.host, "guess"))).status).toBe(401);
+  });
+
+  it("asks a device that changes too often to wait with 503 911; nochg stays free", async () => {
+    const update = (address: string) =>
+      ask(world, `?hostname=${nas.host}&myip=${address}`, basic(nas.host, nas.secret));
+    for (let change = 1; change <= limits.updateChangesPerFamily; change++) {
+      expect((await update(`203.0.113.${change}`)).text).toBe(`good 203.0.113.${change}\n`);
+    }
+    const late = await update("203.0.113.200");
+    expect(late).toMatchObject({ status: 503, text: "911\n" });
+    expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(500);
+    expect((await update("203.0.113.10")).text).toBe("nochg 203.0.113.10\n");
+    expect((await update("2001:db8::1")).text).toBe("good 2001:db8::1\n");
+  });
+
+  it("answers an outage with 503 911 and says nothing of it", async () => {
+    const ports = {
+      ...world.ports,
+      devices: {
+        get: () => {
+          throw new RangeError("marker");
+        },
+      },
+    };
+    const answer = await ask(
+      { ...world, ports },
+      `?hostname=${nas.host}`,
+      basic(nas.host, nas.secret),
+    );
+    expect(answer).toMatchObject({ status: 503, text: "911\n" });
+    expect(answer.headers.get("retry-after")).toBe("60");
+    expect(JSON.stringify(world.lines)).not.toContain("marker");
+  });
+});
+
+describe("the client's own address", () => {
+  const forged = {
+    "x-forwarded-for": "203.0.113.66",
+    "x-real-ip": "203.0.113.66",
+    forwarded: "for=203.0.113.66",
+    "true-client-ip": "203.0.113.66",
+    "mf-cf-blob": JSON.stringify({ clientIp: "203.0.113.66" }),
+    "x-latchkey-peer": "203.0.113.66",
+  };
+
+  it.each([
+    [
+      "socket",
+      "198.51.100.7:4711",
+      { ...forged, "cf-connecting-ip": "203.0.113.66" },
+      "198.51.100.7",
+    ],
+    ["socket", "[2001:db8::7]:4711", forged, "2001:db8::7"],
+    ["edge", "10.0.0.1", { ...forged, "cf-connecting-ip": "198.51.100.9" }, "198.51.100.9"],
+    ["trusted-proxy", "198.51.100.7", forged, "198.51.100.7"],
+    [
+      "trusted-proxy",
+      "127.0.0.1",
+      { "x-forwarded-for": "203.0.113.66, 198.51.100.8" },
+      "198.51.100.8",
+    ],
+    ["trusted-proxy", "127.0.0.1", { "cf-connecting-ip": "203.0.113.66" }, "127.0.0.1"],
+  ])(
+    "by policy %s from %s is what the policy trusts, whatever is forged",
+    async (policy, peer, headers, seen) => {
+      const world = testPorts({
+        env,
+        variables: { SOURCE_ADDRESS: policy, TRUSTED_PROXIES: "127.0.0.1" },
+      });
+      const nas = await named(world);
+      const request = new Request(`http://localhost:8787/nic/update?hostname=${nas.host}`, {
+        headers: { ...AGENT, ...headers, ...basic(nas.host, nas.secret) },
+      });
+      const ports = {
+        ...world.ports,
+        peer: clientAddress(world.ports.config, request.headers, peer),
+      };
+      expect(await (await handle(request, ports)).text()).toBe(`good ${seen}\n`);
+    },
+  );
+
+  it("is refused when no public name may show it", async () => {
+    for (const peer of ["192.168.1.5", "100.64.1.1", null]) {
+      const world = testPorts({ env, peer });
+      const nas = await named(world);
+      const answer = await ask(world, `?hostname=${nas.host}`, basic(nas.host, nas.secret));
+      expect(answer).toMatchObject({ status: 200, text: "dnserr\n" });
+    }
   });
 });

@@ -5,6 +5,8 @@
 
 import {
   type Answer,
+  empty,
+  type Query,
   rcodes,
   readQuery,
   writeAnswer,
@@ -28,14 +30,24 @@ export async function answerDoh(request: Request, ports: Ports): Promise<Respons
   if (read.kind === "malformed") {
     return dnsResponse(writeError(read.head, rcodes.formatError), null);
   }
-  const { config, clock } = ports;
-  const answer = await answerQuery(
-    read.query,
-    { apex: config.ddnsZone, nameServers: config.nameServers },
-    (label) => recordsOf(label, ports),
-    clock.now(),
-  );
+  const answer = await decide(read.query, ports);
   return dnsResponse(writeAnswer(read.query, answer), freshSeconds(answer));
+}
+
+/** The zone's answer; SERVFAIL when a store or an object is away, so that resolvers ask again. */
+async function decide(query: Query, ports: Ports): Promise<Answer> {
+  const { config, clock } = ports;
+  try {
+    return await answerQuery(
+      query,
+      { apex: config.ddnsZone, nameServers: config.nameServers },
+      (label) => recordsOf(label, ports),
+      clock.now(),
+    );
+  } catch (error) {
+    ports.log({ event: "internal-error", code: error instanceof Error ? error.name : "unknown" });
+    return empty(rcodes.serverFailure);
+  }
 }
 
 /** The addresses of the device that has `label`. An unknown label creates no object. */

@@ -1,6 +1,7 @@
 /** The name's service: dyndns2 updates and DNS over HTTPS. */
 
 import { service } from "../http.ts";
+import { problemResponse } from "../problem.ts";
 import { answerDoh } from "./doh.ts";
 import { answerUpdate } from "./update.ts";
 
@@ -9,3 +10,7 @@ export const name = service();
 // `/v3/update` is what newer routers call Dyn's same protocol by.
 name.on(["GET", "POST"], ["/nic/update", "/v3/update"], (c) => answerUpdate(c.req.raw, c.env));
 name.on(["GET", "POST"], "/dns-query", (c) => answerDoh(c.req.raw, c.env));
+
+for (const path of ["/nic/update", "/v3/update", "/dns-query"]) {
+  name.all(path, () => problemResponse("method-not-allowed"));
+}
