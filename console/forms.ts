@@ -29,11 +29,12 @@ const sayable = new Set([400, 401, 409, 410, 422, 429, 503]);
 
 /**
  * Does the work of a form.
+ * @param names what this form calls the fields that a refusal names; `""` for one that names none
  * @returns what the form must say when it was refused, else null
  */
 export async function refusalOf(
   work: () => Promise<unknown>,
-  field?: string,
+  names: Readonly<Record<string, string>> = {},
 ): Promise<Refusal | null> {
   try {
     await work();
@@ -42,7 +43,8 @@ export async function refusalOf(
     if (!(error instanceof Problem) || error.code === "not-signed-in") throw error;
     const { status, title } = problems[error.code];
     if (!sayable.has(status)) throw error;
-    return { status, errors: { [error.field ?? field ?? ""]: `${title}.` } };
+    const field = error.field ?? "";
+    return { status, errors: { [names[field] ?? field]: `${title}.` } };
   }
 }
 

@@ -1,12 +1,15 @@
 /**
  * The console: HTML pages over the same functions as the API. Mounted last, after every service.
- * What needs a session is under `house`; the rest greets strangers too.
+ * `street` greets strangers
+ * too; `devices` and `house` need a session.
  */
 
 import type { MiddlewareHandler } from "hono";
 import { currentSession } from "../workers/guard.ts";
 import { type AppEnv, type Ctx, service } from "../workers/http.ts";
 import { assetResponse } from "./assets.ts";
+import { devices } from "./devices.tsx";
+import { house } from "./house.tsx";
 import { pageOnError, problemPage } from "./page.ts";
 import { street } from "./street.tsx";
 
@@ -27,6 +30,8 @@ consoleRoutes.onError((error, c) => pageOnError(error, c as Ctx));
 consoleRoutes.get("/assets/:file", (c) => assetResponse(c.req.path));
 consoleRoutes.use(visitor);
 consoleRoutes.route("/", street);
+consoleRoutes.route("/", devices);
+consoleRoutes.route("/", house);
 
 /** True when a browser asks for a page rather than a program for data. */
 export function wantsPage(c: Ctx): boolean {

@@ -115,12 +115,12 @@ interface AddProps {
   readonly typed: { readonly code: string; readonly label: string };
   /** The device that waits behind the code; null until a right code was entered. */
   readonly found: { readonly fingerprint: string; readonly minutesLeft: number } | null;
-  readonly zones: { readonly link: string; readonly ddns: string };
+  readonly linkZone: string;
   readonly origin: string;
   readonly errors?: FormErrors;
 }
 
-export function AddDevicePage({ typed, found, zones, origin, errors }: AddProps) {
+export function AddDevicePage({ typed, found, linkZone, origin, errors }: AddProps) {
   return (
     <>
       <header class="page-head">
@@ -141,7 +141,7 @@ export function AddDevicePage({ typed, found, zones, origin, errors }: AddProps)
         {found === null ? (
           <CodeForm typed={typed} origin={origin} errors={errors} />
         ) : (
-          <ApproveForm typed={typed} found={found} zones={zones} errors={errors} />
+          <ApproveForm typed={typed} found={found} linkZone={linkZone} errors={errors} />
         )}
       </div>
     </>
@@ -186,12 +186,12 @@ function CodeForm({
 function ApproveForm({
   typed,
   found,
-  zones,
+  linkZone,
   errors,
 }: {
   typed: AddProps["typed"];
   found: { readonly fingerprint: string; readonly minutesLeft: number };
-  zones: AddProps["zones"];
+  linkZone: string;
   errors: FormErrors | undefined;
 }) {
   return (
@@ -216,12 +216,12 @@ function ApproveForm({
           autocomplete="off"
           spellcheck={false}
           autofocus
-          suffix={`.${zones.link}`}
+          suffix={`.${linkZone}`}
           island="label"
           hint="Its address once you switch the door on. It cannot be changed later, and others who know it can try it."
           errors={errors}
         />
-        <p class="hint" data-label-verdict data-zone={`.${zones.link}`} aria-live="polite" />
+        <p class="hint" data-label-verdict data-zone={`.${linkZone}`} aria-live="polite" />
         <p class="actions">
           <button class="button" type="submit">
             <Icon name="key" />

@@ -1,0 +1,95 @@
+/** Before a feature is switched off or a device unregistered: what will be gone. */
+
+import type { DeviceDescription, FeatureName } from "../../durable-objects/device/rpc.ts";
+import { limits } from "../../protocol/limits.ts";
+import { count } from "../words.ts";
+import { ConfirmPage, type Going } from "./confirm.tsx";
+import { copiesOf } from "./copies.ts";
+
+interface DeviceProps {
+  readonly device: DeviceDescription;
+  readonly host: string;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+function doorGoing(): Going[] {
+  return [
+    {
+      what: "Every visit at the door",
+      when: "Ends at once; who was let in is deleted. What passed through was never stored.",
+    },
+  ];
+}
+
+function nameGoing({ device, host }: DeviceProps): Going[] {
+  const secret = device.name?.hasUpdateSecret === true;
+  return [
+    {
+      what: `What ${host} answers with`,
+      when: `At once here; other resolvers may remember it for ${limits.addressTtlSeconds} seconds. ${copiesOf("name record")}`,
+    },
+    ...(secret
+      ? [{ what: "The update password", when: "At once. Routers that use it are refused." }]
+      : []),
+  ];
+}
+
+function connectionGoing(): Going {
+  return { what: "Its connection record", when: `At once. ${copiesOf("connection record")}` };
+}
+
+export function SwitchOffPage(props: DeviceProps & { readonly feature: FeatureName }) {
+  const { device, feature } = props;
+  const path = `/devices/${device.id}`;
+  const last = !device.features[feature === "link" ? "name" : "link"];
+  const going = feature === "link" ? doorGoing() : nameGoing(props);
+  const what = feature === "link" ? "the door" : "the name";
+  return (
+    <ConfirmPage
+      title={`Switch off ${what} of ${device.label}?`}
+      lead="You can switch it on again at any time; it starts empty."
+      going={last ? [...going, connectionGoing()] : going}
+      staying={[
+        feature === "link"
+          ? "Who may come in, as you set it. It counts again when the door is back."
+          : `The name itself: ${props.host} stays yours as long as the device does.`,
+      ]}
+      action={`${path}/features/${feature}/off`}
+      button={`Switch off ${what}`}
+      back={{ href: path, label: device.label }}
+    />
+  );
+}
+
+export function UnregisterPage(props: DeviceProps) {
+  const { device } = props;
+  const { features, access } = device;
+  const listed = access.people.length;
+  const path = `/devices/${device.id}`;
+  return (
+    <ConfirmPage
+      title={`Unregister ${device.label}?`}
+      lead="The box is cut off at once and must be enrolled again to come back."
+      going={[
+        {
+          what: "The device: its key, its name, its switches",
+          when: `At once. ${copiesOf("device")}`,
+        },
+        ...(features.link ? doorGoing() : []),
+        ...(features.name ? nameGoing(props) : []),
+        ...(features.link || features.name ? [connectionGoing()] : []),
+        ...(listed > 0
+          ? [{ what: `Your list of ${count(listed, "person", "people")}`, when: "At once." }]
+          : []),
+      ]}
+      staying={[
+        "Everything on the box. We never had it.",
+        `A keyed hash of the word “${device.label}”, for ${limits.heldLabelMs / DAY_MS} days, so that nobody takes over a name people still trust. Not even you can take it back in that time.`,
+      ]}
+      action={`${path}/unregister`}
+      button={`Unregister ${device.label}`}
+      back={{ href: path, label: device.label }}
+    />
+  );
+}
