@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { buildConsole } from "../../scripts/build-console.ts";
 import type { Runtime } from "./runtime.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -13,6 +14,7 @@ const DENO = join(ROOT, "node_modules/.bin/deno");
 export const deno: Runtime = {
   name: "Deno",
   async start({ data, port, variables }) {
+    await buildConsole();
     const server = new DenoServer(["--port", String(port), "--data", data], variables);
     await server.said(/^Latchkey on /);
     return {

@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import type { Runtime } from "../runtime.ts";
 import { accounts } from "./accounts.ts";
+import { devices } from "./devices.ts";
+import { names } from "./name.ts";
 import { World } from "./world.ts";
 
 export function defineContract(runtime: Runtime): void {
@@ -19,5 +21,7 @@ export function defineContract(runtime: Runtime): void {
       await world?.close();
     });
     accounts(current);
+    devices(current);
+    names(current);
   });
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Mailbox, startMailbox } from "../../../scripts/local/mailbox.ts";
+import { newMarker } from "../../support/canary.ts";
 import { freePort, type RunningEdge, type Runtime } from "../runtime.ts";
 
 export class World {
@@ -69,4 +70,9 @@ export class World {
 
 function variablesOf(mailbox: Mailbox): Record<string, string> {
   return { SMTP_URL: mailbox.smtpUrl };
+}
+
+/** A label that nobody has: `b`, then 15 letters. */
+export function newLabel(): string {
+  return `b${newMarker().slice(2, 17)}`;
 }
