@@ -4,6 +4,7 @@
  */
 
 import { bodyLimit } from "hono/body-limit";
+import { doorPages } from "../console/pages/door.tsx";
 import { consoleRoutes, notFoundPage, pageOnError, wantsPage } from "../console/routes.tsx";
 import { limits } from "../protocol/limits.ts";
 import { labelUnder } from "../protocol/names.ts";
@@ -38,7 +39,7 @@ export function handle(request: Request, ports: Ports): Response | Promise<Respo
   const host = new URL(request.url).hostname;
   const zone = ports.config.linkZone;
   if (host === zone || host.endsWith(`.${zone}`)) {
-    return link(request, ports, labelUnder(host, zone));
+    return link(request, ports, labelUnder(host, zone), doorPages);
   }
   return app.fetch(request, ports);
 }

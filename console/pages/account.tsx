@@ -28,10 +28,7 @@ export function SessionsPage({ sessions, current, now, done }: SessionsProps) {
       <header class="page-head">
         <div>
           <h1>Where you are signed in</h1>
-          <p class="lead">
-            One you do not know? End it, then change nothing else in a hurry: whoever it was is out
-            at once.
-          </p>
+          <p class="lead">One you do not know? End it, and whoever it was is out at once.</p>
         </div>
       </header>
       <ul class="rows">

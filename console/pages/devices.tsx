@@ -71,7 +71,7 @@ function DeviceCard({ device, now }: { device: DeviceDescription; now: number })
       <p>
         <Light device={device} now={now} />
       </p>
-      <p>{on.length === 0 ? "Nothing switched on yet" : `On: ${on.join(" and ")}`}</p>
+      {on.length > 0 && <p>On: {on.join(" and ")}</p>}
     </a>
   );
 }
@@ -218,7 +218,7 @@ function ApproveForm({
           autofocus
           suffix={`.${linkZone}`}
           island="label"
-          hint="Its address once you switch the door on. It cannot be changed later, and others who know it can try it."
+          hint="It becomes its address once you switch the door on, and cannot be changed later."
           errors={errors}
         />
         <p class="hint" data-label-verdict data-zone={`.${linkZone}`} aria-live="polite" />

@@ -48,25 +48,27 @@ export function Path({ device }: { device: DeviceDescription }) {
     <figure class="path">
       <WidePath ways={ways} />
       <TallPath ways={ways} />
-      <table class="hidden-text">
-        <caption>Ways from a visitor to {device.label}</caption>
-        <thead>
-          <tr>
-            <th scope="col">Way</th>
-            <th scope="col">State</th>
-          </tr>
-        </thead>
-        <tbody>
-          {ways.map((way) => (
+      <div class="hidden-text">
+        <table>
+          <caption>Ways from a visitor to {device.label}</caption>
+          <thead>
             <tr>
-              <th scope="row">{way.name}</th>
-              <td>
-                <Whys way={way} />
-              </td>
+              <th scope="col">Way</th>
+              <th scope="col">State</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {ways.map((way) => (
+              <tr>
+                <th scope="row">{way.name}</th>
+                <td>
+                  <Whys way={way} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </figure>
   );
 }
@@ -201,6 +203,7 @@ function TallPath({ ways }: { ways: readonly [Way, Way, Way] }) {
         const lines = words.length > 2 ? [words.slice(0, 2).join(" "), words[2]] : [way.name];
         return (
           <g class={way.open ? "path-open" : "path-off"}>
+            <rect class="path-cover" x={x - 54} y="212" width="108" height="84" />
             {way.open && <circle class="stop" cx={x} cy="196" r="8" />}
             {lines.map((line, row) => (
               <text class="path-name path-halo" x={x} y={228 + row * 19} text-anchor="middle">

@@ -8,12 +8,11 @@ import type { Holding } from "../../workers/privacy/holdings.ts";
 import { copiesMsOf } from "../pages/copies.ts";
 import { count, sayDay, sayRelative } from "../words.ts";
 
-const HOUR = DAY / 24;
 const TODAY_PERCENT = 34;
 const KEPT_PERCENT = 88;
 /** Beyond these, distance is not drawn any further. */
-const PAST = { base: HOUR, max: 730 * DAY };
-const FUTURE = { base: HOUR / 6, max: 180 * DAY };
+const PAST = { base: DAY, max: 730 * DAY };
+const FUTURE = { base: DAY, max: 180 * DAY };
 const THINNEST_PERCENT = 0.8;
 
 /** Where a moment stands on the shelf, in percent of its width: logarithmic from today both ways. */
@@ -29,8 +28,7 @@ export function place(at: number, now: number): number {
 const ticks: readonly { readonly after: number; readonly label: string }[] = [
   { after: -365 * DAY, label: "a year ago" },
   { after: -30 * DAY, label: "a month" },
-  { after: -DAY, label: "a day" },
-  { after: DAY, label: "in a day" },
+  { after: DAY, label: "a day" },
   { after: 7 * DAY, label: "a week" },
   { after: 30 * DAY, label: "a month" },
   { after: 180 * DAY, label: "half a year" },

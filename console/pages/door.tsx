@@ -1,0 +1,195 @@
+/**
+ * The pages at a device's door, served on the device's own host: they carry their style with them,
+ * ask nothing of the console's origin, and say nothing of a device but the word the visitor typed.
+ */
+
+import { raw } from "hono/html";
+import type { Child } from "hono/jsx";
+import type { DoorFacts, DoorPages } from "../../workers/link/pages.ts";
+
+/** The console's colors without its fonts: nothing is fetched from another host. */
+const style = `
+:root{color-scheme:light dark;--paper:#faf8f4;--ink:#1d211f;--quiet:#545a56;--line:#e4dfd6;--door:#1e5b4f;--brass:#a97b1e;--key:#e3bd70;--off:#8b8f8a}
+@media(prefers-color-scheme:dark){:root{--paper:#121513;--ink:#e9e7e1;--quiet:#aeb3ad;--line:#2a2f2c;--door:#6fb8a6;--brass:#d9ae5a;--key:#121513;--off:#7b817c}}
+*{box-sizing:border-box}
+body{margin:0;min-height:100vh;display:grid;grid-template-rows:1fr auto;background:var(--paper);color:var(--ink);font:400 1.0625rem/1.55 system-ui,-apple-system,"Segoe UI","Noto Sans",sans-serif;overflow-wrap:anywhere}
+main{max-width:32rem;margin:auto;padding:3rem 1.5rem;display:grid;gap:1.25rem}
+svg{width:5rem;height:6.25rem}
+.frame{fill:none;stroke:var(--line);stroke-width:3}
+.leaf{fill:var(--door)}.leaf.off{fill:var(--off)}
+.key{fill:var(--key)}
+h1{margin:0;font-size:1.728rem;line-height:1.2;letter-spacing:-.02em;text-wrap:balance}
+p{margin:0}.quiet{color:var(--quiet)}
+a{color:var(--door);text-underline-offset:.2em}
+.button{display:inline-block;min-height:2.75rem;padding:.6rem 1.25rem;border-radius:10px;background:var(--door);color:var(--paper);font-weight:600;text-decoration:none}
+:focus-visible{outline:3px solid var(--brass);outline-offset:3px;border-radius:10px}
+footer{padding:1.25rem 1.5rem;border-top:1px solid var(--line);color:var(--quiet);font-size:.9375rem;text-align:center}
+`;
+
+interface DoorProps {
+  readonly facts: DoorFacts;
+  readonly title: string;
+  /** The door is painted when something stands behind it. */
+  readonly painted?: boolean;
+  readonly children: Child;
+}
+
+function Door({ facts, title, painted, children }: DoorProps) {
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="robots" content="noindex" />
+        <meta name="color-scheme" content="light dark" />
+        <title>{title}</title>
+        <link rel="icon" href="data:," />
+        <style nonce={facts.nonce}>{raw(style)}</style>
+      </head>
+      <body>
+        <main>
+          <svg viewBox="0 0 80 100" aria-hidden="true" focusable="false">
+            <path class="frame" d="M6 98V38a34 34 0 0 1 68 0v60z" />
+            <path class={painted ? "leaf" : "leaf off"} d="M13 98V38a27 27 0 0 1 54 0v60z" />
+            <path class="key" d="M40 48a8 8 0 0 0-4 15l-3 15h14l-3-15a8 8 0 0 0-4-15z" />
+          </svg>
+          <h1>{title}</h1>
+          {children}
+        </main>
+        <footer>
+          A door by <a href={facts.console}>Latchkey</a>. What passes through it is never stored.
+        </footer>
+      </body>
+    </html>
+  );
+}
+
+function Again({ facts }: { facts: DoorFacts }) {
+  return (
+    <p>
+      <a class="button" href="">
+        Try again
+      </a>
+      {facts.retryAfter !== null && (
+        <span class="quiet"> It makes sense after about {facts.retryAfter} seconds.</span>
+      )}
+    </p>
+  );
+}
+
+function document(content: Child): string {
+  return `<!doctype html>${String(content)}`;
+}
+
+export const doorPages: DoorPages = {
+  unknown: (facts) =>
+    document(
+      <Door facts={facts} title="There is no door here">
+        <p>
+          {facts.label === ""
+            ? "This address names no device"
+            : `Nobody’s device is called ${facts.label}`}
+          , or its owner has switched the door off.
+        </p>
+        <p class="quiet">If someone gave you this address, ask them to look at it once more.</p>
+      </Door>,
+    ),
+  offline: (facts) =>
+    document(
+      <Door facts={facts} title={`${facts.label} is not connected right now`}>
+        <p>
+          The door is here; the box behind it is not. It may be switched off, moving, or without
+          internet. Nothing you sent was kept.
+        </p>
+        <Again facts={facts} />
+      </Door>,
+    ),
+  forbidden: (facts) =>
+    document(
+      <Door facts={facts} title="This door is not open to you" painted>
+        <p>You are signed in, but the owner of {facts.label} has not let you in.</p>
+        <p class="quiet">
+          Ask them to put your Latchkey ID on their list. It stands on{" "}
+          <a href={`${facts.console}/account`}>your account page</a>.
+        </p>
+      </Door>,
+    ),
+  "bad-code": (facts) =>
+    document(
+      <Door facts={facts} title="That way in is used up" painted>
+        <p>
+          The step from signing in to this door works once, within a minute, and only in the browser
+          that asked.
+        </p>
+        <p>
+          <a class="button" href="/">
+            Take it again
+          </a>
+        </p>
+      </Door>,
+    ),
+  "cross-site": (facts) =>
+    document(
+      <Door facts={facts} title="This came from another site" painted>
+        <p>
+          Another page tried to use your visit at {facts.label}. Nothing reached the device. Open
+          the page here and do it yourself.
+        </p>
+        <p>
+          <a class="button" href="/">
+            Open the page
+          </a>
+        </p>
+      </Door>,
+    ),
+  failed: (facts) =>
+    document(
+      <Door facts={facts} title={`${facts.label} did not answer`} painted>
+        <p>
+          The box is connected, but the page behind it broke off. If you were sending something,
+          look whether it arrived before you send it again.
+        </p>
+        <Again facts={facts} />
+      </Door>,
+    ),
+  timeout: (facts) =>
+    document(
+      <Door facts={facts} title={`${facts.label} takes too long`} painted>
+        <p>
+          The box is connected, but its page has not begun to answer. If you were sending something,
+          look whether it arrived before you send it again.
+        </p>
+        <Again facts={facts} />
+      </Door>,
+    ),
+  busy: (facts) =>
+    document(
+      <Door facts={facts} title={`${facts.label} is busy`} painted>
+        <p>It is answering as much at once as it can. Nothing of this request reached it.</p>
+        <Again facts={facts} />
+      </Door>,
+    ),
+  "too-long": (facts) =>
+    document(
+      <Door facts={facts} title="This address is too long" painted>
+        <p>It is longer than the door passes on. Nothing reached {facts.label}.</p>
+      </Door>,
+    ),
+  upgrade: (facts) =>
+    document(
+      <Door facts={facts} title="This kind of connection cannot pass yet" painted>
+        <p>Pages, downloads and uploads pass through this door. Other protocols do not yet.</p>
+      </Door>,
+    ),
+  left: (facts) =>
+    document(
+      <Door facts={facts} title="You have left">
+        <p>This browser is no longer let in at {facts.label}.</p>
+        <p>
+          <a class="button" href="/">
+            Come in again
+          </a>
+        </p>
+      </Door>,
+    ),
+};
