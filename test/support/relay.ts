@@ -47,7 +47,7 @@ export async function startRelay(): Promise<Relay> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.server.address() as AddressInfo;
   const url = (password: string) =>
-    `smtp://${encodeURIComponent(USER)}:${encodeURIComponent(password)}@127.0.0.1:${port}`;
+    `smtp://${encodeURIComponent(USER)}:${encodeURIComponent(password)}@localhost:${port}`;
   const relay: Relay = {
     smtpUrl: url(PASSWORD),
     wrongUrl: url("another"),

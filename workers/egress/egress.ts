@@ -4,9 +4,10 @@
  * connection to the outside.
  */
 
-import { createTransport } from "nodemailer";
 import { type EgressRecipient, egressMap } from "../../db/data-map/outside.ts";
 import type { Egress } from "../ports.ts";
+
+export { smtpTransport } from "./smtp.ts";
 
 /** What a recipient's transport does with the declared fields. */
 export type Transports = {
@@ -23,18 +24,5 @@ export function egressGate(transports: Transports): Egress {
       }
       await transports[recipient](fields);
     },
-  };
-}
-
-/** Mail over SMTP. One connection a message: an isolate holds no idle sockets. */
-export function smtpTransport(smtpUrl: string | null): Transports["mail"] {
-  return async (fields) => {
-    if (smtpUrl === null) throw new Error("no mail relay is configured (SMTP_URL)");
-    const transport = createTransport(smtpUrl);
-    try {
-      await transport.sendMail({ ...fields, disableFileAccess: true, disableUrlAccess: true });
-    } finally {
-      transport.close();
-    }
   };
 }
