@@ -148,7 +148,8 @@ function serve(
       const upgrade: Upgrade = { socket: null };
       const peer = (info.remoteAddr as Deno.NetAddr).hostname;
       try {
-        const response = await upgrades.run(upgrade, async () => await answer(request, peer));
+        const seen = asVisited(request, settings.config.origin);
+        const response = await upgrades.run(upgrade, async () => await answer(seen, peer));
         if (response.status !== 101 || upgrade.socket === null) return response;
         const upgraded = Deno.upgradeWebSocket(request, {
           protocol: response.headers.get("sec-websocket-protocol") ?? "",
@@ -170,6 +171,13 @@ function serve(
     const reason = error instanceof Error ? error.message : String(error);
     throw new StartError(`Cannot listen on ${settings.host}:${settings.port}: ${reason}.`);
   }
+}
+
+/** The request as the visitor made it: a proxy in front that ends TLS leaves only `http` to be seen. */
+function asVisited(request: Request, origin: string): Request {
+  const { protocol } = new URL(origin);
+  if (request.url.startsWith(protocol)) return request;
+  return new Request(request.url.replace(/^[a-z]+:/, protocol), request);
 }
 
 function failed(error: unknown): Response {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import type { Runtime } from "../runtime.ts";
 import { accounts } from "./accounts.ts";
 import { devices } from "./devices.ts";
+import { doors } from "./door.ts";
 import { names } from "./name.ts";
 import { World } from "./world.ts";
 
@@ -23,5 +24,6 @@ export function defineContract(runtime: Runtime): void {
     accounts(current);
     devices(current);
     names(current);
+    doors(current);
   });
 }

@@ -3,6 +3,8 @@
 import WebSocket from "ws";
 import type { World } from "./world.ts";
 
+const CLOSE_MS = 500;
+
 export interface SocketOptions {
   readonly protocols?: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
@@ -31,10 +33,12 @@ export class TestSocket {
 
   /** Opens the socket; rejects with the HTTP status when the edge refuses. */
   static open(world: World, path: string, options: SocketOptions = {}): Promise<TestSocket> {
+    // workerd keeps the connection for ten seconds after the closing handshake.
+    const closing = { closeTimeout: CLOSE_MS };
     const socket = new WebSocket(
       `ws://127.0.0.1:${world.port}${path}`,
       [...(options.protocols ?? [])],
-      { headers: { host: `localhost:${world.port}`, ...options.headers } },
+      { headers: { host: `localhost:${world.port}`, ...options.headers }, ...closing },
     );
     const opened = new TestSocket(socket);
     return new Promise((resolve, reject) => {
