@@ -83,20 +83,20 @@ describe("an update", () => {
     ],
   ])("takes %s, then says nochg", async (_what, query, ipv4, ipv6) => {
     const addresses = [ipv4, ipv6].filter((address) => address !== null).join(",");
-    expect(await update(query)).toMatchObject({ status: 200, text: `good ${addresses}\n` });
+    expect(await update(query)).toMatchObject({ status: 200, text: `good ${addresses}` });
     expect(await nas.stub.records()).toEqual({ ipv4, ipv6 });
-    expect(await update(query)).toMatchObject({ status: 200, text: `nochg ${addresses}\n` });
+    expect(await update(query)).toMatchObject({ status: 200, text: `nochg ${addresses}` });
   });
 
   it("touches only the families it names, and clears what it is told to", async () => {
     await update("&myip=203.0.113.4,2001:db8::1");
-    expect((await update("&myip=203.0.113.5")).text).toBe("good 203.0.113.5\n");
+    expect((await update("&myip=203.0.113.5")).text).toBe("good 203.0.113.5");
     expect(await nas.stub.records()).toEqual({ ipv4: "203.0.113.5", ipv6: "2001:db8::1" });
-    expect((await update("&myipv6=")).text).toBe("good\n");
+    expect((await update("&myipv6=")).text).toBe("good");
     expect(await nas.stub.records()).toEqual({ ipv4: "203.0.113.5", ipv6: null });
-    expect((await update("&offline=YES")).text).toBe("good\n");
+    expect((await update("&offline=YES")).text).toBe("good");
     expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
-    expect((await update("&offline=YES")).text).toBe("nochg\n");
+    expect((await update("&offline=YES")).text).toBe("nochg");
   });
 
   it.each([
@@ -119,7 +119,7 @@ describe("an update", () => {
     "nas.example",
   ])("answers dnserr to %s and changes nothing", async (address) => {
     await update("&myip=203.0.113.4");
-    expect(await update(`&myip=${address}`)).toMatchObject({ status: 200, text: "dnserr\n" });
+    expect(await update(`&myip=${address}`)).toMatchObject({ status: 200, text: "dnserr" });
     expect((await nas.stub.records())?.ipv4).toBe("203.0.113.4");
   });
 
@@ -132,18 +132,18 @@ describe("an update", () => {
       { ...basic(nas.host, nas.secret), ...form },
       { method: "POST", body },
     );
-    expect(posted.text).toBe("good 203.0.113.4\n");
+    expect(posted.text).toBe("good 203.0.113.4");
     const request = new Request(
       `http://localhost:8787/v3/update?hostname=${nas.host}&myip=203.0.113.4`,
       {
         headers: { ...AGENT, ...basic(nas.id, nas.secret) },
       },
     );
-    expect(await (await handle(request, world.ports)).text()).toBe("nochg 203.0.113.4\n");
+    expect(await (await handle(request, world.ports)).text()).toBe("nochg 203.0.113.4");
     const shouted = nas.host.toUpperCase();
     expect(
       (await ask(world, `?hostname=${shouted}.&myip=203.0.113.4`, basic(shouted, nas.secret))).text,
-    ).toBe("nochg 203.0.113.4\n");
+    ).toBe("nochg 203.0.113.4");
   });
 
   it("answers one line per host, in order; what is not this device's is nohost", async () => {
@@ -177,11 +177,11 @@ describe("an update", () => {
   });
 
   it.each([
-    ["no host", "?myip=203.0.113.4", "notfqdn\n"],
-    ["an empty host", "?hostname=&myip=203.0.113.4", "notfqdn\n"],
-    ["21 hosts", `?hostname=${Array(21).fill(`a.${ZONE}`).join(",")}`, "numhost\n"],
-    ["more than a request may hold", `?hostname=${"a".repeat(5000)}`, "numhost\n"],
-    ["only somebody else's host", `?hostname=nobody.${ZONE}`, "nohost\n"],
+    ["no host", "?myip=203.0.113.4", "notfqdn"],
+    ["an empty host", "?hostname=&myip=203.0.113.4", "notfqdn"],
+    ["21 hosts", `?hostname=${Array(21).fill(`a.${ZONE}`).join(",")}`, "numhost"],
+    ["more than a request may hold", `?hostname=${"a".repeat(5000)}`, "numhost"],
+    ["only somebody else's host", `?hostname=nobody.${ZONE}`, "nohost"],
   ])("answers %s with a word and changes nothing", async (_what, query, verdict) => {
     const answer = await ask(world, query, basic(nas.host, nas.secret));
     expect(answer).toMatchObject({ status: 200, text: verdict });
@@ -193,10 +193,10 @@ describe("an update", () => {
     const mine = basic(nas.host, nas.secret);
     expect(await ask(world, query, { ...mine, "user-agent": "" })).toMatchObject({
       status: 200,
-      text: "badagent\n",
+      text: "badagent",
     });
     expect((await ask(world, query, { ...mine, "sec-fetch-site": "cross-site" })).text).toBe(
-      "badagent\n",
+      "badagent",
     );
     expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
   });
@@ -232,7 +232,7 @@ describe("who may update", () => {
       answers.push(JSON.stringify([answer.status, answer.text, [...answer.headers]]));
     }
     expect(new Set(answers).size).toBe(1);
-    expect(JSON.parse(answers[0] ?? "")).toMatchObject([401, "badauth\n", expect.anything()]);
+    expect(JSON.parse(answers[0] ?? "")).toMatchObject([401, "badauth", expect.anything()]);
     expect(answers[0]).toContain("Basic realm");
     expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
   });
@@ -269,7 +269,7 @@ describe("who may update", () => {
     const query = `?hostname=${nas.host}&myip=203.0.113.4`;
     const fresh = (await nas.stub.rotateUpdateSecret()) ?? "";
     expect((await ask(world, query, basic(nas.host, nas.secret))).status).toBe(401);
-    expect((await ask(world, query, basic(nas.host, fresh))).text).toBe("good 203.0.113.4\n");
+    expect((await ask(world, query, basic(nas.host, fresh))).text).toBe("good 203.0.113.4");
     await nas.stub.setFeature("name", false);
     expect((await ask(world, query, basic(nas.host, fresh))).status).toBe(401);
     await nas.stub.setFeature("name", true);
@@ -283,9 +283,9 @@ describe("who may update", () => {
       expect((await ask(world, query, basic(nas.host, `guess-${guess}`))).status).toBe(401);
     }
     const late = await ask(world, query, basic(nas.host, "one more"));
-    expect(late).toMatchObject({ status: 503, text: "911\n" });
+    expect(late).toMatchObject({ status: 503, text: "911" });
     expect(Number(late.headers.get("retry-after"))).toBe(limits.badauthWindowMs / 1000);
-    expect((await ask(world, query, basic(nas.host, nas.secret))).text).toBe("good 203.0.113.4\n");
+    expect((await ask(world, query, basic(nas.host, nas.secret))).text).toBe("good 203.0.113.4");
     const elsewhere = { ...world, ports: { ...world.ports, peer: "203.0.113.77" } };
     expect((await ask(elsewhere, query, basic(nas.host, "guess"))).status).toBe(401);
     world.clock.advance(limits.badauthWindowMs + 1);
@@ -296,13 +296,13 @@ describe("who may update", () => {
     const update = (address: string) =>
       ask(world, `?hostname=${nas.host}&myip=${address}`, basic(nas.host, nas.secret));
     for (let change = 1; change <= limits.updateChangesPerFamily; change++) {
-      expect((await update(`203.0.113.${change}`)).text).toBe(`good 203.0.113.${change}\n`);
+      expect((await update(`203.0.113.${change}`)).text).toBe(`good 203.0.113.${change}`);
     }
     const late = await update("203.0.113.200");
-    expect(late).toMatchObject({ status: 503, text: "911\n" });
+    expect(late).toMatchObject({ status: 503, text: "911" });
     expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(500);
-    expect((await update("203.0.113.10")).text).toBe("nochg 203.0.113.10\n");
-    expect((await update("2001:db8::1")).text).toBe("good 2001:db8::1\n");
+    expect((await update("203.0.113.10")).text).toBe("nochg 203.0.113.10");
+    expect((await update("2001:db8::1")).text).toBe("good 2001:db8::1");
   });
 
   it("answers an outage with 503 911 and says nothing of it", async () => {
@@ -319,7 +319,7 @@ describe("who may update", () => {
       `?hostname=${nas.host}`,
       basic(nas.host, nas.secret),
     );
-    expect(answer).toMatchObject({ status: 503, text: "911\n" });
+    expect(answer).toMatchObject({ status: 503, text: "911" });
     expect(answer.headers.get("retry-after")).toBe("60");
     expect(JSON.stringify(world.lines)).not.toContain("marker");
   });
@@ -367,7 +367,7 @@ describe("the client's own address", () => {
         ...world.ports,
         peer: clientAddress(world.ports.config, request.headers, peer),
       };
-      expect(await (await handle(request, ports)).text()).toBe(`good ${seen}\n`);
+      expect(await (await handle(request, ports)).text()).toBe(`good ${seen}`);
     },
   );
 
@@ -376,7 +376,7 @@ describe("the client's own address", () => {
       const world = testPorts({ env, peer });
       const nas = await named(world);
       const answer = await ask(world, `?hostname=${nas.host}`, basic(nas.host, nas.secret));
-      expect(answer).toMatchObject({ status: 200, text: "dnserr\n" });
+      expect(answer).toMatchObject({ status: 200, text: "dnserr" });
     }
   });
 });

@@ -144,7 +144,7 @@ function verdicts(...lines: string[]): Response {
 
 /** Always with a length: ddclient 3.10 cannot read chunks. */
 function answer(text: string, status: number, headers: Record<string, string>): Response {
-  const body = new TextEncoder().encode(`${text}\n`);
+  const body = new TextEncoder().encode(text);
   return new Response(body, {
     status,
     headers: {
