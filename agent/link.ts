@@ -29,23 +29,18 @@ export interface LinkServerOptions {
   bufferedAmount(): number;
   /** The edge broke the protocol: close the socket with `closeCodes.protocolError`. */
   onProtocolError(reason: string): void;
+  /** Replaces the connections to the local service, for tests. */
+  readonly dispatcher?: Pick<Dispatcher, "dispatch" | "destroy">;
 }
 
 const DRAIN_POLL_MS = 2;
 
 export class LinkServer {
-  readonly #origin: Dispatcher;
+  readonly #origin: Pick<Dispatcher, "dispatch" | "destroy">;
   readonly #session: Session;
 
   constructor(options: LinkServerOptions) {
-    const origin = new Pool(new URL(options.origin).origin, {
-      connections: limits.linkStreams,
-      pipelining: 1,
-      allowH2: false,
-      headersTimeout: limits.linkHeadMs,
-      bodyTimeout: 0,
-      maxHeaderSize: limits.linkHeadBytes,
-    });
+    const origin = options.dispatcher ?? connectionsTo(options.origin);
     this.#origin = origin;
     this.#session = new Session(
       {
@@ -68,9 +63,9 @@ export class LinkServer {
     );
   }
 
-  /** How many streams are being served. */
-  get size(): number {
-    return this.#session.size;
+  /** The session, for gauges: how many streams live, what its windows hold. */
+  get session(): Session {
+    return this.#session;
   }
 
   /** Takes one binary message of the edge. */
@@ -83,6 +78,18 @@ export class LinkServer {
     this.#session.close();
     void this.#origin.destroy();
   }
+}
+
+/** Kept-alive connections to the one local origin; undici follows no redirect and unpacks nothing. */
+function connectionsTo(origin: string): Pool {
+  return new Pool(new URL(origin).origin, {
+    connections: limits.linkStreams,
+    pipelining: 1,
+    allowH2: false,
+    headersTimeout: limits.linkHeadMs,
+    bodyTimeout: 0,
+    maxHeaderSize: limits.linkHeadBytes,
+  });
 }
 
 /** What undici's controller has besides its published type: the headers as they came. */
@@ -103,7 +110,7 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
     this.#stream = stream;
   }
 
-  start(origin: Dispatcher, head: OpenHead): void {
+  start(origin: Pick<Dispatcher, "dispatch">, head: OpenHead): void {
     if (!this.#stream.receiveEnded) this.#body = new Body(this.#stream);
     origin.dispatch(
       {
@@ -155,7 +162,7 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     this.#over = true;
     this.#stream.end();
-    this.#body?.discard();
+    this.#body?.fail();
   }
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#over) return;
@@ -180,7 +187,7 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
 class Body implements AsyncIterable<Uint8Array> {
   readonly #stream: LinkStream;
   #chunks: Uint8Array[] = [];
-  #state: "open" | "finished" | "failed" | "discarded" = "open";
+  #state: "open" | "finished" | "failed" = "open";
   #wake: (() => void) | null = null;
 
   constructor(stream: LinkStream) {
@@ -198,21 +205,19 @@ class Body implements AsyncIterable<Uint8Array> {
     this.#wake?.();
   }
 
+  /**
+   * No more of it matters: the visitor left, or the service has answered. What waits is dropped, and
+   * the service sees a broken request, never a short one.
+   */
   fail(): void {
-    if (this.#state !== "discarded") this.#state = "failed";
-    this.#wake?.();
-  }
-
-  /** The service has answered and reads no more: the rest is taken and dropped. */
-  discard(): void {
-    this.#state = "discarded";
+    this.#state = "failed";
     for (const chunk of this.#chunks.splice(0)) this.#stream.consumed(chunk.byteLength);
     this.#wake?.();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    while (this.#state !== "discarded") {
-      if (this.#state === "failed") throw new Error("the visitor left");
+    for (;;) {
+      if (this.#state === "failed") throw new Error("the rest of the request is not needed");
       const chunk = this.#chunks.shift();
       if (chunk !== undefined) {
         yield chunk;

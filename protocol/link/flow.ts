@@ -47,6 +47,11 @@ export class ReceiveWindow {
     return this.#held;
   }
 
+  /** Bytes that were taken and not yet given back as credit. */
+  get owed(): number {
+    return this.#owed;
+  }
+
   /** Counts bytes that arrived; false when the sender had no credit for them. */
   receive(bytes: number): boolean {
     if (this.#held + this.#owed + bytes > this.#size) return false;

@@ -76,6 +76,12 @@ export class Session implements StreamHost {
     return this.#streams.size;
   }
 
+  /** The connection's windows in bytes: what may be sent, what the consumers have not taken, what is owed. */
+  get windows(): { readonly send: number; readonly held: number; readonly owed: number } {
+    const { held, owed } = this.#receiveWindow;
+    return { send: this.#sendWindow.available, held, owed };
+  }
+
   /** True when no stream may be opened: over, draining, or as many as `limits.linkStreams` live. */
   get isFull(): boolean {
     return (

@@ -104,6 +104,12 @@ export class LinkStream implements Contender {
     if (!this.dead) this.#host.sendReset(this, code);
   }
 
+  /** Done with this stream: resets what is still open and gives back what nobody will take. */
+  release(code: number): void {
+    if (this.sendEnded && this.receiveEnded) this.consumed(this.receiveWindow.held);
+    else this.reset(code);
+  }
+
   /** The consumer took `bytes` of what `data` gave it. */
   consumed(bytes: number): void {
     this.#host.consumed(this, bytes);

@@ -213,16 +213,10 @@ export class Exchange implements StreamHandler {
   #finish(code: number | null): void {
     if (this.#done) return;
     this.#done = true;
-    if (code !== null) this.#release(code);
+    this.#stream?.release(code ?? resetCode.cancel);
     this.#source?.cancel();
     this.drain();
     this.#options.onDone(this);
-  }
-
-  /** Resets the stream unless both of its directions are over. */
-  #release(code: number): void {
-    const stream = this.#stream;
-    if (stream !== null && !(stream.sendEnded && stream.receiveEnded)) stream.reset(code);
   }
 }
 

@@ -48,9 +48,13 @@ export class Link {
     this.#after = after;
   }
 
-  /** How many requests are on their way. */
-  get size(): number {
-    return this.#exchanges.size;
+  /** For gauges: requests on their way, visitors who wait for the device, the session if there is one. */
+  get load(): { exchanges: number; waiting: number; session: Session | null } {
+    return {
+      exchanges: this.#exchanges.size,
+      waiting: this.#waiting.size,
+      session: this.#live?.session ?? null,
+    };
   }
 
   /**
@@ -66,6 +70,7 @@ export class Link {
     const repeatable = isRepeatable(request, head);
     let socket = agent ?? (repeatable ? await this.#nextAgent(visitor) : null);
     for (let attempt = 1; ; attempt++) {
+      if (request.signal?.aborted) return refusal("failed"); // nobody is there to read it
       if (socket === null) return refusal(attempt === 1 ? "offline" : "failed");
       const session = this.#sessionOf(socket);
       if (session.isFull) return refusal("busy");

@@ -1,0 +1,408 @@
+/**
+ * A small world for Link without network, time or chance of its own: visitors, the object's Link, a
+ * pipe, the agent's LinkServer and a local service, each moved by the test one step at a time.
+ */
+
+import type { Dispatcher } from "undici";
+import { LinkServer } from "../../agent/link.ts";
+import type { Socket } from "../../durable-objects/device/context.ts";
+import { doorHeader } from "../../durable-objects/device/door.ts";
+import { Link } from "../../durable-objects/device/link/link.ts";
+
+/** A small fast generator (mulberry32): the same seed, the same history. */
+export class Chance {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** In [0, 1). */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number in [0, max). */
+  below(max: number): number {
+    return Math.floor(this.next() * max);
+  }
+
+  /** True with probability `p`. */
+  is(p: number): boolean {
+    return this.next() < p;
+  }
+
+  pick<T>(values: readonly T[]): T {
+    return values[this.below(values.length)] as T;
+  }
+
+  bytes = (count: number): Uint8Array<ArrayBuffer> =>
+    Uint8Array.from({ length: count }, () => this.below(256));
+}
+
+const PATTERN_BYTES = 1 << 20;
+const pattern = (() => {
+  const chance = new Chance(7);
+  const bytes = new Uint8Array(PATTERN_BYTES);
+  for (let at = 0; at < PATTERN_BYTES; at++) bytes[at] = chance.below(256);
+  return bytes;
+})();
+
+/** `length` bytes that no other `start` has. */
+export function content(start: number, length: number): Uint8Array {
+  return pattern.subarray(start, start + length);
+}
+
+export const MAX_BODY = 700_000;
+export const MAX_START = PATTERN_BYTES - MAX_BODY;
+
+/** How the local service answers. */
+export interface Script {
+  readonly status: number;
+  readonly start: number;
+  readonly length: number;
+  /** What it announces: the truth, nothing, or a wrong number. */
+  readonly announced: number | null;
+  /** It breaks off after this many bytes; null: it does not. */
+  readonly breakAfter: number | null;
+  readonly readsBody: boolean;
+}
+
+/** One request at the local service. */
+export class Call {
+  readonly path: string;
+  readonly script: Script;
+  readonly received: Uint8Array[] = [];
+  /** How the request body ended, as the service saw it. */
+  upload: "none" | "reading" | "complete" | "error" = "none";
+  state: "new" | "body" | "responding" | "over" | "aborted" = "new";
+  #sent = 0;
+  #paused = false;
+  #reading = false;
+  readonly #handler: Dispatcher.DispatchHandler;
+  readonly #body: AsyncIterator<Uint8Array> | null;
+  readonly #controller: Dispatcher.DispatchController;
+
+  constructor(
+    options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+    script: Script,
+  ) {
+    this.path = options.path;
+    this.script = script;
+    this.#handler = handler;
+    const body = options.body as unknown as AsyncIterable<Uint8Array> | null;
+    this.#body = body?.[Symbol.asyncIterator]() ?? null;
+    if (this.#body !== null) this.upload = "reading";
+    const call = this;
+    this.#controller = {
+      aborted: false,
+      get paused() {
+        return call.#paused;
+      },
+      reason: null,
+      rawHeaders: headersOf(script),
+      pause: () => {
+        this.#paused = true;
+      },
+      resume: () => {
+        this.#paused = false;
+      },
+      abort: () => this.#abort(),
+    } as unknown as Dispatcher.DispatchController;
+    handler.onRequestStart?.(this.#controller, {});
+  }
+
+  get waits(): boolean {
+    return this.#paused || this.state === "over" || this.state === "aborted";
+  }
+
+  /** Does one thing: reads a piece of the request, or sends a piece of the response. */
+  async step(chance: Chance): Promise<void> {
+    if (this.state === "over" || this.state === "aborted") return;
+    if (this.state === "new") this.state = "body";
+    if (this.state === "body") {
+      if (this.upload === "reading" && this.script.readsBody) return await this.#read();
+      this.state = "responding";
+      this.#handler.onResponseStart?.(this.#controller, this.script.status, {});
+      return;
+    }
+    if (this.#paused) return;
+    const { start, length, breakAfter } = this.script;
+    if (breakAfter !== null && this.#sent >= breakAfter) return this.#break();
+    const top = Math.min(length, breakAfter ?? length);
+    if (this.#sent < top) {
+      const size = Math.min(top - this.#sent, 1 + chance.below(65_536));
+      const piece = content(start + this.#sent, size);
+      this.#sent += size;
+      this.#handler.onResponseData?.(this.#controller, Buffer.from(piece));
+      return;
+    }
+    if (breakAfter !== null) return this.#break();
+    this.state = "over";
+    this.#handler.onResponseEnd?.(this.#controller, {});
+  }
+
+  async #read(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      const { done, value } = await (this.#body as AsyncIterator<Uint8Array>).next();
+      if (done) this.upload = "complete";
+      else this.received.push(value.slice());
+    } catch {
+      this.upload = "error";
+      if (this.state !== "aborted") this.#break();
+    }
+    this.#reading = false;
+  }
+
+  #break(): void {
+    this.state = "over";
+    this.#handler.onResponseError?.(this.#controller, new Error("other side closed"));
+  }
+
+  #abort(): void {
+    if (this.state === "over" || this.state === "aborted") return;
+    this.state = "aborted";
+    this.#handler.onResponseError?.(this.#controller, new Error("aborted"));
+  }
+}
+
+function headersOf({ announced }: Script): Buffer[] {
+  const headers = ["content-type", "application/octet-stream", "set-cookie", "a=1"];
+  headers.push("set-cookie", "b=2", "connection", "keep-alive");
+  if (announced !== null) headers.push("content-length", String(announced));
+  return headers.map((text) => Buffer.from(text));
+}
+
+export type Ending =
+  | "waiting" // no response yet
+  | "reading"
+  | "complete" // a clean end
+  | "error" // the body broke off
+  | "left" // the visitor went
+  | `refused ${string}`;
+
+/** One visitor and what they saw. */
+export class Visitor {
+  ending: Ending = "waiting";
+  status = 0;
+  readonly received: Uint8Array[] = [];
+  readonly #abort = new AbortController();
+  #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  #reading = false;
+
+  /** Asks `link`, with a body that is handed over piece by piece when `body` is given. */
+  async ask(world: World, path: string, method: string, upload: Upload | null): Promise<void> {
+    const init: RequestInit & { duplex?: "half" } = { method, signal: this.#abort.signal };
+    if (upload !== null) {
+      init.body = upload.stream;
+      init.duplex = "half";
+    }
+    const request = new Request(`http://nas.link.test${path}`, init);
+    const response = await world.link.relay(request, world.socket, "acc_home_0000000000000000");
+    if (this.ending === "left") {
+      await response.body?.cancel().catch(() => {}); // the object may have cut it off first
+      return;
+    }
+    this.status = response.status;
+    const verdict = response.headers.get(doorHeader);
+    if (verdict !== null) {
+      this.ending = `refused ${verdict}`;
+      return;
+    }
+    this.#reader = response.body?.getReader() ?? null;
+    this.ending = this.#reader === null ? "complete" : "reading";
+  }
+
+  /** Reads one piece, if one comes. */
+  read(): void {
+    if (this.ending !== "reading" || this.#reading || this.#reader === null) return;
+    this.#reading = true;
+    this.#reader.read().then(
+      ({ done, value }) => {
+        this.#reading = false;
+        if (done && this.ending === "reading") this.ending = "complete";
+        else if (value !== undefined) this.received.push(value.slice());
+      },
+      () => {
+        this.#reading = false;
+        if (this.ending === "reading") this.ending = "error";
+      },
+    );
+  }
+
+  leave(): void {
+    if (this.ending !== "waiting" && this.ending !== "reading") return;
+    this.ending = "left";
+    void this.#reader?.cancel().catch(() => {});
+    this.#abort.abort();
+  }
+}
+
+/** A request body that the test hands over. */
+export class Upload {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly start: number;
+  readonly length: number;
+  #given = 0;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  #over = false;
+
+  constructor(start: number, length: number) {
+    this.start = start;
+    this.length = length;
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        cancel: () => {
+          this.#over = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** True once every byte was given. */
+  get given(): boolean {
+    return this.#over;
+  }
+
+  give(chance: Chance): void {
+    if (this.#over || this.#controller === null) return;
+    const size = Math.min(this.length - this.#given, 1 + chance.below(100_000));
+    if (size > 0) this.#controller.enqueue(content(this.start + this.#given, size).slice());
+    this.#given += size;
+    if (this.#given < this.length) return;
+    this.#over = true;
+    this.#controller.close();
+  }
+
+  /** The visitor's connection breaks in the middle. */
+  break(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#controller?.error(new Error("the visitor's connection broke"));
+  }
+}
+
+interface Timer {
+  readonly at: number;
+  readonly work: () => void;
+}
+
+export class World {
+  now = 1_800_000_000_000;
+  link: Link;
+  socket: Socket | null = null;
+  server: LinkServer | null = null;
+  readonly calls: Call[] = [];
+  readonly protocolErrors: string[] = [];
+  readonly toAgent: Uint8Array[] = [];
+  readonly toEdge: Uint8Array[] = [];
+  /** How the next calls are answered, by path. */
+  readonly scripts = new Map<string, Script>();
+  readonly #timers = new Set<Timer>();
+  readonly #chance: Chance;
+
+  constructor(chance: Chance) {
+    this.#chance = chance;
+    this.link = this.#newLink();
+  }
+
+  /** The device connects; an older connection is replaced. */
+  connect(): void {
+    this.disconnect();
+    const socket: Socket = {
+      send: (data) => {
+        if (this.socket === socket) this.toAgent.push((data as Uint8Array).slice());
+      },
+      close: (_code, reason) => {
+        this.protocolErrors.push(`edge: ${reason}`);
+        if (this.socket === socket) this.disconnect();
+      },
+      attachment: () => null,
+      attach: () => {},
+    };
+    const server: LinkServer = new LinkServer({
+      origin: "http://127.0.0.1:9",
+      send: (message) => {
+        if (this.server === server) this.toEdge.push(message);
+      },
+      bufferedAmount: () => 0,
+      onProtocolError: (reason) => void this.protocolErrors.push(`agent: ${reason}`),
+      dispatcher: {
+        dispatch: (options, handler) => {
+          const script = this.scripts.get(options.path);
+          if (script === undefined) throw new Error("a path nobody asked for");
+          this.calls.push(new Call(options, handler, script));
+          return true;
+        },
+        destroy: async () => {
+          // The test ends calls itself.
+        },
+      } as Pick<Dispatcher, "dispatch" | "destroy">,
+    });
+    this.socket = socket;
+    this.server = server;
+    this.link.onAgent(socket);
+  }
+
+  /** The socket goes, and what was under way with it. */
+  disconnect(): void {
+    const { socket, server } = this;
+    if (socket === null || server === null) return;
+    this.socket = null;
+    this.server = null;
+    this.toAgent.length = 0;
+    this.toEdge.length = 0;
+    this.link.onAgentGone(socket);
+    server.close();
+  }
+
+  /** The object forgets what is in its memory; the socket stays. Only an idle object does. */
+  hibernate(): void {
+    const { exchanges, waiting } = this.link.load;
+    if (exchanges === 0 && waiting === 0 && this.#timers.size === 0) this.link = this.#newLink();
+  }
+
+  deliverToAgent(): void {
+    const message = this.toAgent.shift();
+    if (message !== undefined) this.server?.onMessage(message);
+  }
+
+  deliverToEdge(): void {
+    const message = this.toEdge.shift();
+    if (message === undefined || this.socket === null) return;
+    this.link.onMessage(this.socket, message.slice().buffer);
+  }
+
+  advance(ms: number): void {
+    this.now += ms;
+    for (const timer of [...this.#timers]) {
+      if (timer.at > this.now) continue;
+      this.#timers.delete(timer);
+      timer.work();
+    }
+  }
+
+  /** Lets promises, streams and immediates run. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #newLink(): Link {
+    return new Link({ clock: { now: () => this.now }, random: this.#chance }, (ms, work) => {
+      const timer = { at: this.now + ms, work };
+      this.#timers.add(timer);
+      return () => void this.#timers.delete(timer);
+    });
+  }
+}

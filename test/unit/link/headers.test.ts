@@ -1,0 +1,238 @@
+/** What of a request and a response passes through Link, and what stops at its ends. */
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  deviceCookie,
+  openHead,
+  responseHeaders,
+  withoutOurCookies,
+} from "../../../durable-objects/device/link/heads.ts";
+import { limits } from "../../../protocol/limits.ts";
+import {
+  byteString,
+  contentLength,
+  decodeOpen,
+  decodeResponseHead,
+  encodeHead,
+  endToEnd,
+  type HeaderList,
+} from "../../../protocol/link/headers.ts";
+
+const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+const open = { service: "web", method: "GET", path: "/", headers: [] };
+
+describe("hop-by-hop headers", () => {
+  it.each([
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+    "HTTP2-Settings",
+    "Expect",
+  ])("%s stops here", (name) => {
+    expect(endToEnd([[name, "x"]])).toEqual([]);
+  });
+
+  it("drops every header that Connection names, in any case and any order", () => {
+    const headers: HeaderList = [
+      ["X-Hop", "1"],
+      ["Connection", "close, x-HOP ,"],
+      ["connection", "X-Other"],
+      ["x-other", "2"],
+      ["x-stays", "3"],
+    ];
+    expect(endToEnd(headers)).toEqual([["x-stays", "3"]]);
+  });
+
+  it("keeps Host and Content-Length though Connection names them", () => {
+    const headers: HeaderList = [
+      ["connection", "host, content-length"],
+      ["host", "nas"],
+      ["content-length", "3"],
+    ];
+    expect(endToEnd(headers).map(([name]) => name)).toEqual(["host", "content-length"]);
+  });
+
+  it("keeps duplicates and their order", () => {
+    const headers: HeaderList = [
+      ["set-cookie", "a=1"],
+      ["x", "1"],
+      ["set-cookie", "b=2"],
+    ];
+    expect(endToEnd(headers)).toEqual(headers);
+  });
+});
+
+describe("heads", () => {
+  const value = fc.string({ maxLength: 30 }).map((raw) => raw.replace(/[^\x20-\x7e]/g, ""));
+  const name = fc.constantFrom("accept", "x-1", "set-cookie", "__proto__", "a", "x!#$%");
+
+  it("are read as they were written", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(name, value), { maxLength: 20 }),
+        fc.string({ maxLength: 30 }),
+        (headers, path) => {
+          const head = {
+            service: "web",
+            method: "PUT",
+            path: `/${path.replace(/[^\x21-\x7e]|#/g, "")}`,
+            headers,
+          };
+          expect(decodeOpen(encodeHead(head) as Uint8Array)).toEqual(head);
+          const response = { status: 404, headers };
+          expect(decodeResponseHead(encodeHead(response) as Uint8Array)).toEqual(response);
+        },
+      ),
+    );
+  });
+
+  it.each<[string, object]>([
+    ["a host and port", { path: "http://169.254.169.254/latest" }],
+    ["a path without a slash", { path: "evil" }],
+    ["an empty path", { path: "" }],
+    ["the asterisk form", { path: "*" }],
+    ["a path with a space", { path: "/a b" }],
+    ["a path with a new line", { path: "/a\r\nHost: evil" }],
+    ["a path with a fragment", { path: "/#x" }],
+    ["a path that is not ASCII", { path: "/\u00e9" }],
+    ["a long path", { path: `/${"a".repeat(limits.linkPathBytes)}` }],
+    ["CONNECT", { method: "CONNECT" }],
+    ["TRACE", { method: "trace" }],
+    ["a method with a space", { method: "GET /" }],
+    ["no method", { method: "" }],
+    ["a service that is an address", { service: "127.0.0.1:22" }],
+    ["no service", { service: undefined }],
+    ["headers that are no list", { headers: {} }],
+    ["a header with a new line in its value", { headers: [["a", "b\r\nc: d"]] }],
+    ["a header with NUL", { headers: [["a", "\0"]] }],
+    ["a header beyond a byte", { headers: [["a", "\u0100"]] }],
+    ["a header name with a colon", { headers: [["a:b", "c"]] }],
+    ["a header name with a new line", { headers: [["a\n", "c"]] }],
+    ["a header with three parts", { headers: [["a", "b", "c"]] }],
+    ["a header that is a number", { headers: [["a", 1]] }],
+    ["too many headers", { headers: Array(limits.linkHeaders + 1).fill(["a", "b"]) }],
+  ])("refuse %s in a request", (_name, change) => {
+    expect(decodeOpen(text(open))).not.toBeNull();
+    expect(decodeOpen(text({ ...open, ...change }))).toBeNull();
+  });
+
+  it.each([0, 99, 100, 101, 103, 199, 600, 1000, 200.5, "200", null])(
+    "refuse the status %s",
+    (status) => {
+      expect(decodeResponseHead(text({ status, headers: [] }))).toBeNull();
+    },
+  );
+
+  it.each(["", "null", "[]", "3", "{", '{"status":200}', "\u00ff"])("refuse %j", (json) => {
+    expect(decodeResponseHead(new TextEncoder().encode(json))).toBeNull();
+    expect(decodeOpen(new TextEncoder().encode(json))).toBeNull();
+  });
+
+  it("refuse bytes that are not UTF-8", () => {
+    expect(decodeResponseHead(Uint8Array.of(0x22, 0xff, 0x22))).toBeNull();
+  });
+
+  it("are not made when they are too large", () => {
+    const huge: HeaderList = [["a", "b".repeat(limits.linkHeadBytes)]];
+    expect(encodeHead({ status: 200, headers: huge })).toBeNull();
+    const many: HeaderList = Array.from({ length: limits.linkHeaders + 1 }, () => ["a", "b"]);
+    expect(encodeHead({ status: 200, headers: many })).toBeNull();
+  });
+
+  it("say a body's length only when it is one plain number", () => {
+    expect(contentLength([])).toBeNull();
+    expect(contentLength([["content-length", "0"]])).toBe(0);
+    for (const wrong of ["", "-1", "+1", "1 ", "0x10", "1,1", "1e3", "99999999999999999999"]) {
+      expect(contentLength([["content-length", wrong]]), wrong).toBe("bad");
+    }
+    const twice: HeaderList = [
+      ["content-length", "1"],
+      ["content-length", "1"],
+    ];
+    expect(contentLength(twice)).toBe("bad");
+  });
+
+  it("carry text beyond a byte as its UTF-8 bytes", () => {
+    expect(byteString("caf\u00e9")).toBe("caf\u00e9");
+    expect(byteString("\u20ac")).toBe("\u00e2\u0082\u00ac");
+  });
+});
+
+describe("a visitor's request", () => {
+  it("loses our cookies and headers, and keeps the public host", () => {
+    const head = openHead(
+      new Request("http://nas.link.test:8787/a/../b?c=d", {
+        headers: {
+          host: "evil",
+          cookie: "__Host-door=1; theme=dark; __Host-door-nonce=2; __HOST-DOOR=3",
+          "x-latchkey-way": "door",
+          "x-latchkey-peer": "1.2.3.4",
+          connection: "x-hop",
+          "x-hop": "1",
+          accept: "text/html",
+        },
+      }),
+    );
+    expect(head).toEqual({
+      service: "web",
+      method: "GET",
+      path: "/b?c=d",
+      headers: [
+        ["host", "nas.link.test:8787"],
+        ["accept", "text/html"],
+        ["cookie", "theme=dark"],
+      ],
+    });
+  });
+
+  it("has no Cookie header when all of it was ours", () => {
+    expect(withoutOurCookies("__Host-door=1;__Host-door-nonce=2")).toBe("");
+    expect(withoutOurCookies("a=1; b=__Host-door")).toBe("a=1; b=__Host-door");
+  });
+
+  it("is refused when its target is too long", () => {
+    expect(
+      openHead(new Request(`http://nas.link.test/${"a".repeat(limits.linkPathBytes)}`)),
+    ).toBeNull();
+  });
+});
+
+describe("a device's response", () => {
+  it.each<[string, string | null]>([
+    ["a=1", "a=1"],
+    ["a=1; Path=/; HttpOnly", "a=1; Path=/; HttpOnly"],
+    ["a=1; Domain=link.test; Path=/", "a=1; Path=/"],
+    ["a=1;DOMAIN = .test", "a=1"],
+    ["a=1; domain", "a=1"],
+    ["a=domain; Secure", "a=domain; Secure"],
+    ["__Host-door=evil; Path=/; Secure", null],
+    ["__host-DOOR-nonce=evil", null],
+    [" __Host-door =evil", null],
+    ["=__Host-door=evil", null],
+    ["__Host-other=fine; Secure; Path=/", "__Host-other=fine; Secure; Path=/"],
+  ])("Set-Cookie: %s", (value, expected) => {
+    expect(deviceCookie(value)).toBe(expected);
+  });
+
+  it("cannot speak for the edge", () => {
+    const headers = responseHeaders([
+      ["X-Latchkey-Door", "entered"],
+      ["x-latchkey-door-token", "stolen"],
+      ["Alt-Svc", 'h3="evil:443"'],
+      ["Transfer-Encoding", "chunked"],
+      ["Set-Cookie", "a=1"],
+      ["Set-Cookie", "b=2; Domain=link.test"],
+      ["X-Own", "kept"],
+    ]);
+    expect(headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+    headers.delete("set-cookie");
+    expect([...headers]).toEqual([["x-own", "kept"]]);
+  });
+});
