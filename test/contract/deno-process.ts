@@ -23,10 +23,8 @@ export const deno: Runtime = {
         server.child.kill("SIGHUP");
         await swept;
       },
-      async stop() {
-        server.child.kill("SIGTERM");
-        await server.ended;
-      },
+      stop: () => server.end("SIGTERM"),
+      kill: () => server.end("SIGKILL"),
     };
   },
 };
@@ -59,6 +57,11 @@ export class DenoServer {
     this.ended = new Promise((resolve) => {
       this.child.once("close", (code) => resolve(code));
     });
+  }
+
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    this.child.kill(signal);
+    await this.ended;
   }
 
   /** The next line that matches; rejects with all that was said when the process ends first. */

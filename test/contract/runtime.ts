@@ -14,6 +14,8 @@ export interface RunningEdge {
   /** Runs the sweep now, as it runs by itself once a minute. */
   sweep(): Promise<void>;
   stop(): Promise<void>;
+  /** Ends it without a chance to tidy up. */
+  kill(): Promise<void>;
 }
 
 export interface Runtime {

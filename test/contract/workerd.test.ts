@@ -8,7 +8,8 @@ const workerd: Runtime = {
   name: "workerd",
   async start(options) {
     const edge = await startEdge(options);
-    return { sweep: edge.sweep, stop: edge.close };
+    // Miniflare ends workerd without asking, so its stop is a kill.
+    return { sweep: edge.sweep, stop: edge.close, kill: edge.close };
   },
 };
 

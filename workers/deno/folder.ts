@@ -9,6 +9,8 @@ import { StartError } from "./settings.ts";
  * @throws StartError when it cannot be used or another process uses it
  */
 export function takeFolder(folder: string): () => void {
+  // Whatever is written from here on, the databases' own files too, is this user's alone.
+  Deno.umask(0o077);
   let lock: Deno.FsFile;
   try {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });

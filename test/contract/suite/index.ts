@@ -5,6 +5,7 @@ import type { Runtime } from "../runtime.ts";
 import { accounts } from "./accounts.ts";
 import { devices } from "./devices.ts";
 import { doors } from "./door.ts";
+import { lasting } from "./lasting.ts";
 import { names } from "./name.ts";
 import { World } from "./world.ts";
 
@@ -25,5 +26,6 @@ export function defineContract(runtime: Runtime): void {
     devices(current);
     names(current);
     doors(current);
+    lasting(current);
   });
 }

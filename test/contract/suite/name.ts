@@ -29,6 +29,11 @@ async function resolve(world: World, name: string, type: "A" | "AAAA" | "TXT", m
   };
 }
 
+/** What `name` resolves to. */
+export async function addressOf(world: World, name: string, type: "A" | "AAAA") {
+  return (await resolve(world, name, type)).data;
+}
+
 export function names(world: () => World): void {
   describe("names", () => {
     let box: Box;

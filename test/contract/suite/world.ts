@@ -49,14 +49,10 @@ export class World {
     return this.#edge.sweep();
   }
 
-  stop(): Promise<void> {
-    return this.#edge.stop();
-  }
-
-  /** Stops the edge, runs `meanwhile`, and starts it again on the same folder and port. */
-  async restart(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
-    await this.#edge.stop();
-    await meanwhile();
+  /** Stops the edge, gently or by a kill, and starts it again on the same folder and port. */
+  async restart(how: "gently" | "SIGKILL" = "gently"): Promise<void> {
+    if (how === "gently") await this.#edge.stop();
+    else await this.#edge.kill();
     const { data, port } = this;
     this.#edge = await this.#runtime.start({ data, port, variables: variablesOf(this.mailbox) });
   }
