@@ -1,16 +1,6 @@
 /** The contract on workerd with D1, Durable Objects and R2. */
 
-import { startEdge } from "../../scripts/local/edge.ts";
-import type { Runtime } from "./runtime.ts";
 import { defineContract } from "./suite/index.ts";
-
-const workerd: Runtime = {
-  name: "workerd",
-  async start(options) {
-    const edge = await startEdge(options);
-    // Miniflare ends workerd without asking, so its stop is a kill.
-    return { sweep: edge.sweep, stop: edge.close, kill: edge.close };
-  },
-};
+import { workerd } from "./workerd.ts";
 
 defineContract(workerd);
