@@ -64,7 +64,7 @@ export class Connection {
     const response = this.#context.sockets.accept(request, [AGENT], attachment);
     response.headers.set("sec-websocket-protocol", agentSubprotocol);
     for (const socket of older) socket.close(closeCodes.replaced, "replaced by a newer connection");
-    if (features.name || features.link) await this.#record(attachment, null);
+    if (features.name || features.link) await this.#record(attachment);
     this.#tellFeatures(features);
     return response;
   }
@@ -124,7 +124,7 @@ export class Connection {
       this.#context.sql.run("DELETE FROM connection");
       await this.#sealer.destroy(this.#key());
     } else if (attachment !== null) {
-      await this.#record(attachment, null);
+      await this.#record(attachment);
     }
     this.#tellFeatures(features);
   }
@@ -134,8 +134,7 @@ export class Connection {
     const live = this.agent();
     if (gone === null || (live !== null && (agentOf(live)?.epoch ?? 0) > gone.epoch)) return;
     if (!features.name && !features.link) return;
-    const now = this.#context.clock.now();
-    await this.#record({ ...gone, since: now }, now + limits.connectionAfterOfflineMs);
+    await this.#record({ ...gone, since: this.#context.clock.now() });
   }
 
   tellWatchers(description: DeviceDescription): void {
@@ -155,15 +154,26 @@ export class Connection {
     return this.#row()?.expires_at ?? null;
   }
 
-  /** Deletes a record whose time has come, and the key that sealed it. */
+  /**
+   * Deletes a record whose time has come, and the key that sealed it. While the device is connected
+   * the record is renewed instead: a close that nobody could tell us of (a crash) ends it in time too.
+   */
   async sweep(): Promise<void> {
     const expiresAt = this.#row()?.expires_at ?? null;
     if (expiresAt === null || expiresAt > this.#context.clock.now()) return;
+    if (this.agent() !== null) {
+      this.#context.sql.run("UPDATE connection SET expires_at = ?", this.#leaseEnd());
+      return;
+    }
     this.#context.sql.run("DELETE FROM connection");
     await this.#sealer.destroy(this.#key());
   }
 
-  async #record(attachment: AgentAttachment, expiresAt: number | null): Promise<void> {
+  #leaseEnd(): number {
+    return this.#context.clock.now() + limits.connectionAfterOfflineMs;
+  }
+
+  async #record(attachment: AgentAttachment): Promise<void> {
     const { since, address, agent } = attachment;
     const sealed = await this.#sealer.seal(
       this.#key(),
@@ -175,7 +185,7 @@ export class Connection {
        ON CONFLICT (row) DO UPDATE SET record_sealed = excluded.record_sealed,
          expires_at = excluded.expires_at`,
       sealed,
-      expiresAt,
+      this.#leaseEnd(),
     );
   }
 
