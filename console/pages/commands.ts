@@ -2,13 +2,11 @@
 
 /** Asks for a code; run once on the box. */
 export function enrollCommand(origin: string): string {
-  return `latchkey-agent enroll --server ${origin}`;
+  return `node agent/main.ts enroll --cloud ${origin}`;
 }
 
 /** Keeps the box connected and serves one local page. */
-export function runCommand(origin: string): string {
-  return `latchkey-agent run --server ${origin}`;
-}
+export const runCommand = "node agent/main.ts run --serve http://127.0.0.1:8080";
 
 /** /etc/ddclient.conf for one host. */
 export function ddclientConfiguration(origin: string, host: string, secret: string): string {

@@ -105,7 +105,7 @@ function FeatureSwitch({ device, feature, label }: SwitchProps) {
   );
 }
 
-function DoorSubject({ device, door, origin }: DeviceProps) {
+function DoorSubject({ device, door }: DeviceProps) {
   const on = device.features.link;
   return (
     <section class="subject" aria-labelledby="door">
@@ -138,7 +138,7 @@ function DoorSubject({ device, door, origin }: DeviceProps) {
               through is never stored.
             </p>
             <p class="aside">The box must be running the agent:</p>
-            <Command text={runCommand(origin)} label="the command that runs the agent" />
+            <Command text={runCommand} label="the command that runs the agent" />
           </>
         )}
       </div>

@@ -104,7 +104,7 @@ function FirstDevice({ origin }: { origin: string }) {
             Say which local page it may serve. It opens nothing on your router, and serves nothing
             until you switch the door on.
           </p>
-          <Command text={runCommand(origin)} label="the command that runs the agent" />
+          <Command text={runCommand} label="the command that runs the agent" />
         </li>
       </ol>
     </div>

@@ -203,7 +203,13 @@ function TallPath({ ways }: { ways: readonly [Way, Way, Way] }) {
         const lines = words.length > 2 ? [words.slice(0, 2).join(" "), words[2]] : [way.name];
         return (
           <g class={way.open ? "path-open" : "path-off"}>
-            <rect class="path-cover" x={x - 54} y="212" width="108" height="84" />
+            <rect
+              class="path-cover"
+              x={x - 54}
+              y="212"
+              width="108"
+              height={(lines.length + rowsOf(way)) * 19 + 6}
+            />
             {way.open && <circle class="stop" cx={x} cy="196" r="8" />}
             {lines.map((line, row) => (
               <text class="path-name path-halo" x={x} y={228 + row * 19} text-anchor="middle">
@@ -236,6 +242,13 @@ function TallPath({ ways }: { ways: readonly [Way, Way, Way] }) {
         Your device, at home
       </text>
     </svg>
+  );
+}
+
+/** How many lines the longest reason takes in a column. */
+function rowsOf(way: Way): number {
+  return Math.max(
+    ...Object.values(way.why).map((text) => text.split(" · ").flatMap(twoLines).length),
   );
 }
 

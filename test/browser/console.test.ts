@@ -1,0 +1,523 @@
+/** The console in a real browser: what people do, with and without script, by keyboard, on a phone. */
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cookieMap } from "../../db/data-map/outside.ts";
+import { linkIn } from "../../scripts/local/mailbox.ts";
+import { keepPicture, phone, visit } from "../support/browser.ts";
+import {
+  call,
+  enrollDevice,
+  openAccount,
+  password,
+  runAgent,
+  signInBrowser,
+  startWorld,
+  type TestAccount,
+  type World,
+} from "../support/console.ts";
+
+const axeSource = readFileSync(
+  createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
+  "utf8",
+);
+const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+const FIRST_VIEW_BYTES = 60 * 1024;
+/** The longest label there may be. */
+const longLabel = `donaudampfschiffahrts-elektrizitaeten-hauptbetriebswerk-${"x".repeat(7)}`;
+
+let world: World;
+let owner: TestAccount;
+let deviceId: string;
+let longId: string;
+let waitingCode: string;
+
+beforeAll(async () => {
+  world = await startWorld();
+  owner = await openAccount(world, "mara@example.org");
+  deviceId = await enrollDevice(world, owner, "attic");
+  longId = await enrollDevice(world, owner, longLabel);
+  for (const feature of ["link", "name"]) {
+    await call(world, "PUT", `/api/devices/${deviceId}/features/${feature}`, { on: true }, owner);
+  }
+  await call(world, "PUT", `/api/devices/${deviceId}/access`, { mode: "listed" }, owner);
+  const friend = await openAccount(world, "noor@example.org");
+  const people = `/api/devices/${deviceId}/access/people/${friend.accountId}`;
+  await call(world, "PUT", people, undefined, owner);
+  const start = await call(world, "POST", "/api/enrolments", { public_key: "A".repeat(43) });
+  waitingCode = String(start.user_code);
+});
+
+afterAll(() => world.close());
+
+/** Every page, as a stranger and as the owner. */
+function pages(): { street: string[]; house: string[] } {
+  return {
+    street: [
+      "/",
+      "/sign-up",
+      "/sign-up/sent",
+      "/verify?token=x",
+      "/sign-in",
+      "/privacy",
+      "/nothing-here",
+    ],
+    house: [
+      "/devices",
+      "/devices/add",
+      `/devices/add?code=${waitingCode}`,
+      `/devices/${deviceId}`,
+      `/devices/${longId}`,
+      `/devices/${deviceId}/features/link/off`,
+      `/devices/${deviceId}/features/name/off`,
+      `/devices/${deviceId}/unregister`,
+      "/sessions",
+      "/account",
+      "/account/erase",
+      "/privacy",
+    ],
+  };
+}
+
+/** Leads a fresh browser over every page. */
+async function crawl(
+  options: Parameters<typeof visit>[1],
+  look: (page: Page, path: string) => Promise<void>,
+) {
+  const { street, house } = pages();
+  const visitor = await visit(world.browser, options);
+  for (const path of street) {
+    await visitor.page.goto(world.origin + path);
+    await look(visitor.page, path);
+  }
+  await signInBrowser(world, visitor.context, owner);
+  for (const path of house) {
+    await visitor.page.goto(world.origin + path);
+    await look(visitor.page, path);
+  }
+  await visitor.context.close();
+  return visitor;
+}
+
+describe("everywhere", () => {
+  it("[CKY-8] makes no request to another host, and its policy names none", async () => {
+    const policies: string[] = [];
+    const visitor = await visit(world.browser);
+    visitor.page.on("response", (response) => {
+      const policy = response.headers()["content-security-policy"];
+      if (policy !== undefined) policies.push(policy);
+    });
+    await signInBrowser(world, visitor.context, owner);
+    for (const path of [...pages().street, ...pages().house]) {
+      await visitor.page.goto(world.origin + path);
+    }
+    await visitor.context.close();
+    const foreign = visitor.requests.filter(
+      (url) => new URL(url).host !== new URL(world.origin).host,
+    );
+    expect(foreign).toEqual([]);
+    expect(visitor.requests.length).toBeGreaterThan(pages().house.length);
+    const own = `ws://${new URL(world.origin).host}`;
+    for (const policy of policies) {
+      expect(policy).toContain("default-src 'none'");
+      const hosts = policy.match(/[a-z]+:\/\/[^\s;]+|\*/g) ?? [];
+      expect(hosts.filter((host) => host !== own)).toEqual([]);
+    }
+    expect(policies.length).toBeGreaterThan(pages().house.length);
+  });
+
+  it("[CKY-1] keeps nothing in the browser but what the registry declares", async () => {
+    const visitor = await visit(world.browser);
+    const { page, context } = visitor;
+    await page.goto(`${world.origin}/sign-in`);
+    await page.getByLabel("E-mail address").fill(owner.address);
+    await page.getByLabel("Password").fill(password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL("**/devices");
+    for (const path of [...pages().house, ...pages().street]) {
+      await page.goto(world.origin + path);
+      const stored = await page.evaluate(async () => [
+        ...Object.keys(localStorage),
+        ...Object.keys(sessionStorage),
+        ...(await indexedDB.databases()).map(({ name }) => name),
+        ...(await caches.keys()),
+      ]);
+      expect(stored, path).toEqual([]);
+    }
+    const names = (await context.cookies()).map(({ name }) => name);
+    expect(names).toEqual(["__Host-sid"]);
+    expect(Object.keys(cookieMap)).toEqual(expect.arrayContaining(names));
+    await context.close();
+  });
+
+  it.each(["light", "dark"] as const)("has no axe violation in %s", async (colorScheme) => {
+    // axe is not ours: the pages' own policy would not let it in.
+    await crawl({ colorScheme, bypassCSP: true }, async (page, path) => {
+      await page.evaluate(axeSource);
+      const violations = await page.evaluate(async (tags) => {
+        const { axe } = window as unknown as {
+          axe: { run(options: unknown): Promise<{ violations: AxeViolation[] }> };
+        };
+        const result = await axe.run({ runOnly: tags });
+        return result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+      }, WCAG);
+      expect(violations, path).toEqual([]);
+    });
+  });
+
+  it("fits a phone, 200 % zoom, long names and right-to-left", async () => {
+    const widths = [phone, { width: 640, height: 400 }];
+    for (const viewport of widths) {
+      await crawl({ viewport }, async (page, path) => {
+        for (const dir of ["ltr", "rtl"]) {
+          const overflow = await page.evaluate((direction) => {
+            document.documentElement.dir = direction;
+            const { scrollWidth, clientWidth } = document.documentElement;
+            return scrollWidth - clientWidth;
+          }, dir);
+          expect(overflow, `${path} at ${viewport.width} ${dir}`).toBeLessThanOrEqual(0);
+        }
+      });
+    }
+  });
+
+  it("breaks no policy of its own and logs no error", async () => {
+    const visitor = await crawl({}, async () => {});
+    expect(visitor.complaints).toEqual([]);
+  });
+
+  it("has one heading, one main part and a title on every page, and a skip link first", async () => {
+    await crawl({}, async (page, path) => {
+      expect(await page.locator("h1").count(), path).toBe(1);
+      expect(await page.locator("main").count(), path).toBe(1);
+      expect(await page.title(), path).toMatch(/.+ · Latchkey$/);
+      const first = await page.evaluate(() => document.querySelector("a, button")?.className);
+      expect(first, path).toBe("skip");
+    });
+  });
+
+  it("sends at most 60 KB compressed for a first view, fonts aside", async () => {
+    for (const path of ["/", "/sign-in", "/privacy"]) {
+      const visitor = await visit(world.browser);
+      const bodies: Promise<Buffer>[] = [];
+      visitor.page.on("response", (response) => {
+        const font = (response.headers()["content-type"] ?? "").startsWith("font/");
+        if (!font) bodies.push(response.body());
+      });
+      await visitor.page.goto(world.origin + path, { waitUntil: "networkidle" });
+      const sizes = (await Promise.all(bodies)).map((body) => gzipSync(body).length);
+      expect(sizes.length, path).toBeGreaterThanOrEqual(3);
+      const total = sizes.reduce((sum, size) => sum + size, 0);
+      expect(total, path).toBeLessThanOrEqual(FIRST_VIEW_BYTES);
+      await visitor.context.close();
+    }
+  });
+
+  it.each(["light", "dark"] as const)(
+    "is kept as pictures, desk and phone, in %s",
+    async (colorScheme) => {
+      for (const [size, viewport] of Object.entries({
+        desk: { width: 1280, height: 800 },
+        phone,
+      })) {
+        await crawl({ colorScheme, viewport }, async (page, path) => {
+          const name = path
+            .replaceAll(deviceId, "device")
+            .replaceAll(longId, "device-long")
+            .replace(/\?.*/, "-found")
+            .replace(/[^a-z0-9]+/gi, "-");
+          await keepPicture(page, `${size}-${colorScheme}${name}`);
+        });
+      }
+    },
+  );
+});
+
+interface AxeViolation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+describe("an account", () => {
+  it("[ACC-1] opens by keyboard alone, from the front page to the first step", async () => {
+    const { page, context } = await visit(world.browser);
+    await page.goto(world.origin);
+    await tabTo(page, "Open an account");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/sign-up");
+    await tabTo(page, "E-mail address");
+    await page.keyboard.type("kim@example.org");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type(password);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/sign-up/sent");
+    await page.goto(linkIn(await world.mailbox.next("kim@example.org")));
+    await tabTo(page, "Open my account");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/devices");
+    expect(await page.textContent("main")).toContain("node agent/main.ts enroll --cloud");
+    await keepPicture(page, "desk-light-devices-empty");
+    await context.close();
+  });
+
+  it("is not opened by a mail scanner that follows the link", async () => {
+    await call(world, "POST", "/api/sign-up", { address: "scan@example.org", password });
+    const link = linkIn(await world.mailbox.next("scan@example.org"));
+    for (const method of ["GET", "HEAD", "GET"]) await fetch(link, { method });
+    const { page, context } = await visit(world.browser);
+    await page.goto(link);
+    await page.getByRole("button", { name: "Open my account" }).click();
+    await page.waitForURL("**/devices");
+    await page.goto(link);
+    await page.getByRole("button", { name: "Open my account" }).click();
+    await page.getByRole("heading", { name: /used or is too old/ }).waitFor();
+    await context.close();
+  });
+
+  it("keeps what was typed and says what was wrong beside the field and at the top", async () => {
+    const { page, context } = await visit(world.browser);
+    await page.goto(`${world.origin}/sign-up`);
+    await page.getByLabel("E-mail address").fill("new@example.org");
+    await page.getByLabel("Password").fill("short");
+    await page.getByRole("button", { name: "Send me the mail" }).click();
+    const summary = page.getByRole("alert");
+    await summary.waitFor();
+    expect(await summary.evaluate((element) => element === document.activeElement)).toBe(true);
+    expect(await page.getByLabel("E-mail address").inputValue()).toBe("new@example.org");
+    const field = page.getByLabel("Password");
+    expect(await field.getAttribute("aria-invalid")).toBe("true");
+    const described = (await field.getAttribute("aria-describedby")) ?? "";
+    expect(described).toContain("password-error");
+    expect(await page.locator("#password-error").textContent()).toContain("too short");
+    expect(await page.title()).toMatch(/^Error/);
+    await context.close();
+  });
+
+  it("signs in, ends a session and signs out without script", async () => {
+    const { page, context } = await visit(world.browser, { javaScriptEnabled: false });
+    await page.goto(`${world.origin}/devices/${deviceId}`);
+    expect(new URL(page.url()).pathname).toBe("/sign-in");
+    await page.getByLabel("E-mail address").fill(owner.address);
+    await page.getByLabel("Password").fill("not the password");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    expect(await page.getByRole("alert").textContent()).toContain("not right");
+    expect(await page.getByLabel("E-mail address").inputValue()).toBe(owner.address);
+    await page.getByLabel("Password").fill(password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    expect(new URL(page.url()).pathname).toBe(`/devices/${deviceId}`);
+    await page.goto(`${world.origin}/sessions`);
+    const before = await page.getByRole("button", { name: /^End it/ }).count();
+    expect(before).toBeGreaterThan(0);
+    await page.getByRole("button", { name: /Sign out here/ }).click();
+    expect(new URL(page.url()).pathname).toBe("/sign-in");
+    await page.goto(`${world.origin}/devices`);
+    expect(new URL(page.url()).pathname).toBe("/sign-in");
+    await context.close();
+  });
+
+  it("returns after sign-in to a path of ours and nowhere else", async () => {
+    for (const [target, end] of [
+      ["//evil.example/", "/devices"],
+      ["/\\evil.example/", "/devices"],
+      ["https://evil.example/", "/devices"],
+      ["/sessions", "/sessions"],
+    ] as const) {
+      const { page, context } = await visit(world.browser);
+      await page.goto(`${world.origin}/sign-in?return=${encodeURIComponent(target)}`);
+      await page.getByLabel("E-mail address").fill(owner.address);
+      await page.getByLabel("Password").fill(password);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.waitForURL(world.origin + end);
+      await context.close();
+    }
+  });
+
+  it("is erased from the console, and everything with it", async () => {
+    const leaver = await openAccount(world, "leaver@example.org");
+    await enrollDevice(world, leaver, "short-lived");
+    const { page, context } = await visit(world.browser);
+    await signInBrowser(world, context, leaver);
+    await page.goto(`${world.origin}/account/erase`);
+    expect(await page.textContent("main")).toContain("short-lived");
+    await page.getByLabel("Your password").fill("wrong wrong wrong");
+    await page.getByRole("button", { name: "Erase everything" }).click();
+    await page.getByRole("alert").waitFor();
+    await page.getByLabel("Your password").fill(password);
+    await page.getByRole("button", { name: "Erase everything" }).click();
+    await page.waitForURL("**/sign-in?erased");
+    expect(await page.textContent("main")).toContain("Your account is erased");
+    await page.getByLabel("E-mail address").fill(leaver.address);
+    await page.getByLabel("Password").fill(password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("alert").waitFor();
+    await context.close();
+  });
+});
+
+describe("a device", () => {
+  it("shows its live state without reloading when the agent comes and goes", async () => {
+    const visitor = await visit(world.browser);
+    const { page, context } = visitor;
+    await signInBrowser(world, context, owner);
+    await page.goto(`${world.origin}/devices/${deviceId}`);
+    await page.evaluate(() => document.body.setAttribute("data-same-page", ""));
+    const light = page.locator(".light");
+    expect(await light.innerText()).toMatch(/Not seen|Not connected/);
+    const stop = runAgent(world, "attic", null);
+    await page.locator('[data-device][data-live="online"]').waitFor();
+    expect(await light.innerText()).toMatch(/^Connected, since/);
+    expect(await page.locator('[data-bind="address"]').textContent()).toBe("127.0.0.1");
+    await page.locator("[data-announce]", { hasText: "Connected" }).waitFor({ state: "attached" });
+    await keepPicture(page, "desk-light-device-online");
+    await stop();
+    await page.locator('[data-device][data-live="offline"]').waitFor();
+    expect(await light.innerText()).toMatch(/^Not connected, last seen/);
+    expect(await page.locator("body[data-same-page]").count()).toBe(1);
+    expect(visitor.complaints).toEqual([]);
+    await context.close();
+  });
+
+  it("says that it was changed elsewhere instead of showing what is no longer true", async () => {
+    const id = await enrollDevice(world, owner, "two-places");
+    const { page, context } = await visit(world.browser);
+    await signInBrowser(world, context, owner);
+    await page.goto(`${world.origin}/devices/${id}`);
+    await page.locator("[data-announce][data-said]").waitFor({ state: "attached" });
+    await call(world, "PUT", `/api/devices/${id}/features/link`, { on: true }, owner);
+    await page.getByRole("link", { name: "Show it as it is now" }).click();
+    await page.getByRole("link", { name: "Open the door" }).waitFor();
+    await context.close();
+  });
+
+  it("has a feature switched on and off by keyboard, asking before anything is deleted", async () => {
+    const id = await enrollDevice(world, owner, "keys-only");
+    const { page, context } = await visit(world.browser);
+    await signInBrowser(world, context, owner);
+    await page.goto(`${world.origin}/devices/${id}`);
+    const name = page.getByRole("switch", { name: "The name" });
+    expect(await name.getAttribute("aria-checked")).toBe("false");
+    await tabTo(page, "The name");
+    await page.keyboard.press("Space");
+    await page.waitForURL("**?done=name-on");
+    expect(await name.getAttribute("aria-checked")).toBe("true");
+    await tabTo(page, "The name");
+    await page.keyboard.press("Space");
+    await page.waitForURL("**/features/name/off?");
+    expect(await page.textContent("main")).toContain("What will be gone");
+    await tabTo(page, "Switch off the name");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**?done=name-off");
+    expect(await name.getAttribute("aria-checked")).toBe("false");
+    await context.close();
+  });
+
+  it("is added, opened to people and unregistered without script", async () => {
+    const { page, context } = await visit(world.browser, { javaScriptEnabled: false });
+    await signInBrowser(world, context, owner);
+    await page.goto(`${world.origin}/devices/add`);
+    await page.getByLabel("Code").fill("BCDF-0000");
+    await page.getByRole("button", { name: "Find the device" }).click();
+    expect(await page.getByRole("alert").textContent()).toContain("wrong or too old");
+    const start = await call(world, "POST", "/api/enrolments", { public_key: "B".repeat(43) });
+    await page.getByLabel("Code").fill(String(start.user_code).toLowerCase());
+    await page.getByRole("button", { name: "Find the device" }).click();
+    await page.getByLabel("Name it").fill("attic");
+    await page.getByRole("button", { name: "Add this device" }).click();
+    expect(await page.getByRole("alert").textContent()).toContain("taken");
+    await page.getByLabel("Name it").fill("no-script");
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByRole("heading", { name: "no-script", level: 1 }).waitFor();
+
+    await page.getByLabel("People I list").check();
+    await page.getByRole("button", { name: "Save who may come in" }).click();
+    await page.getByLabel("Latchkey ID").fill("not an id");
+    await page.getByRole("button", { name: "Put on the list" }).click();
+    expect(await page.locator("#person-error").textContent()).toContain("not a Latchkey ID");
+    await page.getByLabel("Latchkey ID").fill("acc_home_0000000000000000");
+    await page.getByRole("button", { name: "Put on the list" }).click();
+    expect(await page.textContent(".people")).toContain("acc_home_0000000000000000");
+    await page.getByRole("button", { name: /Take off the list/ }).click();
+    expect(await page.textContent(".people")).toContain("Nobody yet");
+
+    await page.getByRole("link", { name: "Unregister no-script" }).click();
+    expect(await page.textContent("main")).toContain("for 180 days");
+    await page.getByRole("button", { name: "Unregister no-script" }).click();
+    expect(await page.textContent("main")).toContain("Unregistered.");
+    expect(await page.getByRole("heading", { name: "no-script" }).count()).toBe(0);
+    await context.close();
+  });
+
+  it("shows an update password once, with a ddclient configuration ready to paste", async () => {
+    const id = await enrollDevice(world, owner, "router-name");
+    await call(world, "PUT", `/api/devices/${id}/features/name`, { on: true }, owner);
+    const { page, context } = await visit(world.browser);
+    await signInBrowser(world, context, owner);
+    await page.goto(`${world.origin}/devices/${id}`);
+    await page.getByRole("button", { name: "Make an update password" }).click();
+    const shown = (await page.textContent(".secret")) ?? "";
+    const secret = /lk_upd_home_[0-9A-Za-z]{49}/.exec(shown)?.[0];
+    expect(shown).toContain(`password='${secret}'`);
+    expect(shown).toContain(`router-name.${world.ddnsZone}`);
+    await keepPicture(page, "desk-light-device-secret");
+    await page.goto(`${world.origin}/devices/${id}`);
+    expect(await page.content()).not.toContain(secret);
+    await page.getByText("Make a new update password").click();
+    await page.getByRole("button", { name: "Replace the old one" }).click();
+    const next = /lk_upd_home_[0-9A-Za-z]{49}/.exec((await page.textContent(".secret")) ?? "")?.[0];
+    expect(next).not.toBe(secret);
+    await context.close();
+  });
+
+  it("is somebody else's: not found, and nothing about it is said", async () => {
+    const stranger = await openAccount(world, "stranger@example.org");
+    const { page, context } = await visit(world.browser);
+    await signInBrowser(world, context, stranger);
+    for (const path of ["", "/unregister", "/features/link/off"]) {
+      const response = await page.goto(`${world.origin}/devices/${deviceId}${path}`);
+      expect(response?.status(), path).toBe(404);
+      expect(await page.content()).not.toContain("attic");
+    }
+    await context.close();
+  });
+});
+
+describe("the command palette", () => {
+  it("opens with a slash, finds by words and goes there", async () => {
+    const { page, context, complaints } = await visit(world.browser);
+    await signInBrowser(world, context, owner);
+    await page.goto(`${world.origin}/devices`);
+    await page.keyboard.press("/");
+    const box = page.getByRole("combobox");
+    await box.waitFor();
+    expect(await box.evaluate((element) => element === document.activeElement)).toBe(true);
+    await keepPicture(page, "desk-light-palette");
+    await page.keyboard.type("open attic");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`**/devices/${deviceId}`);
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("combobox").waitFor({ state: "detached" });
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+});
+
+const MOST_TABS = 60;
+
+/** Presses Tab until what is called `name` has the focus. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  for (let presses = 0; presses < MOST_TABS; presses++) {
+    await page.keyboard.press("Tab");
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement;
+      const label = element instanceof HTMLInputElement ? element.labels?.[0]?.textContent : null;
+      return (element?.getAttribute("aria-label") ?? label ?? element?.textContent ?? "").trim();
+    });
+    if (focused === name) return;
+  }
+  throw new Error(`Tab never reached "${name}"`);
+}

@@ -1,0 +1,134 @@
+/**
+ * A running Latchkey with a mailbox and a headless Chromium, for tests of the console; and short ways
+ * to what a test needs but is not about: an account, a device, an agent.
+ */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, BrowserContext } from "playwright-core";
+import { enroll } from "../../agent/enroll.ts";
+import { run } from "../../agent/run.ts";
+import { startEdge } from "../../scripts/local/edge.ts";
+import { linkIn, type Mailbox, startMailbox } from "../../scripts/local/mailbox.ts";
+import { freePort, startBrowser } from "./browser.ts";
+
+export const password = "correct horse battery staple";
+
+export interface World {
+  readonly origin: string;
+  /** `<label>.<linkZone>:<port>` is a door. */
+  readonly linkZone: string;
+  readonly ddnsZone: string;
+  readonly browser: Browser;
+  readonly mailbox: Mailbox;
+  /** A fresh folder that goes with the world. */
+  folder(name: string): string;
+  close(): Promise<void>;
+}
+
+export async function startWorld(): Promise<World> {
+  const base = await mkdtemp(join(tmpdir(), "latchkey-console-"));
+  const mailbox = await startMailbox();
+  const edge = await startEdge({
+    data: join(base, "edge"),
+    port: await freePort(),
+    variables: { SMTP_URL: mailbox.smtpUrl, MAIL_PAGE: mailbox.pageUrl },
+  });
+  const browser = await startBrowser();
+  return {
+    origin: edge.origin,
+    linkZone: edge.linkZone,
+    ddnsZone: edge.ddnsZone,
+    browser,
+    mailbox,
+    folder: (name) => join(base, name),
+    async close() {
+      await browser.close();
+      await edge.close();
+      await mailbox.close();
+      await rm(base, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface TestAccount {
+  readonly address: string;
+  readonly accountId: string;
+  readonly token: string;
+}
+
+/** Opens an account over the API. */
+export async function openAccount(world: World, address: string): Promise<TestAccount> {
+  await call(world, "POST", "/api/sign-up", { address, password });
+  const link = new URL(linkIn(await world.mailbox.next(address)));
+  const token = link.searchParams.get("token");
+  const session = await call(world, "POST", "/api/sign-up/verify", { token });
+  return { address, accountId: String(session.account_id), token: String(session.token) };
+}
+
+/** Lets a browser in as the account's owner. */
+export async function signInBrowser(
+  world: World,
+  context: BrowserContext,
+  account: TestAccount,
+): Promise<void> {
+  await context.addCookies([
+    {
+      name: "__Host-sid",
+      value: account.token,
+      domain: new URL(world.origin).hostname,
+      path: "/",
+      httpOnly: true,
+      secure: true,
+      sameSite: "Lax",
+    },
+  ]);
+}
+
+/** Calls the API as a program. @throws with the status when it is refused */
+export async function call(
+  world: World,
+  method: string,
+  path: string,
+  body?: unknown,
+  account?: TestAccount,
+): Promise<Record<string, unknown>> {
+  const response = await fetch(world.origin + path, {
+    method,
+    headers: {
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(account === undefined ? {} : { authorization: `Bearer ${account.token}` }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+  return text === "" ? {} : (JSON.parse(text) as Record<string, unknown>);
+}
+
+/** Enrolls a device with the real agent; its folder is named after its label. */
+export async function enrollDevice(
+  world: World,
+  account: TestAccount,
+  label: string,
+): Promise<string> {
+  const device = await enroll({
+    cloud: world.origin,
+    home: world.folder(label),
+    onCode: async ({ user_code }) => {
+      await call(world, "POST", "/api/enrolments/approve", { user_code, label }, account);
+    },
+  });
+  return device.device_id;
+}
+
+/** Runs the real agent of an enrolled device until the returned function is called. */
+export function runAgent(world: World, label: string, serve: string | null): () => Promise<void> {
+  const stop = new AbortController();
+  const ended = run({ home: world.folder(label), serve, log: () => {}, signal: stop.signal });
+  return async () => {
+    stop.abort();
+    await ended;
+  };
+}
