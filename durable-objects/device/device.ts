@@ -97,7 +97,8 @@ export class Device implements DeviceRpc {
     if (this.#row() === null) return null;
     const { sql, clock } = this.#context;
     const before = this.#features();
-    if (before[feature] !== on) {
+    // Off is done again whenever it is asked for, so that an end that broke off is finished.
+    if (!on || !before[feature]) {
       if (on) sql.run("INSERT INTO feature (name, since) VALUES (?, ?)", feature, clock.now());
       else await this.#switchOff(feature);
       await this.#connection.featuresChanged(this.#features());

@@ -1,0 +1,179 @@
+/** The name inside a device: periods, costs, and every way in which two things happen at once. */
+
+import { beforeEach, describe, expect, it } from "vitest";
+import type { AddressUpdate } from "../../durable-objects/device/rpc.ts";
+import { limits } from "../../protocol/limits.ts";
+import { type HeldDevice, heldDevice } from "../support/device.ts";
+
+const KEY = "feature/dev_home_0000000000000000/name";
+
+let held: HeldDevice;
+let secret: string;
+
+beforeEach(async () => {
+  held = await heldDevice();
+  await held.device.setFeature("name", true);
+  secret = (await held.device.rotateUpdateSecret()) ?? "";
+});
+
+const to = (ipv4: string, by: string | null = secret): AddressUpdate => ({
+  secret: by,
+  ipv4: { set: ipv4 },
+  ipv6: "keep",
+});
+const rows = () => held.sql.all("SELECT * FROM name_record");
+
+describe("the record", () => {
+  it("[CON-2] is one row after a thousand updates, and shows no address", async () => {
+    for (let change = 0; change < 1000; change++) {
+      held.clock.time += limits.updateWindowMs / limits.updateChangesPerFamily;
+      const address = `203.0.113.${change % 250}`;
+      expect((await held.device.updateAddresses(to(address))).verdict).toBe("good");
+    }
+    expect(rows()).toHaveLength(1);
+    expect(JSON.stringify(rows())).not.toContain("203.0.113");
+    expect(await held.wake().records()).toEqual({ ipv4: "203.0.113.249", ipv6: null });
+  });
+
+  it("is unsealed once a wake; nochg writes nothing and reads no key", async () => {
+    await held.device.updateAddresses(to("203.0.113.4"));
+    const device = held.wake();
+    await device.records();
+    const [reads, writes] = [held.keys.reads, held.sql.writes];
+    for (let again = 0; again < 50; again++) {
+      expect((await device.updateAddresses(to("203.0.113.4"))).verdict).toBe("nochg");
+      expect((await device.records())?.ipv4).toBe("203.0.113.4");
+    }
+    expect([held.keys.reads, held.sql.writes]).toEqual([reads, writes]);
+  });
+
+  it("takes what the device's own socket shows without a secret and without a limit", async () => {
+    for (let change = 0; change < 30; change++) {
+      const done = await held.device.updateAddresses(to(`203.0.113.${change}`, null));
+      expect(done.verdict).toBe("good");
+    }
+  });
+
+  it("takes no address that a public name may not show, whoever says it", async () => {
+    for (const address of ["192.168.1.1", "010.1.2.3", "2001:db8::1", "", "::ffff:203.0.113.4"]) {
+      expect((await held.device.updateAddresses(to(address, null))).verdict).toBe("dnserr");
+    }
+    expect(await held.device.records()).toEqual({ ipv4: null, ipv6: null });
+  });
+});
+
+describe("the limit", () => {
+  it("is ten changes in ten minutes for each family, sliding", async () => {
+    const { device, clock } = held;
+    for (let change = 0; change < limits.updateChangesPerFamily; change++) {
+      await device.updateAddresses(to(`203.0.113.${change}`));
+      clock.time += 1000;
+    }
+    const wait = limits.updateWindowMs / 1000 - limits.updateChangesPerFamily;
+    expect(await device.updateAddresses(to("203.0.113.99"))).toEqual({
+      verdict: "911",
+      ipv4: "203.0.113.9",
+      ipv6: null,
+      retryAfter: wait,
+    });
+    const six = { secret, ipv4: "keep", ipv6: { set: "2001:db8::1" } } as const;
+    expect((await device.updateAddresses(six)).verdict).toBe("good");
+    clock.time += wait * 1000 - 1;
+    expect((await device.updateAddresses(to("203.0.113.99"))).verdict).toBe("911");
+    clock.time += 1;
+    expect((await device.updateAddresses(to("203.0.113.99"))).verdict).toBe("good");
+    expect((await device.updateAddresses(to("203.0.113.98"))).retryAfter).toBe(1);
+  });
+
+  it("counts no refused try", async () => {
+    const { device } = held;
+    for (let guess = 0; guess < 50; guess++) {
+      const refused = await device.updateAddresses(to("203.0.113.7", "wrong"));
+      expect(refused).toEqual({ verdict: "badauth", ipv4: null, ipv6: null });
+    }
+    expect((await device.updateAddresses(to("203.0.113.4"))).verdict).toBe("good");
+  });
+});
+
+describe("at once", () => {
+  it("updates are applied in the order they came", async () => {
+    held.keys.hold();
+    const all = ["203.0.113.1", "203.0.113.2", "203.0.113.3"].map((address) =>
+      held.device.updateAddresses(to(address)),
+    );
+    held.keys.release();
+    expect((await Promise.all(all)).map((done) => done.verdict)).toEqual(["good", "good", "good"]);
+    expect(await held.wake().records()).toEqual({ ipv4: "203.0.113.3", ipv6: null });
+  });
+
+  it("[FEA-4] off wins over an update that is being sealed, and leaves neither row nor key", async () => {
+    held.keys.hold();
+    const asked = held.keys.asked();
+    const update = held.device.updateAddresses(to("203.0.113.4"));
+    await asked;
+    const off = held.device.setFeature("name", false);
+    const late = held.device.updateAddresses(to("203.0.113.5"));
+    held.keys.release();
+    expect((await update).verdict).toBe("nohost");
+    expect((await late).verdict).toBe("nohost");
+    expect((await off)?.name).toBeNull();
+    expect(rows()).toEqual([]);
+    expect(held.keys.kept.has(KEY)).toBe(false);
+  });
+
+  it("[CON-11] unregistering wins over an update that is being sealed", async () => {
+    held.keys.hold();
+    const asked = held.keys.asked();
+    const update = held.device.updateAddresses(to("203.0.113.4"));
+    await asked;
+    const gone = held.device.unregister();
+    held.keys.release();
+    await gone;
+    expect((await update).verdict).toBe("nohost");
+    expect(held.sql.all("SELECT name FROM sqlite_master")).toEqual([]);
+    expect(held.keys.kept.size).toBe(0);
+  });
+
+  it("off wins over a new secret", async () => {
+    const rotated = held.device.rotateUpdateSecret();
+    const off = held.device.setFeature("name", false);
+    expect(await rotated).toBeNull();
+    await off;
+    expect(rows()).toEqual([]);
+  });
+
+  it("[FEA-7] a reader that was slow brings nothing back after off and on", async () => {
+    await held.device.updateAddresses(to("203.0.113.4"));
+    const device = held.wake();
+    held.keys.hold();
+    const asked = held.keys.asked();
+    const slow = device.records();
+    await asked;
+    const off = device.setFeature("name", false);
+    held.keys.release();
+    await Promise.all([slow, off]);
+    await device.setFeature("name", true);
+    expect(await device.records()).toEqual({ ipv4: null, ipv6: null });
+    expect(await device.updateAddresses(to("203.0.113.4"))).toMatchObject({ verdict: "badauth" });
+  });
+
+  it("off and on again ends on, with a key that opens what was written after", async () => {
+    await held.device.updateAddresses(to("203.0.113.4"));
+    const off = held.device.setFeature("name", false);
+    const on = held.device.setFeature("name", true);
+    const update = held.device.updateAddresses(to("203.0.113.5", null));
+    await Promise.all([off, on, update]);
+    expect((await held.wake().describe())?.name?.ipv4).toBe("203.0.113.5");
+  });
+
+  it("off is finished by asking again when the key store failed", async () => {
+    await held.device.updateAddresses(to("203.0.113.4"));
+    const { destroy } = held.keys;
+    held.keys.destroy = () => Promise.reject(new Error("away"));
+    await expect(held.device.setFeature("name", false)).rejects.toThrow("away");
+    held.keys.destroy = destroy;
+    expect(held.keys.kept.has(KEY)).toBe(true);
+    await held.device.setFeature("name", false);
+    expect(held.keys.kept.has(KEY)).toBe(false);
+  });
+});
