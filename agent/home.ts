@@ -1,0 +1,107 @@
+/**
+ * The agent's folder: the device's key, which never leaves it, and what the cloud said at enrolment.
+ * Both files are readable by their owner alone.
+ */
+
+import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { EnrolmentDone } from "../protocol/agent.ts";
+import { AgentFailure, reasonOf } from "./failure.ts";
+
+const KEY_FILE = "key.json";
+const DEVICE_FILE = "device.json";
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+
+export interface Identity {
+  readonly privateKey: CryptoKey;
+  /** Ed25519 public key, base64url of 32 bytes. */
+  readonly publicKey: string;
+}
+
+export interface EnrolledDevice extends EnrolmentDone {
+  /** The cloud's origin. */
+  readonly cloud: string;
+}
+
+/** `$LATCHKEY_HOME`, else `~/.latchkey`. */
+export function defaultHome(environment: Readonly<Record<string, string | undefined>>): string {
+  return environment.LATCHKEY_HOME || join(homedir(), ".latchkey");
+}
+
+export class Home {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** The device's key; null when there is none. @throws AgentFailure when the file is broken */
+  async identity(): Promise<Identity | null> {
+    const jwk = await this.#read<JsonWebKey>(KEY_FILE);
+    if (jwk === null) return null;
+    try {
+      // A key that others could read is tightened rather than refused: the box must come up.
+      await chmod(join(this.folder, KEY_FILE), FILE_MODE);
+      const privateKey = await crypto.subtle.importKey("jwk", jwk, "Ed25519", false, ["sign"]);
+      if (typeof jwk.x !== "string") throw new TypeError("no public key");
+      return { privateKey, publicKey: jwk.x };
+    } catch {
+      throw new AgentFailure(`${join(this.folder, KEY_FILE)} is not a key. Enroll again.`);
+    }
+  }
+
+  /** The device's key, made when there is none. */
+  async identityOrNew(): Promise<Identity> {
+    const existing = await this.identity();
+    if (existing !== null) return existing;
+    const pair = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]);
+    if (!("privateKey" in pair)) throw new Error("Ed25519 makes pairs");
+    const { kty, crv, x, d } = await crypto.subtle.exportKey("jwk", pair.privateKey);
+    await this.#write(KEY_FILE, { kty, crv, x, d });
+    return { privateKey: pair.privateKey, publicKey: x as string };
+  }
+
+  /** What the cloud said at enrolment; null when this box is not enrolled. */
+  device(): Promise<EnrolledDevice | null> {
+    return this.#read<EnrolledDevice>(DEVICE_FILE);
+  }
+
+  async saveDevice(device: EnrolledDevice): Promise<void> {
+    await this.#write(DEVICE_FILE, device);
+  }
+
+  /** Forgets the enrolment and the key: the next enrolment is a stranger's. */
+  async forget(): Promise<void> {
+    await rm(join(this.folder, DEVICE_FILE), { force: true });
+    await rm(join(this.folder, KEY_FILE), { force: true });
+  }
+
+  async #read<T>(name: string): Promise<T | null> {
+    const path = join(this.folder, name);
+    try {
+      return JSON.parse(await readFile(path, "utf8")) as T;
+    } catch (error) {
+      if ((error as { code?: string }).code === "ENOENT") return null;
+      throw new AgentFailure(`${path} cannot be read: ${reasonOf(error)}`);
+    }
+  }
+
+  /** Writes whole or not at all: a power cut leaves the old file or the new one. */
+  async #write(name: string, value: unknown): Promise<void> {
+    const path = join(this.folder, name);
+    try {
+      await mkdir(this.folder, { recursive: true, mode: FOLDER_MODE });
+      const draft = `${path}.new`;
+      await rm(draft, { force: true });
+      await writeFile(draft, `${JSON.stringify(value, null, 2)}\n`, {
+        mode: FILE_MODE,
+        flag: "wx",
+      });
+      await rename(draft, path);
+    } catch (error) {
+      throw new AgentFailure(`${path} cannot be written: ${reasonOf(error)}`);
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The agent: the program on the box. `node agent/main.ts …` (Node ≥ 22.18) or
+ * `deno run -A agent/main.ts …`. This file reads the command line and speaks; the rest does.
+ */
+
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { renderUnicodeCompact } from "uqr";
+import packageJson from "../package.json" with { type: "json" };
+import { keyFingerprint } from "../protocol/agent.ts";
+import { enroll } from "./enroll.ts";
+import { AgentFailure, type ExitCode, exitCodes } from "./failure.ts";
+import { defaultHome, Home } from "./home.ts";
+import { type RunEnd, run } from "./run.ts";
+
+const usage = `latchkey agent ${packageJson.version}: gives a box at home a name and a door
+
+  enroll --cloud URL        ask for a code and wait until you approve it in the console
+  run [--serve ORIGIN]      keep the connection; offer the web page at ORIGIN, for
+                            instance http://127.0.0.1:8080, behind the door
+  status                    what this box is enrolled as
+
+  --home DIR                where the key is kept ($LATCHKEY_HOME, else ~/.latchkey)
+  --help, --version
+
+Exit codes: 0 done, 1 failed, 2 not understood, 3 not enrolled, 4 unregistered by its
+owner, 5 replaced by another program with the same key.
+`;
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+const endings: Readonly<Record<RunEnd, { code: ExitCode; sentence: string }>> = {
+  stopped: { code: exitCodes.done, sentence: "Stopped." },
+  replaced: {
+    code: exitCodes.replaced,
+    sentence:
+      "Another program connected with this box's key, so this one stops. If that was not you, " +
+      "unregister the box in the console.",
+  },
+  unregistered: {
+    code: exitCodes.unregistered,
+    sentence: "The owner unregistered this box. Its key is deleted; enroll again to come back.",
+  },
+};
+
+interface Options {
+  readonly home: string;
+  readonly cloud: string | undefined;
+  readonly serve: string | undefined;
+}
+
+/** Aborts on Ctrl-C and on the service manager's stop. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.once(name, () => controller.abort());
+  }
+  return controller.signal;
+}
+
+const commands: Readonly<Record<string, (options: Options) => Promise<ExitCode>>> = {
+  async enroll({ home, cloud }) {
+    if (cloud === undefined) throw new AgentFailure("enroll needs --cloud URL.", exitCodes.usage);
+    const device = await enroll({
+      home,
+      cloud,
+      signal: stopSignal(),
+      onCode: (code) => {
+        say(`Open this page, sign in and approve:\n\n  ${code.verification_uri_complete}\n`);
+        say(renderUnicodeCompact(code.verification_uri_complete, { border: 1 }));
+        say(`Or type the code ${code.user_code} at ${code.verification_uri}\n`);
+        say(`Approve only if the page shows this key:  ${code.fingerprint}`);
+        say(`The code is good for ${code.expires_in / 60} minutes. Waiting …`);
+      },
+    });
+    say(`\nThis box is now "${device.label}". Switch on what you want in the console:`);
+    say(`  Door  ${device.link}\n  Name  ${device.host}`);
+    return exitCodes.done;
+  },
+
+  async run({ home, serve }) {
+    const end = await run({ home, serve: serve ?? null, log: say, signal: stopSignal() });
+    say(endings[end].sentence);
+    return endings[end].code;
+  },
+
+  async status({ home }) {
+    const folder = new Home(home);
+    const [device, identity] = [await folder.device(), await folder.identity()];
+    if (device === null || identity === null) {
+      throw new AgentFailure("This box is not enrolled yet.", exitCodes.notEnrolled);
+    }
+    say(`"${device.label}" at ${device.cloud}`);
+    say(`  Door  ${device.link}\n  Name  ${device.host}\n  Id    ${device.device_id}`);
+    say(`  Key   ${await keyFingerprint(identity.publicKey)}`);
+    return exitCodes.done;
+  },
+};
+
+async function main(args: string[]): Promise<ExitCode> {
+  const { values, positionals } = parse(args);
+  if (values.version) {
+    say(packageJson.version);
+    return exitCodes.done;
+  }
+  const [name, ...more] = positionals;
+  if (values.help || name === undefined) {
+    say(usage);
+    return values.help ? exitCodes.done : exitCodes.usage;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined || more.length > 0) {
+    throw new AgentFailure(`"${more[0] ?? name}" is not understood; see --help.`, exitCodes.usage);
+  }
+  const home = values.home ?? defaultHome(process.env);
+  return await command({ home, cloud: values.cloud, serve: values.serve });
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        home: { type: "string" },
+        cloud: { type: "string" },
+        serve: { type: "string" },
+        help: { type: "boolean", short: "h" },
+        version: { type: "boolean", short: "v" },
+      },
+    });
+  } catch (error) {
+    throw new AgentFailure(`${(error as Error).message}\nSee --help.`, exitCodes.usage);
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof AgentFailure)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = error.exitCode;
+}

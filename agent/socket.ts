@@ -1,0 +1,80 @@
+/**
+ * The device's WebSocket (RFC 6455). `ws` is used on Node and on Deno alike: it tells the status of a
+ * refused upgrade, can send headers, and lets us choose the mask (docs/decisions/agent-socket.md).
+ */
+
+import { WebSocket } from "ws";
+import { agentSocketPath, agentSubprotocol } from "../protocol/agent.ts";
+import { limits } from "../protocol/limits.ts";
+import { isLoopback } from "./cloud.ts";
+import { reasonOf } from "./failure.ts";
+
+export interface AgentSocket {
+  send(data: string | Uint8Array): void;
+  /** Closes politely; `onEnd` follows. */
+  close(code: number, reason: string): void;
+  /** Drops the connection; `onEnd` follows. */
+  terminate(): void;
+  bufferedAmount(): number;
+}
+
+/** How a connection ended, or why there was none. */
+export type SocketEnd =
+  | { readonly kind: "closed"; readonly code: number }
+  | { readonly kind: "refused"; readonly status: number }
+  | { readonly kind: "unreachable"; readonly reason: string };
+
+export interface SocketEvents {
+  onOpen(): void;
+  onText(text: string): void;
+  onBinary(data: Uint8Array<ArrayBufferLike>): void;
+  /** Called once, last. */
+  onEnd(end: SocketEnd): void;
+}
+
+/** Opens the socket of a device at `cloud`. */
+export type OpenSocket = (
+  cloud: string,
+  assertion: string,
+  userAgent: string,
+  events: SocketEvents,
+) => AgentSocket;
+
+export const openSocket: OpenSocket = (cloud, assertion, userAgent, events) => {
+  const url = new URL(agentSocketPath, cloud.replace(/^http/, "ws"));
+  // RFC 6455 §10.3: masks guard intermediaries that read the bytes. Under TLS and on loopback there
+  // are none, and masking costs more than all the rest; elsewhere masks stay unpredictable.
+  const unseen = url.protocol === "wss:" || isLoopback(url.hostname);
+  // workerd keeps the connection for ten seconds after the closing handshake; do not wait for it.
+  const closing = { closeTimeout: limits.agentCloseMs };
+  const socket = new WebSocket(url, [agentSubprotocol], {
+    ...closing,
+    headers: { authorization: `Bearer ${assertion}`, "user-agent": userAgent },
+    perMessageDeflate: false,
+    handshakeTimeout: limits.agentOpenMs,
+    maxPayload: limits.linkMessageBytes,
+    ...(unseen ? { generateMask: (mask: Buffer) => void mask.fill(0) } : {}),
+  });
+  let end: SocketEnd | null = null;
+  socket.on("open", () => events.onOpen());
+  socket.on("message", (data: Buffer, isBinary: boolean) => {
+    if (isBinary) events.onBinary(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    else events.onText(data.toString("utf8"));
+  });
+  socket.on("unexpected-response", (_request, response) => {
+    end ??= { kind: "refused", status: response.statusCode ?? 0 };
+    socket.terminate();
+  });
+  socket.on("error", (error) => {
+    end ??= { kind: "unreachable", reason: reasonOf(error) };
+  });
+  socket.on("close", (code) => events.onEnd(end ?? { kind: "closed", code }));
+  return {
+    send: (data) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(data);
+    },
+    close: (code, reason) => socket.close(code, reason),
+    terminate: () => socket.terminate(),
+    bufferedAmount: () => socket.bufferedAmount,
+  };
+};
