@@ -1,0 +1,197 @@
+/** A registered device inside workerd whose agent is written by the test, frame by frame. */
+
+import { env } from "cloudflare:workers";
+import { type AccessMode, type DeviceStub, wayHeader } from "../../durable-objects/device/rpc.ts";
+import { systemRandom } from "../../durable-objects/platform.ts";
+import { closeCodes } from "../../protocol/agent.ts";
+import { signAssertion } from "../../protocol/assertion.ts";
+import { newId } from "../../protocol/ids.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  type Frame,
+  type FrameType,
+  frameType,
+  readU32,
+} from "../../protocol/link/frames.ts";
+import {
+  decodeOpen,
+  encodeHead,
+  type HeaderList,
+  type OpenHead,
+} from "../../protocol/link/headers.ts";
+import { base64url } from "../../protocol/tokens.ts";
+import { handle } from "../../workers/app.ts";
+import type { Ports } from "../../workers/ports.ts";
+
+const { DEVICES } = env as unknown as { DEVICES: DurableObjectNamespace };
+const ORIGIN = "http://localhost:8787";
+
+export const owner = newId("acc", "home", systemRandom.bytes);
+export const guest = newId("acc", "home", systemRandom.bytes);
+export const stranger = newId("acc", "home", systemRandom.bytes);
+
+/** A frame as the agent got it. */
+export interface Got {
+  readonly type: FrameType;
+  readonly end: boolean;
+  readonly stream: number;
+  readonly payload: Uint8Array;
+}
+
+export class ScriptedAgent {
+  readonly socket: WebSocket;
+  readonly closed: Promise<{ code: number; reason: string }>;
+  #frames: Got[] = [];
+  #wake: () => void = () => {};
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("message", (event) => {
+      if (typeof event.data === "string") return;
+      decodeMessage(new Uint8Array(event.data as ArrayBuffer), (type, end, stream, payload) => {
+        this.#frames.push({ type, end, stream, payload });
+        return null;
+      });
+      this.#wake();
+    });
+    this.closed = new Promise((resolve) => {
+      socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
+    });
+    socket.accept();
+  }
+
+  /** The next frame of `type`; those of other types stay. */
+  async next(type: FrameType): Promise<Got> {
+    for (;;) {
+      const at = this.#frames.findIndex((frame) => frame.type === type);
+      if (at >= 0) return this.#frames.splice(at, 1)[0] as Got;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** How many frames of `type` came and were not looked at. */
+  count(type: FrameType): number {
+    return this.#frames.filter((frame) => frame.type === type).length;
+  }
+
+  /** The next request. */
+  async request(): Promise<{ stream: number; head: OpenHead; end: boolean }> {
+    const { stream, payload, end } = await this.next(frameType.open);
+    return { stream, head: decodeOpen(payload) as OpenHead, end };
+  }
+
+  /** All of a request's body. */
+  async body(): Promise<string> {
+    let text = "";
+    for (;;) {
+      const { payload, end } = await this.next(frameType.data);
+      text += new TextDecoder().decode(payload);
+      if (end) return text;
+    }
+  }
+
+  send(...frames: Partial<Frame>[]): void {
+    this.raw(
+      encodeMessage(
+        frames.map((frame) => ({
+          type: frameType.data,
+          end: false,
+          stream: 0,
+          payload: [],
+          ...frame,
+        })),
+      ),
+    );
+  }
+
+  raw(message: Uint8Array | string): void {
+    this.socket.send(message);
+  }
+
+  head(stream: number, status: number, headers: HeaderList = [], end = false): void {
+    const payload = [encodeHead({ status, headers }) as Uint8Array];
+    this.send({ type: frameType.head, stream, payload, end });
+  }
+
+  data(stream: number, bytes: Uint8Array | string, end = false): void {
+    const payload = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+    this.send({ stream, payload: [payload], end });
+  }
+
+  /** A whole small answer in one message. */
+  answer(stream: number, status: number, headers: HeaderList, body: string): void {
+    const payload = [encodeHead({ status, headers }) as Uint8Array];
+    this.send(
+      { type: frameType.head, stream, payload },
+      { stream, payload: [new TextEncoder().encode(body)], end: true },
+    );
+  }
+
+  /** Goes without a word. */
+  drop(): void {
+    this.socket.close(1000, "gone");
+  }
+}
+
+export const codeOf = ({ payload }: Got): number => readU32(payload);
+export const creditOf = codeOf;
+export { closeCodes };
+
+export interface TestDevice {
+  readonly id: string;
+  readonly label: string;
+  readonly stub: DeviceStub;
+  connect(): Promise<ScriptedAgent>;
+  /** A visitor's request through the front door of the edge. */
+  ask(path: string, init?: RequestInit): Promise<Response>;
+}
+
+let count = 0;
+
+/** Registers a device with Link on. */
+export async function newDevice(ports: Ports, mode: AccessMode = "everyone"): Promise<TestDevice> {
+  const id = newId("dev", "home", systemRandom.bytes);
+  const label = `nas-${count++}-${base64url(systemRandom.bytes(6)).toLowerCase().replaceAll(/[_-]/g, "x")}`;
+  const { privateKey, publicKey } = (await crypto.subtle.generateKey("Ed25519", true, [
+    "sign",
+    "verify",
+  ])) as CryptoKeyPair;
+  const raw = (await crypto.subtle.exportKey("raw", publicKey)) as ArrayBuffer;
+  const stub = DEVICES.getByName(id) as unknown as DeviceStub;
+  await stub.register({
+    deviceId: id,
+    accountId: owner,
+    publicKey: base64url(new Uint8Array(raw)),
+    label,
+  });
+  await stub.setFeature("link", true);
+  await stub.setAccess(mode);
+  await ports.directory.claimLabel(label, id);
+  return {
+    id,
+    label,
+    stub,
+    async connect() {
+      const token = await signAssertion(privateKey, id, ORIGIN, Date.now());
+      const response = await stub.fetch(
+        new Request(`${ORIGIN}/api/agent/socket`, {
+          headers: { upgrade: "websocket", [wayHeader]: "agent", authorization: `Bearer ${token}` },
+        }),
+      );
+      const socket = (response as unknown as { webSocket: WebSocket | null }).webSocket;
+      if (socket === null) throw new Error(`the device was refused: ${response.status}`);
+      return new ScriptedAgent(socket);
+    },
+    async ask(path, init = {}) {
+      const request = new Request(`http://${label}.link.localhost:8787${path}`, {
+        redirect: "manual",
+        ...init,
+      });
+      return await handle(request, ports);
+    },
+  };
+}
