@@ -62,5 +62,8 @@ export class Problem extends Error {
 export function problemResponse(code: ProblemCode, field?: string): Response {
   const { status, title } = problems[code];
   const body = JSON.stringify({ type: `/problems#${code}`, title, status, code, field });
-  return new Response(body, { status, headers: { "content-type": "application/problem+json" } });
+  const headers = new Headers({ "content-type": "application/problem+json" });
+  // RFC 9110 §15.5.2: a 401 names a scheme; Bearer opens no dialog in a browser.
+  if (status === 401) headers.set("www-authenticate", "Bearer");
+  return new Response(body, { status, headers });
 }

@@ -1,13 +1,13 @@
 /** Sign-up and verification on D1 and R2: one winner, nothing told to strangers, nothing left behind. */
 
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { personKey } from "../../db/queries/accounts.ts";
 import { limits } from "../../protocol/limits.ts";
 import { newToken } from "../../protocol/tokens.ts";
 import { profile, signUp, verifySignUp } from "../../workers/account/account.ts";
 import { handle } from "../../workers/app.ts";
-import { type TestPorts, testPorts } from "../support/ports.ts";
+import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
 
 const bindings = env as unknown as { DIRECTORY: D1Database; DB_HOME: D1Database; KEYS: R2Bucket };
 const client = { userAgent: "curl/8.5.0", peer: "198.51.100.7" };
@@ -90,6 +90,29 @@ describe("sign-up", () => {
     expect(toUnknown?.text).toContain("token=");
   });
 
+  it("does the same work for an address that has an account", async () => {
+    await signedUp();
+    const work = async (to: string) => {
+      const [reads, creates] = [
+        vi.spyOn(test.ports.keys, "get"),
+        vi.spyOn(test.ports.keys, "getOrCreate"),
+      ];
+      const queries = countQueries(bindings.DB_HOME);
+      const send = vi.spyOn(test.ports.mail, "send");
+      let done: unknown;
+      send.mockImplementation(async () => {
+        done = [reads, creates].map(({ mock }) => mock.calls.length).concat(queries());
+      });
+      await signUp(test.ports, { address: to, password }, client);
+      await test.settle();
+      vi.restoreAllMocks();
+      return done;
+    };
+    const [known, unknown] = [await work(address), await work(`new-${address}`)];
+    expect(known).toEqual(unknown);
+    expect(known).toEqual([2, 1, 2]);
+  });
+
   it("leaves nothing behind for an address that has an account", async () => {
     const accountId = await signedUp();
     const before = [await rows("challenge"), await personKeys()];
@@ -120,7 +143,9 @@ describe("sign-up", () => {
     expect(test.mail.sent).toEqual([]);
   });
 
-  it("sends an address a few mails an hour, whether it has an account or not", async () => {
+  it("sends an address a few mails an hour, whether it has an account or not", {
+    timeout: 30_000,
+  }, async () => {
     await signedUp();
     for (const to of [address, `new-${address}`]) {
       const left = limits.mailPerAddress - (to === address ? 1 : 0);
@@ -135,7 +160,9 @@ describe("sign-up", () => {
     await test.settle();
   });
 
-  it("sends a network a few mails an hour, and counts an IPv6 household as one", async () => {
+  it("sends a network a few mails an hour, and counts an IPv6 household as one", {
+    timeout: 30_000,
+  }, async () => {
     const ask = (index: number) => {
       const peer = `2001:db8:0:7::${(index + 1).toString(16)}`;
       return signUp(test.ports, { address: `${index}-${address}`, password }, { ...client, peer });

@@ -18,7 +18,7 @@ import {
   signUp,
   verifySignUp,
 } from "../../workers/account/account.ts";
-import { type TestPorts, testPorts } from "../support/ports.ts";
+import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
 
 const { DB_HOME } = env as unknown as { DB_HOME: D1Database };
 const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
@@ -39,13 +39,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => vi.restoreAllMocks());
-
-/** Counts the statements that reach any D1 database from now on. */
-function countQueries(): () => number {
-  const statement = Object.getPrototypeOf(DB_HOME.prepare("SELECT 1")) as D1PreparedStatement;
-  const ways = (["all", "raw", "run", "first"] as const).map((way) => vi.spyOn(statement, way));
-  return () => ways.reduce((sum, way) => sum + way.mock.calls.length, 0);
-}
 
 const refusal = (work: Promise<unknown>) =>
   work.then(
@@ -91,7 +84,7 @@ describe("sign-in", () => {
     const work = async (change: { address?: string; password?: string }) => {
       const keys = vi.spyOn(test.ports.keys, "get");
       const encoded = vi.spyOn(TextEncoder.prototype, "encode");
-      const queries = countQueries();
+      const queries = countQueries(DB_HOME);
       await refusal(signInWith(change));
       const hashed = encoded.mock.calls.filter(([text]) => text === change.password).length;
       const done = { keys: keys.mock.calls.length, queries: queries(), hashed };
@@ -107,7 +100,7 @@ describe("sign-in", () => {
     expect(known).toEqual({ keys: 1, queries: 2, hashed: 1 });
   });
 
-  it("is counted per address, known or not, and per network", async () => {
+  it("is counted per address, known or not, and per network", { timeout: 30_000 }, async () => {
     for (const target of [address, `nobody-${address}`]) {
       for (let attempt = 0; attempt < limits.signInPerAccount; attempt++) {
         const wrong = { address: target, password: "wrong password" };
@@ -187,7 +180,7 @@ describe("a session", () => {
 
   it("is checked with one query", async () => {
     await checkSession(test.ports, first.token);
-    const queries = countQueries();
+    const queries = countQueries(DB_HOME);
     expect(await checkSession(test.ports, first.token)).not.toBeNull();
     expect(queries()).toBe(1);
     expect(await checkSession(test.ports, `${first.token.slice(0, -1)}!`)).toBeNull();

@@ -64,7 +64,9 @@ const sameOrigin = { "sec-fetch-site": "same-origin" };
 describe("an account", () => {
   it("is opened by mail, used with a cookie, and erased with the password", async () => {
     const { address, cookie } = await newPerson();
-    expect(await (await own(cookie)).json()).toMatchObject({ address, region: "home" });
+    const mine = await own(cookie);
+    expect(mine.headers.get("cache-control")).toBe("no-store");
+    expect(await mine.json()).toMatchObject({ address, region: "home" });
     const headers = { cookie, ...sameOrigin };
     const wrong = { method: "DELETE", headers, body: { password: "wrong password" } };
     expect((await ask("/api/account", wrong)).status).toBe(401);

@@ -4,6 +4,7 @@
  */
 
 import { drizzle } from "drizzle-orm/d1";
+import { vi } from "vitest";
 import type { Db } from "../../db/db.ts";
 import { Directory } from "../../db/directory.ts";
 import type { Clock, Random } from "../../db/primitives.ts";
@@ -152,4 +153,11 @@ function limitsOf(clock: Clock): Ports["limits"] {
       return window.take(max, windowMs, clock.now());
     },
   };
+}
+
+/** Counts the statements that any D1 database runs from now on, until the mocks are restored. */
+export function countQueries(database: D1Database): () => number {
+  const statement = Object.getPrototypeOf(database.prepare("SELECT 1")) as D1PreparedStatement;
+  const ways = (["all", "raw", "run", "first"] as const).map((way) => vi.spyOn(statement, way));
+  return () => ways.reduce((sum, way) => sum + way.mock.calls.length, 0);
 }

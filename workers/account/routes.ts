@@ -90,6 +90,12 @@ const sessionJson = (view: SessionView, currentId: string) => ({
 });
 
 export const accounts = service();
+for (const path of ["/api/sign-up/*", "/api/sessions/*", "/api/account"]) {
+  accounts.use(path, async (c, next) => {
+    await next();
+    c.header("cache-control", "no-store");
+  });
+}
 
 accounts.openapi(
   createRoute({
