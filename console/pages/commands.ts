@@ -8,13 +8,18 @@ export function enrollCommand(origin: string): string {
 /** Keeps the box connected and serves one local page. */
 export const runCommand = "node agent/main.ts run --serve http://127.0.0.1:8080";
 
-/** /etc/ddclient.conf for one host. */
+/**
+ * /etc/ddclient.conf for one host (ddclient 3.10). The address behind NAT is asked of us, not of a
+ * third party; ddclient takes no server name without a dot, so `localhost` becomes its address.
+ */
 export function ddclientConfiguration(origin: string, host: string, secret: string): string {
-  const { protocol, host: server } = new URL(origin);
+  const { protocol, host: named } = new URL(origin);
+  const server = named.replace(/^localhost(?=:|$)/, "127.0.0.1");
   return [
     "daemon=300",
     `ssl=${protocol === "https:" ? "yes" : "no"}`,
-    "usev4=webv4, webv4=ipify-ipv4",
+    "use=no",
+    `usev4=webv4, webv4=${protocol}//${server}/nic/ip`,
     "protocol=dyndns2",
     `server=${server}`,
     `login=${host}`,

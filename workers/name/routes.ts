@@ -9,6 +9,8 @@ export const name = service();
 
 // `/v3/update` is what newer routers call Dyn's same protocol by.
 name.on(["GET", "POST"], ["/nic/update", "/v3/update"], (c) => answerUpdate(c.req.raw, c.env));
+// What a router behind NAT asks before an update: the address it is seen with. Nothing is noted.
+name.get("/nic/ip", (c) => c.text(c.env.peer ?? "", 200, { "cache-control": "no-store" }));
 name.on(["GET", "POST"], "/dns-query", (c) => answerDoh(c.req.raw, c.env));
 
 for (const path of ["/nic/update", "/v3/update", "/dns-query"]) {
