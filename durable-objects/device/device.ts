@@ -7,6 +7,7 @@
 
 import { Sealer } from "../../db/seal.ts";
 import { parsePeer } from "../../protocol/addresses.ts";
+import { limits } from "../../protocol/limits.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { Door, refusal } from "./door.ts";
@@ -25,7 +26,7 @@ import type {
   UpdateResult,
   Way,
 } from "./rpc.ts";
-import { wayHeader } from "./rpc.ts";
+import { featureNames, wayHeader } from "./rpc.ts";
 
 interface RegistrationRow extends Record<string, string | number> {
   device_id: string;
@@ -36,6 +37,14 @@ interface RegistrationRow extends Record<string, string | number> {
   created_at: number;
 }
 
+interface FeatureRow extends Record<string, string | number> {
+  name: FeatureName;
+  since: number;
+}
+
+/** In place of `since`: the feature is off and its data gone, but its key is still to be destroyed. */
+const KEY_REMAINS = 0;
+
 export class Device implements DeviceRpc {
   readonly #context: DeviceContext;
   readonly #sealer: Sealer;
@@ -44,6 +53,13 @@ export class Device implements DeviceRpc {
   readonly #connection: Connection;
   readonly #link: Link;
   #registered: boolean;
+  /**
+   * What changes features, the connection or the registration runs one after another, so that a seal
+   * under way is done before a switch-off destroys its key, and no key is made again afterwards.
+   */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** Counts changes: watchers are told the newest state only, never an older one after it. */
+  #changes = 0;
 
   constructor(context: DeviceContext) {
     this.#context = context;
@@ -93,18 +109,13 @@ export class Device implements DeviceRpc {
     };
   }
 
-  async setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null> {
-    if (this.#row() === null) return null;
-    const { sql, clock } = this.#context;
-    const before = this.#features();
-    // Off is done again whenever it is asked for, so that an end that broke off is finished.
-    if (!on || !before[feature]) {
-      if (on) sql.run("INSERT INTO feature (name, since) VALUES (?, ?)", feature, clock.now());
+  setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null> {
+    return this.#inTurn(async () => {
+      if (this.#row() === null) return null;
+      if (on) await this.#switchOn(feature);
       else await this.#switchOff(feature);
-      await this.#connection.featuresChanged(this.#features());
-      if (on && feature === "name") await this.#adoptAddress();
-    }
-    return await this.#changed();
+      return await this.#changed();
+    });
   }
 
   async setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
@@ -114,12 +125,12 @@ export class Device implements DeviceRpc {
     return await this.#changed();
   }
 
-  async allow(accountId: string): Promise<DeviceDescription | null> {
+  async allow(accountId: string): Promise<DeviceDescription | "full" | null> {
     if (this.#row() === null) return null;
-    this.#context.sql.run(
-      "INSERT INTO guest (account_id) VALUES (?) ON CONFLICT DO NOTHING",
-      accountId,
-    );
+    const { sql } = this.#context;
+    const others = sql.all("SELECT account_id FROM guest WHERE account_id <> ?", accountId);
+    if (others.length >= limits.peoplePerDevice) return "full";
+    sql.run("INSERT INTO guest (account_id) VALUES (?) ON CONFLICT DO NOTHING", accountId);
     return await this.#changed();
   }
 
@@ -162,18 +173,17 @@ export class Device implements DeviceRpc {
   }
 
   async unregister(): Promise<void> {
-    const { keys, deviceId } = this.#context;
+    // Deaf at once; what is under way finds no device any more and writes nothing.
     this.#registered = false;
-    this.#link.abortAll();
+    this.#link.reset();
     this.#connection.closeAll("unregistered");
-    this.#context.wakeAt(null);
-    await this.#context.deleteAll();
-    this.#name.forgetMemory();
-    await this.#name.destroyKey();
-    for (const feature of ["name", "link", "connection"] as const) {
-      await this.#sealer.destroy(`feature/${deviceId}/${feature}`);
-      await keys.destroy(`feature/${deviceId}/${feature}`);
-    }
+    await this.#inTurn(async () => {
+      this.#context.wakeAt(null);
+      await this.#context.deleteAll();
+      this.#name.forgetMemory();
+      await this.#destroyKeys(featureNames);
+      await this.#connection.destroyKey();
+    });
   }
 
   /** Streams and upgrades. The edge has set the way; nobody else can. */
@@ -182,20 +192,16 @@ export class Device implements DeviceRpc {
     const way = request.headers.get(wayHeader) as Way | null;
     if (row === null)
       return way === "door" ? refusal("unknown") : new Response(null, { status: 404 });
-    const features = this.#features();
     switch (way) {
-      case "agent": {
-        const response = await this.#connection.acceptAgent(request, row.public_key, features);
-        if (response.status === 101 && features.name) await this.#adoptAddress();
-        const agent = this.#connection.agent();
-        if (response.status === 101 && agent !== null) this.#link.onAgent(agent);
-        if (response.status === 101) await this.#changed();
+      case "agent":
+        return await this.#acceptAgent(request, row.public_key);
+      case "watch": {
+        const response = this.#connection.acceptWatch(request);
+        await this.#changed();
         return response;
       }
-      case "watch":
-        return this.#connection.acceptWatch(request, await this.describe());
       case "door":
-        if (!features.link) return refusal("unknown");
+        if (!this.#isOn("link")) return refusal("unknown");
         return await this.#door.serve(
           request,
           row.access_mode,
@@ -213,30 +219,89 @@ export class Device implements DeviceRpc {
   }
 
   async onClose(socket: Socket): Promise<void> {
-    if (!this.#registered) return;
-    if (!this.#connection.isAgent(socket)) return;
+    if (!this.#registered || !this.#connection.isAgent(socket)) return;
     this.#link.onAgentGone(socket);
-    await this.#connection.agentClosed(socket, this.#features());
-    await this.#changed();
+    await this.#inTurn(async () => {
+      if (this.#row() === null) return;
+      await this.#connection.agentClosed(socket, this.#features());
+      await this.#changed();
+    });
   }
 
   /** A wake-up, not a command: acts on what is true now. */
-  async onAlarm(): Promise<void> {
-    if (this.#row() === null) return;
-    this.#door.sweep();
-    await this.#connection.sweep();
-    this.#scheduleSweep();
+  onAlarm(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#row() === null) return;
+      this.#door.sweep();
+      await this.#connection.sweep();
+      await this.#finishSwitchOff();
+      this.#scheduleSweep();
+    });
   }
 
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #acceptAgent(request: Request, publicKey: string): Promise<Response> {
+    const jti = await this.#connection.admit(request, publicKey);
+    if (jti === null) return new Response(null, { status: 401 });
+    return await this.#inTurn(async () => {
+      if (this.#row() === null) return new Response(null, { status: 404 });
+      const features = this.#features();
+      const response = this.#connection.acceptAgent(request, jti, features);
+      const agent = this.#connection.agent();
+      if (agent !== null) this.#link.onAgent(agent);
+      if (features.name || features.link) await this.#connection.recordLive();
+      if (features.name) await this.#adoptAddress();
+      await this.#changed();
+      return response;
+    });
+  }
+
+  async #switchOn(feature: FeatureName): Promise<void> {
+    if (this.#features()[feature]) return;
+    // A key that waits to be destroyed must be gone before a new one is made (FEA-7).
+    await this.#destroyKeys(this.#switchedOff());
+    const { sql, clock } = this.#context;
+    sql.run("DELETE FROM feature WHERE name = ?", feature);
+    sql.run("INSERT INTO feature (name, since) VALUES (?, ?)", feature, clock.now());
+    await this.#connection.featuresChanged(this.#features());
+    if (feature === "name") await this.#adoptAddress();
+  }
+
+  /** The data goes at once; the key goes now, or with the next wake-up if its store is away. */
   async #switchOff(feature: FeatureName): Promise<void> {
-    this.#context.sql.run("DELETE FROM feature WHERE name = ?", feature);
-    if (feature === "name") this.#name.clear();
-    if (feature === "link") {
-      this.#link.abortAll();
-      this.#door.clear();
+    const { sql } = this.#context;
+    sql.transaction(() => {
+      sql.run("UPDATE feature SET since = ? WHERE name = ?", KEY_REMAINS, feature);
+      if (feature === "name") this.#name.clear();
+      if (feature === "link") this.#door.clear();
+    });
+    if (feature === "link") this.#link.reset();
+    await this.#connection.featuresChanged(this.#features());
+    await this.#finishSwitchOff().catch(() => undefined);
+  }
+
+  /** Destroys the keys of what was switched off; idempotent. */
+  async #finishSwitchOff(): Promise<void> {
+    const off = this.#switchedOff();
+    if (off.length === 0) return;
+    await this.#destroyKeys(off);
+    if (!this.#isOn("name") && !this.#isOn("link")) await this.#connection.destroyKey();
+    for (const feature of off) {
+      const { sql } = this.#context;
+      sql.run("DELETE FROM feature WHERE name = ? AND since = ?", feature, KEY_REMAINS);
     }
-    if (feature === "name") await this.#name.destroyKey();
-    else await this.#sealer.destroy(`feature/${this.#context.deviceId}/${feature}`);
+  }
+
+  async #destroyKeys(features: readonly FeatureName[]): Promise<void> {
+    for (const feature of features) {
+      if (feature === "name") await this.#name.destroyKey();
+      else await this.#sealer.destroy(`feature/${this.#context.deviceId}/${feature}`);
+    }
   }
 
   /** The connected device's address is its name's address: no polling. */
@@ -275,13 +340,17 @@ export class Device implements DeviceRpc {
 
   async #changed(): Promise<DeviceDescription | null> {
     this.#scheduleSweep();
+    const change = ++this.#changes;
     const description = await this.describe();
-    if (description !== null) this.#connection.tellWatchers(description);
+    if (description !== null && change === this.#changes)
+      this.#connection.tellWatchers(description);
     return description;
   }
 
   #scheduleSweep(): void {
-    const times = [this.#door.nextExpiry(), this.#connection.nextExpiry()].filter(
+    const retryAt =
+      this.#switchedOff().length === 0 ? null : this.#context.clock.now() + limits.keyRetryMs;
+    const times = [this.#door.nextExpiry(), this.#connection.nextExpiry(), retryAt].filter(
       (time) => time !== null,
     );
     this.#context.wakeAt(times.length === 0 ? null : Math.min(...times));
@@ -293,12 +362,29 @@ export class Device implements DeviceRpc {
   }
 
   #isOn(feature: FeatureName): boolean {
-    return this.#row() !== null && this.#features()[feature];
+    if (!this.#registered) return false;
+    return this.#context.sql.all("SELECT name FROM feature WHERE name = ?", feature).length === 1;
   }
 
   #features(): Record<FeatureName, boolean> {
-    const rows = this.#context.sql.all<{ name: string }>("SELECT name FROM feature");
-    const on = new Set(rows.map((row) => row.name));
+    const on = new Set(
+      this.#featureRows()
+        .filter((row) => row.since !== KEY_REMAINS)
+        .map(nameOf),
+    );
     return { name: on.has("name"), link: on.has("link") };
   }
+
+  /** Features that are off and whose key is still to be destroyed. */
+  #switchedOff(): FeatureName[] {
+    return this.#featureRows()
+      .filter((row) => row.since === KEY_REMAINS)
+      .map(nameOf);
+  }
+
+  #featureRows(): FeatureRow[] {
+    return this.#context.sql.all<FeatureRow>("SELECT name, since FROM feature");
+  }
 }
+
+const nameOf = (row: FeatureRow): FeatureName => row.name;

@@ -156,6 +156,8 @@ describe("the zone", () => {
     ["www.both.ddns.test", "A"],
     ["_acme-challenge.both.ddns.test", "TXT"],
     ["a.b.c.ddns.test", "A"],
+    ["both.both.ddns.test", "A"],
+    ["both.nobody.ddns.test", "A"],
     ["-both.ddns.test", "A"],
     ["ns2.ddns.test", "A"],
     ["hostmaster.ddns.test", "A"],

@@ -8,7 +8,7 @@ import type { KeyName, KeyStore } from "../../db/primitives.ts";
 import type { DeviceContext, ObjectSql, SqlValue } from "../../durable-objects/device/context.ts";
 import { Device } from "../../durable-objects/device/device.ts";
 
-/** Counts what is asked of it; `hold()` makes every later answer wait for `release()`. */
+/** Counts what is asked of it; `hold()` makes every later key wait for `release()`, never a deletion. */
 export class HeldKeys implements KeyStore {
   readonly kept = new Map<KeyName, Uint8Array<ArrayBuffer>>();
   reads = 0;
@@ -46,7 +46,6 @@ export class HeldKeys implements KeyStore {
   }
 
   async destroy(name: KeyName): Promise<void> {
-    await this.#answer();
     this.kept.delete(name);
   }
 

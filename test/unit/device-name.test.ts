@@ -106,6 +106,15 @@ describe("at once", () => {
     expect(await held.wake().records()).toEqual({ ipv4: "203.0.113.3", ipv6: null });
   });
 
+  it("a burst counts as if it came one after another", async () => {
+    const burst = Array.from({ length: 30 }, (_, at) =>
+      held.device.updateAddresses(to(`203.0.113.${at}`)),
+    );
+    const good = (await Promise.all(burst)).filter((done) => done.verdict === "good");
+    expect(good).toHaveLength(limits.updateChangesPerFamily);
+    expect((await held.wake().records())?.ipv4).toBe("203.0.113.9");
+  });
+
   it("[FEA-4] off wins over an update that is being sealed, and leaves neither row nor key", async () => {
     held.keys.hold();
     const asked = held.keys.asked();

@@ -202,6 +202,7 @@ describe("reading a query", () => {
     ["a pointer forward", bytes(header(1), [0xc0, 18], A_IN, NAS)],
     ["two pointers in a ring", bytes(header(1), [1], "a", [0xc0, 16], [0xc0, 12], A_IN)],
     ["a name that points into its own middle", bytes(header(1), [1], "a", [0xc0, 12], A_IN)],
+    ["a pointer into its own label", bytes(header(1), [3, 1, 120, 0], [0xc0, 13], A_IN)],
     ["half a pointer", bytes(header(1), [0xc0])],
     ["the obsolete label types", bytes(header(1), [0x41], "a", [0], A_IN)],
     ["octets after the end", bytes(header(1), NAS, A_IN, [0])],
