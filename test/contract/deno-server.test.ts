@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { hashToken } from "../../protocol/tokens.ts";
 import { buildConsole } from "../../scripts/build-console.ts";
 import { search } from "../support/canary.ts";
@@ -15,6 +15,13 @@ import { ask } from "./suite/http.ts";
 import { household } from "./suite/lasting.ts";
 import { newPerson, signInAgain } from "./suite/person.ts";
 import { World } from "./suite/world.ts";
+
+/** An edge that is gone after the test, however it ends. */
+async function newWorld(): Promise<World> {
+  const world = await World.create(deno);
+  onTestFinished(() => world.close());
+  return world;
+}
 
 describe("deno task serve", () => {
   let folder: string;
@@ -73,7 +80,7 @@ describe("deno task serve", () => {
   });
 
   it("starts again after a kill, with everything it had acknowledged", async () => {
-    const world = await World.create(deno);
+    const world = await newWorld();
     const { person, box, host } = await household(world);
     const tokens = [];
     for (let time = 0; time < 4; time++) tokens.push(await signInAgain(world, person));
@@ -86,11 +93,10 @@ describe("deno task serve", () => {
       name: { has_update_secret: true },
     });
     expect(host).toContain(box.label);
-    await world.close();
   });
 
   it("makes nothing on disk for a device or a door that does not exist", async () => {
-    const world = await World.create(deno);
+    const world = await newWorld();
     const { token } = await newPerson(world);
     const id = "dev_home_0123456789ABCDEF";
     for (const path of [`/api/devices/${id}`, "/api/devices/..%2F..%2Fescape", "/api/devices/x"]) {
@@ -99,11 +105,10 @@ describe("deno task serve", () => {
     }
     expect((await ask(world, "/", { host: world.doorHost("nobody-home") })).status).toBe(404);
     expect(readdirSync(join(world.data, "devices"))).toEqual(["alarms.db"]);
-    await world.close();
   });
 
   it("[RGT-4] an erased account's very identifiers are in no byte of the folder", async () => {
-    const world = await World.create(deno);
+    const world = await newWorld();
     const [leaving, staying] = [await household(world), await household(world)];
     const { person, box } = leaving;
     const markers = {
@@ -127,15 +132,13 @@ describe("deno task serve", () => {
     await ask(world, "/api/account", { method: "DELETE", token: person.token, body });
     await world.sweep();
     expect(await search({ folder: world.data, markers, controls })).toEqual([]);
-    await world.close();
   });
 
   it("keeps nothing readable by another user of the machine", async () => {
-    const world = await World.create(deno);
+    const world = await newWorld();
     await household(world);
     const readable = filesBelow(world.data).filter(({ mode }) => (mode & 0o077) !== 0);
     expect(readable).toEqual([]);
-    await world.close();
   });
 });
 

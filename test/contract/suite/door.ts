@@ -9,6 +9,7 @@ import { fileBytes, type HomeService, sha256, startHomeService } from "./service
 import type { TestSocket } from "./socket.ts";
 import { newLabel, type World } from "./world.ts";
 
+const PAUSED_MIB = 128;
 const PAGE = { accept: "text/html" };
 
 export function doors(world: () => World): void {
@@ -154,6 +155,18 @@ export function doors(world: () => World): void {
         const out = await visit("/file?mib=8");
         expect([out.body.length, sha256(out.body)]).toEqual([bytes.length, sha256(bytes)]);
         expect((await visit("/hash", { body: bytes })).text).toBe(sha256(bytes));
+      });
+
+      it("[CON-8] holds the device back while a visitor does not read, and no one else", async () => {
+        const path = `http://127.0.0.1:${world().port}/stream?mib=${PAUSED_MIB}`;
+        const paused = await request(path, { headers: { host } });
+        for (let time = 0; time < 4; time++) {
+          expect((await visit("/file?mib=8")).body.length).toBe(8 * 1024 * 1024);
+        }
+        expect(service.streamed()).toBeLessThan((PAUSED_MIB / 4) * 1024 * 1024);
+        let read = 0;
+        for await (const chunk of paused.body) read += chunk.length;
+        expect(read).toBe(PAUSED_MIB * 1024 * 1024);
       });
 
       it("serves many at once", async () => {

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import type { Runtime } from "../runtime.ts";
 import { accounts } from "./accounts.ts";
+import { agents } from "./agent.ts";
 import { devices } from "./devices.ts";
 import { doors } from "./door.ts";
 import { lasting } from "./lasting.ts";
@@ -26,6 +27,7 @@ export function defineContract(runtime: Runtime): void {
     devices(current);
     names(current);
     doors(current);
+    agents(current);
     lasting(current);
   });
 }

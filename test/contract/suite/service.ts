@@ -1,11 +1,14 @@
 /** A web service at home, behind a box: pages, big files, and one that breaks off. */
 
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export interface HomeService {
   readonly origin: string;
+  /** Bytes of `/stream` that were taken from the service so far. */
+  readonly streamed: () => number;
   close(): Promise<void>;
 }
 
@@ -25,11 +28,16 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 export async function startHomeService(): Promise<HomeService> {
-  const server = createServer((request, response) => void answer(request, response));
+  let streamed = 0;
+  const count = (bytes: number) => {
+    streamed += bytes;
+  };
+  const server = createServer((request, response) => void answer(request, response, count));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
     origin: `http://127.0.0.1:${port}`,
+    streamed: () => streamed,
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
@@ -38,7 +46,11 @@ export async function startHomeService(): Promise<HomeService> {
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  count: (bytes: number) => void,
+): Promise<void> {
   const url = new URL(request.url ?? "/", "http://home.invalid");
   switch (url.pathname) {
     case "/hello":
@@ -48,6 +60,16 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     case "/file":
       response.end(fileBytes(Number(url.searchParams.get("mib"))));
       return;
+    case "/stream": {
+      const mebibyte = fileBytes(1);
+      for (let left = Number(url.searchParams.get("mib")); left > 0; left--) {
+        if (response.destroyed) return;
+        if (!response.write(mebibyte)) await once(response, "drain").catch(() => undefined);
+        count(MIB);
+      }
+      response.end();
+      return;
+    }
     case "/hash": {
       const hash = createHash("sha256");
       for await (const chunk of request) hash.update(chunk);
