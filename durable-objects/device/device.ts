@@ -11,6 +11,7 @@ import { limits } from "../../protocol/limits.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { Door, refusal } from "./door.ts";
+import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
 import { isRegistered, migrate } from "./migrations.ts";
 import { Name } from "./name.ts";
@@ -21,6 +22,7 @@ import type {
   DeviceRpc,
   DoorCodeResult,
   FeatureName,
+  HeldTable,
   NameRecords,
   Registration,
   UpdateResult,
@@ -172,6 +174,10 @@ export class Device implements DeviceRpc {
     return { kind: "code", code: await this.#door.issueCode(accountId, nonceHash) };
   }
 
+  async holdings(): Promise<readonly HeldTable[]> {
+    return this.#row() === null ? [] : heldTables(this.#context.sql, this.#context.clock.now());
+  }
+
   async unregister(): Promise<void> {
     // Deaf at once; what is under way finds no device any more and writes nothing.
     this.#registered = false;
@@ -264,9 +270,8 @@ export class Device implements DeviceRpc {
   async #switchOn(feature: FeatureName): Promise<void> {
     if (this.#features()[feature]) return;
     // A key that waits to be destroyed must be gone before a new one is made (FEA-7).
-    await this.#destroyKeys(this.#switchedOff());
+    await this.#finishSwitchOff();
     const { sql, clock } = this.#context;
-    sql.run("DELETE FROM feature WHERE name = ?", feature);
     sql.run("INSERT INTO feature (name, since) VALUES (?, ?)", feature, clock.now());
     await this.#connection.featuresChanged(this.#features());
     if (feature === "name") await this.#adoptAddress();
@@ -363,7 +368,11 @@ export class Device implements DeviceRpc {
 
   #isOn(feature: FeatureName): boolean {
     if (!this.#registered) return false;
-    return this.#context.sql.all("SELECT name FROM feature WHERE name = ?", feature).length === 1;
+    const rows = this.#context.sql.all<FeatureRow>(
+      "SELECT name, since FROM feature WHERE name = ?",
+      feature,
+    );
+    return rows[0] !== undefined && rows[0].since !== KEY_REMAINS;
   }
 
   #features(): Record<FeatureName, boolean> {
