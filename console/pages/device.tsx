@@ -424,7 +424,7 @@ function LeaveSubject({ device, now }: DeviceProps) {
         </p>
         <a class="button danger plain" href={`/devices/${device.id}/unregister`}>
           <Icon name="trash" />
-          Unregister {device.label}
+          Unregister this device
         </a>
       </div>
     </section>

@@ -28,11 +28,11 @@ export function DevicesPage({ devices, origin, now, done }: DevicesProps) {
       <header class="page-head">
         <div>
           <h1>Your devices</h1>
-          {devices.length > 0 && (
-            <p class="lead">
-              {count(devices.length, "device")}, {here === 0 ? "none" : here} connected right now.
-            </p>
-          )}
+          <p class="lead">
+            {devices.length === 0
+              ? "None yet. It takes two commands on the box and one word from you."
+              : `${count(devices.length, "device")}, ${here === 0 ? "none" : here} connected right now.`}
+          </p>
         </div>
       </header>
       {devices.length === 0 ? (
@@ -80,7 +80,6 @@ function DeviceCard({ device, now }: { device: DeviceDescription; now: number })
 function FirstDevice({ origin }: { origin: string }) {
   return (
     <div class="readable stack-large">
-      <p class="lead">No device yet. It takes two commands on the box and one word from you.</p>
       <ol class="steps">
         <li>
           <h2>On the box, ask for a code</h2>

@@ -3,6 +3,8 @@
 import { type ProblemCode, problems } from "../../workers/problem.ts";
 
 interface Advice {
+  /** Where the table's title is too dry for a page. */
+  readonly heading?: string;
   readonly next: string;
   readonly href?: string;
   readonly label?: string;
@@ -29,7 +31,10 @@ const advice: Partial<Record<ProblemCode, Advice>> = {
     label: "Enter another code",
   },
   forbidden: {
-    next: "You are signed in, but this belongs to someone else, who has not let you in.",
+    heading: "This door is not open to you",
+    next: "You are signed in, but its owner has not let you in. Ask them to put your Latchkey ID on their list; it stands on your account page.",
+    href: "/account",
+    label: "Show my ID",
   },
   "mail-failed": {
     next: "The mail server did not take our message. Nothing was kept; try again in a minute.",
@@ -44,15 +49,15 @@ const advice: Partial<Record<ProblemCode, Advice>> = {
   },
 };
 
+const fallback: Advice = { next: "Nothing was changed. Go back and try again." };
+
 export function ProblemPage({ code, signedIn }: { code: ProblemCode; signedIn: boolean }) {
   const { status, title } = problems[code];
-  const { next, href, label } = advice[code] ?? {
-    next: "Nothing was changed. Go back and try again.",
-  };
+  const { heading, next, href, label } = advice[code] ?? fallback;
   return (
     <div class="narrow stack">
       <p class="aside mono">{status}</p>
-      <h1>{title}</h1>
+      <h1>{heading ?? title}</h1>
       <p>{next}</p>
       <p class="actions">
         {href !== undefined && (

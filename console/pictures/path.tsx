@@ -137,7 +137,7 @@ function Home({ x, y }: { x: number; y: number }) {
 function WidePath({ ways }: { ways: readonly [Way, Way, Way] }) {
   const heights = [50, 140, 230] as const;
   return (
-    <svg class="wide" viewBox="0 0 960 290" aria-hidden="true" focusable="false">
+    <svg class="wide" viewBox="0 12 960 264" aria-hidden="true" focusable="false">
       {ways.map((way, index) => {
         const y = heights[index] as number;
         const lane =

@@ -442,7 +442,7 @@ describe("a device", () => {
     await page.getByRole("button", { name: /Take off the list/ }).click();
     expect(await page.textContent(".people")).toContain("Nobody yet");
 
-    await page.getByRole("link", { name: "Unregister no-script" }).click();
+    await page.getByRole("link", { name: "Unregister this device" }).click();
     expect(await page.textContent("main")).toContain("for 180 days");
     await page.getByRole("button", { name: "Unregister no-script" }).click();
     expect(await page.textContent("main")).toContain("Unregistered.");
