@@ -7,6 +7,7 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { TableRule } from "../data-map/types.ts";
 import type { Db } from "../db.ts";
+import { label } from "../schema/directory.ts";
 import { device, deviceGuest } from "../schema/region.ts";
 
 const name = (text: string): SQL => sql.raw(`"${text}"`);
@@ -147,6 +148,11 @@ export async function devicesIn(
     .where(eq(of.accountId, accountId))
     .limit(limit);
   return rows.map((row) => row.id);
+}
+
+/** How many labels a device has in the directory. */
+export async function labelsOf(directory: Db, deviceId: string): Promise<number> {
+  return await directory.$count(label, eq(label.deviceId, deviceId));
 }
 
 /** How much of one table an account has, and since and until when. */

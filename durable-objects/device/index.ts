@@ -5,6 +5,7 @@ import { pingText, pongText } from "../../protocol/agent.ts";
 import { R2KeyStore, systemClock, systemRandom } from "../platform.ts";
 import type { DeviceContext, ObjectSql, Socket, Sockets } from "./context.ts";
 import { Device } from "./device.ts";
+import { registeredId } from "./migrations.ts";
 import type { AccessMode, AddressUpdate, DeviceRpc, FeatureName, Registration } from "./rpc.ts";
 
 interface Env {
@@ -54,6 +55,9 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   issueDoorCode(accountId: string, nonceHash: string) {
     return this.#device.issueDoorCode(accountId, nonceHash);
   }
+  holdings() {
+    return this.#device.holdings();
+  }
   unregister() {
     return this.#device.unregister();
   }
@@ -62,13 +66,13 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
     return this.#device.fetch(request);
   }
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    return this.#device.onMessage(socketOf(socket), message);
+    return this.#device.onMessage(socketOf(this.ctx, socket), message);
   }
   override webSocketClose(socket: WebSocket): Promise<void> {
-    return this.#device.onClose(socketOf(socket));
+    return this.#device.onClose(socketOf(this.ctx, socket));
   }
   override webSocketError(socket: WebSocket): Promise<void> {
-    return this.#device.onClose(socketOf(socket));
+    return this.#device.onClose(socketOf(this.ctx, socket));
   }
   override alarm(): Promise<void> {
     return this.#device.onAlarm();
@@ -77,7 +81,8 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
 
 function contextOf(state: DurableObjectState, env: Env): DeviceContext {
   return {
-    deviceId: state.id.name ?? "",
+    // The platform names an object that a request woke; one that an alarm woke knows its own name.
+    deviceId: state.id.name ?? registeredId(sqlOf(state)) ?? "",
     sql: sqlOf(state),
     sockets: socketsOf(state),
     clock: systemClock,
@@ -106,7 +111,7 @@ function sqlOf(state: DurableObjectState): ObjectSql {
 const known = new WeakMap<WebSocket, Socket>();
 
 /** One wrapper per WebSocket, so that logic may compare sockets by identity. */
-function socketOf(socket: WebSocket): Socket {
+function socketOf(state: DurableObjectState, socket: WebSocket): Socket {
   let wrapped = known.get(socket);
   if (wrapped === undefined) {
     wrapped = {
@@ -114,6 +119,7 @@ function socketOf(socket: WebSocket): Socket {
       close: (code, reason) => socket.close(code, reason),
       attachment: () => socket.deserializeAttachment(),
       attach: (value) => socket.serializeAttachment(value),
+      heardAt: () => state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
     };
     known.set(socket, wrapped);
   }
@@ -132,6 +138,6 @@ function socketsOf(state: DurableObjectState): Sockets {
       state
         .getWebSockets(tag)
         .filter((socket) => socket.readyState === WebSocket.OPEN)
-        .map(socketOf),
+        .map((socket) => socketOf(state, socket)),
   };
 }

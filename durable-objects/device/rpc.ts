@@ -3,6 +3,8 @@
  * not cross this boundary. `fetch` is for streams and WebSocket upgrades only (see Way).
  */
 
+import type { ClassName } from "../../db/data-map/classes.ts";
+
 export const featureNames = ["name", "link"] as const;
 export type FeatureName = (typeof featureNames)[number];
 
@@ -78,6 +80,16 @@ export type DoorCodeResult =
   | { readonly kind: "forbidden" }
   | { readonly kind: "off" };
 
+/** What one table of the object holds, without any of it. */
+export interface HeldTable {
+  readonly table: string;
+  readonly class: ClassName;
+  readonly count: number;
+  /** Milliseconds since the epoch; null when no row says. */
+  readonly since: number | null;
+  readonly until: number | null;
+}
+
 /** The remote surface of a device. Every method answers null or `false` for a device that is gone. */
 export interface DeviceRpc {
   register(registration: Registration): Promise<void>;
@@ -97,6 +109,8 @@ export interface DeviceRpc {
   records(): Promise<NameRecords | null>;
   /** A one-time code that lets `accountId` through the door in the browser that holds the nonce. */
   issueDoorCode(accountId: string, nonceHash: string): Promise<DoorCodeResult>;
+  /** What is held, counted; empty for a device that is gone. */
+  holdings(): Promise<readonly HeldTable[]>;
   /** Closes every socket and drops the whole store. */
   unregister(): Promise<void>;
 }

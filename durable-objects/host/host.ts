@@ -99,6 +99,7 @@ export class DeviceHost {
       updateAddresses: (update) => call((device) => device.updateAddresses(update)),
       records: () => call((device) => device.records()),
       issueDoorCode: (accountId, nonce) => call((device) => device.issueDoorCode(accountId, nonce)),
+      holdings: () => call((device) => device.holdings()),
       unregister: () => call((device) => device.unregister()),
       fetch: (request) => call((device) => device.fetch(request)),
     };
@@ -145,11 +146,14 @@ export class DeviceHost {
     if (existing !== undefined) return existing;
     const { clock, random, keys, allowSpecialAddresses } = this.#options;
     const store = new Store(this.#pathOf(deviceId), this.#stores);
-    const sockets = new HostSockets({
-      onMessage: (socket, data) =>
-        this.#event(deviceId, (device) => device.onMessage(socket, data)),
-      onClose: (socket) => this.#event(deviceId, (device) => device.onClose(socket)),
-    });
+    const sockets = new HostSockets(
+      {
+        onMessage: (socket, data) =>
+          this.#event(deviceId, (device) => device.onMessage(socket, data)),
+        onClose: (socket) => this.#event(deviceId, (device) => device.onClose(socket)),
+      },
+      clock,
+    );
     const device = new Device({
       deviceId,
       sql: store,
