@@ -1,0 +1,198 @@
+/**
+ * Every route has its row here: who may ask. A new route without a row fails, and so does a row
+ * without a route. Whose device it is, is checked beside the devices.
+ */
+
+import { env } from "cloudflare:workers";
+import { beforeAll, describe, expect, it } from "vitest";
+import { limits } from "../../protocol/limits.ts";
+import { newToken } from "../../protocol/tokens.ts";
+import {
+  completeSignIn,
+  revokeSession,
+  signUp,
+  verifySignUp,
+} from "../../workers/account/account.ts";
+import { app, handle } from "../../workers/app.ts";
+import { eraseAccount } from "../../workers/privacy/erase.ts";
+import { type TestPorts, testPorts } from "../support/ports.ts";
+
+/** Routes that strangers may use, that bring a proof of their own, and that need a session. */
+const everyone = `
+  GET /healthz
+  POST /api/sign-up
+  POST /api/sign-up/verify
+  POST /api/sessions
+  POST /api/enrolments
+  GET /api/policy
+  GET /api/operations/retention
+  GET /nic/ip
+  GET /dns-query
+  POST /dns-query
+  ALL /dns-query
+  GET /assets/:file
+  GET /
+  GET /privacy
+  GET /sign-up
+  POST /sign-up
+  GET /sign-up/sent
+  GET /verify
+  POST /verify
+  GET /sign-in
+  POST /sign-in
+  POST /sign-out
+`;
+const ownProof = `
+  POST /api/enrolments/token
+  GET /api/agent/socket
+  GET /nic/update
+  POST /nic/update
+  ALL /nic/update
+  GET /v3/update
+  POST /v3/update
+  ALL /v3/update
+`;
+const signedIn = `
+  GET /api/sessions
+  DELETE /api/sessions/current
+  DELETE /api/sessions/:id
+  GET /api/account
+  DELETE /api/account
+  GET /api/account/holdings
+  POST /api/enrolments/lookup
+  POST /api/enrolments/approve
+  GET /api/devices
+  GET /api/devices/:id
+  DELETE /api/devices/:id
+  PUT /api/devices/:id/features/:feature
+  PUT /api/devices/:id/access
+  PUT /api/devices/:id/access/people/:account
+  DELETE /api/devices/:id/access/people/:account
+  POST /api/devices/:id/update-secret
+  GET /api/devices/:id/live
+  GET /door
+  GET /devices
+  GET /devices/add
+  POST /devices/add
+  GET /devices/:id
+  POST /devices/:id/features/:feature
+  GET /devices/:id/features/:feature/off
+  POST /devices/:id/features/:feature/off
+  POST /devices/:id/access
+  POST /devices/:id/people
+  POST /devices/:id/people/remove
+  POST /devices/:id/update-secret
+  GET /devices/:id/unregister
+  POST /devices/:id/unregister
+  GET /sessions
+  POST /sessions/end
+  POST /sessions/end-others
+  GET /account
+  GET /account/erase
+  POST /account/erase
+`;
+/** Middleware, which is no route. */
+const before =
+  /^ALL \/(api\/sign-up\/\*|api\/sessions\/\*|api\/account|(devices|sessions|account)(\/\*)?|\*)$/;
+
+const lines = (text: string) => text.trim().split(/\s*\n\s*/);
+const ORIGIN = "http://localhost:8787";
+const client = { userAgent: null, peer: null };
+let test: TestPorts;
+let accountId: string;
+let dead: Record<string, string | null>;
+let count = 0;
+
+beforeAll(async () => {
+  test = testPorts({ env, variables: { ORIGIN } });
+  accountId = await newAccount();
+  dead = await deadTokens();
+});
+
+async function newAccount(): Promise<string> {
+  const address = `access${count++}@example.org`;
+  await signUp(test.ports, { address, password: "an unlikely password" }, client);
+  const token = /token=(\S+)/.exec(test.mail.sent.at(-1)?.text ?? "")?.[1] ?? "";
+  return (await verifySignUp(test.ports, token, client)).accountId;
+}
+
+const newSession = async (id = accountId) =>
+  (await completeSignIn(test.ports, { accountId: id, methods: ["password"] }, client)).session;
+
+/** Every kind of token that must open nothing. */
+async function deadTokens(): Promise<Record<string, string | null>> {
+  const [revoked, erased] = [await newSession(), await newSession(await newAccount())];
+  await revokeSession(test.ports, accountId, revoked.sessionId);
+  await eraseAccount(test.ports, erased.accountId);
+  const old = await newSession();
+  test.clock.advance(limits.sessionIdleMs);
+  return {
+    none: null,
+    empty: "",
+    nonsense: "lk_ses_nonsense",
+    "made up": newToken("ses", "home", test.ports.random.bytes),
+    "of another kind": newToken("chl", "home", test.ports.random.bytes),
+    revoked: revoked.token,
+    "of an erased account": erased.token,
+    "too old": old.token,
+  };
+}
+
+/** Asks a route of the table, with `token` as cookie or bearer secret; true when a session was missed. */
+async function misses(route: string, token: string | null, as: "cookie" | "bearer") {
+  const [method = "", pattern = ""] = route.split(" ");
+  const path = pattern
+    .replace(
+      ":id",
+      route.includes("/api/sessions") ? "ses_home_0000000000000000" : "dev_home_0000000000000000",
+    )
+    .replace(":feature", "name")
+    .replace(":account", "acc_home_0000000000000000")
+    .replace(/^\/door$/, `/door?label=nas&nonce=${"A".repeat(43)}&to=%2F`);
+  const headers = new Headers({ "sec-fetch-site": "same-origin" });
+  if (!path.startsWith("/api/")) headers.set("accept", "text/html");
+  if (token !== null && as === "cookie") headers.set("cookie", `__Host-sid=${token}`);
+  if (token !== null && as === "bearer") headers.set("authorization", `Bearer ${token}`);
+  const writes = !["GET", "HEAD"].includes(method);
+  if (writes) {
+    const json = path.startsWith("/api/");
+    headers.set("content-type", json ? "application/json" : "application/x-www-form-urlencoded");
+  }
+  const body = writes ? (path.startsWith("/api/") ? "{}" : "a=b") : null;
+  const response = await handle(new Request(ORIGIN + path, { method, headers, body }), test.ports);
+  expect([route, response.status < 500]).toEqual([route, true]);
+  const toSignIn = response.headers.get("location")?.startsWith("/sign-in") ?? false;
+  // A wrong password in a form of a signed-in person is a 401 too, but not this one.
+  const text = response.webSocket === null ? await response.text() : "";
+  const refused = response.status === 401 && text.includes("not-signed-in");
+  return refused || (response.status === 303 && toSignIn);
+}
+
+describe("who may ask", () => {
+  it("[SEC-5] is said for every route, and every row is a route", () => {
+    const declared = lines(everyone + ownProof + signedIn);
+    expect(new Set(declared).size).toBe(declared.length);
+    const routes = new Set(app.routes.map(({ method, path }) => `${method} ${path}`));
+    const real = [...routes].filter((route) => !before.test(route) || declared.includes(route));
+    expect(real.sort()).toEqual(declared.sort());
+  });
+
+  it.each(lines(signedIn))(
+    "[SEC-5] %s needs a session that lives",
+    { timeout: 30_000 },
+    async (route) => {
+      for (const [what, token] of Object.entries(dead)) {
+        for (const as of ["cookie", "bearer"] as const) {
+          expect([what, as, await misses(route, token, as)]).toEqual([what, as, true]);
+        }
+      }
+      for (const as of ["cookie", "bearer"] as const) {
+        expect([as, await misses(route, (await newSession()).token, as)]).toEqual([as, false]);
+      }
+    },
+  );
+
+  it.each(lines(everyone))("%s greets strangers", async (route) => {
+    expect(await misses(route.replace("ALL", "PUT"), null, "cookie")).toBe(false);
+  });
+});
