@@ -97,7 +97,7 @@ function greeting(edge: Edge, mailbox: Mailbox, demo: Demo | null, options: Star
       `  Sign in   ${demo.account.email}  ${demo.account.password}`,
       `  Door      ${demo.device.link}   (private: it sends you to sign in)`,
       `  Name      ${demo.device.host}`,
-      `  Look up   curl -s '${edge.origin}/dns-query?name=…' or: npm run dns, then dig @127.0.0.1 -p 5353 ${demo.device.host}`,
+      `  Look up   npm run dns -- --edge ${edge.origin}, then: dig @127.0.0.1 -p 5353 ${demo.device.host}`,
     );
   }
   lines.push(
