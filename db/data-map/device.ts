@@ -66,6 +66,14 @@ export const deviceMap = {
 } as const satisfies Record<string, ObjectTableRule>;
 
 /**
+ * What the in-process host keeps beside the objects (durable-objects/host/alarms.ts). On Cloudflare
+ * the platform keeps the same: when an object wants to be woken.
+ */
+export const hostMap = {
+  wake: { class: "device", feature: "device", columns: { device_id: id, at: time } },
+} as const satisfies Record<string, ObjectTableRule>;
+
+/**
  * What a socket carries through hibernation, by the kind of socket: gone when the socket is. It
  * stands in the platform's memory for the socket, on no disk of ours.
  */

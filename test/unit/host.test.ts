@@ -4,7 +4,10 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { deviceMap, hostMap } from "../../db/data-map/device.ts";
+import { introspect } from "../../db/data-map/gate.ts";
 import { DeviceHost, type HostOptions } from "../../durable-objects/host/host.ts";
+import { OpenStores, Store } from "../../durable-objects/host/store.ts";
 import { systemRandom } from "../../durable-objects/system.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -139,6 +142,31 @@ describe("the host of devices", () => {
       limits.updateChangesPerFamily,
     );
     expect(verdicts.filter((verdict) => verdict === "911")).toHaveLength(5);
+  });
+});
+
+describe("what the host keeps", () => {
+  /** The columns of each table, as they are and as they are declared. */
+  async function tablesOf(path: string): Promise<Record<string, string[]>> {
+    const stores = new OpenStores(1);
+    const store = new Store(path, stores);
+    const live = await introspect((query) => store.all(query));
+    stores.closeAll();
+    return Object.fromEntries(
+      Object.entries(live).map(([table, { columns }]) => [table, [...columns].sort()]),
+    );
+  }
+  const declared = (map: typeof hostMap | typeof deviceMap) =>
+    Object.fromEntries(
+      Object.entries(map).map(([table, { columns }]) => [table, Object.keys(columns).sort()]),
+    );
+
+  it("[PRI-5] is declared in the data map, table by table and column by column", async () => {
+    const host = start();
+    const deviceId = await register(host);
+    await host.close();
+    expect(await tablesOf(join(folder, "devices/alarms.db"))).toEqual(declared(hostMap));
+    expect(await tablesOf(fileOf(deviceId))).toEqual(declared(deviceMap));
   });
 });
 
