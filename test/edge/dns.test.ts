@@ -214,7 +214,7 @@ describe("the zone", () => {
     expect((await look("ddns.test", "IXFR")).verdict).toBe("REFUSED");
   });
 
-  it("lets a name go the moment it is switched off", async () => {
+  it("[CON-5] lets a name go the moment it is switched off", async () => {
     const stub = await device("brief", "203.0.113.9", null);
     expect((await look("brief.ddns.test", "A")).data).toEqual(["203.0.113.9"]);
     await stub.setFeature("name", false);

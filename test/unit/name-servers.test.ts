@@ -1,0 +1,63 @@
+/** What an operator says about name servers, and about the front: taken, or refused with a sentence. */
+
+import { describe, expect, it } from "vitest";
+import { readFrontOptions } from "../../scripts/dns-front.ts";
+import { readConfig } from "../../workers/config.ts";
+
+const nameServers = (value?: string) =>
+  readConfig({
+    ORIGIN: "https://latchkey.example",
+    LINK_ZONE: "link.example",
+    DDNS_ZONE: "ddns.example",
+    REGIONS: "home:Home:DB_HOME",
+    SOURCE_ADDRESS: "edge",
+    MAIL_FROM: "keys@latchkey.example",
+    ...(value === undefined ? {} : { NAME_SERVERS: value }),
+  }).nameServers;
+
+describe("NAME_SERVERS", () => {
+  it("is ns1 of the zone when nobody says otherwise", () => {
+    expect(nameServers()).toEqual([{ host: "ns1.ddns.example", ipv4: [], ipv6: [] }]);
+  });
+
+  it("takes servers inside the zone with their addresses, and others by name", () => {
+    expect(
+      nameServers("NS1.ddns.example.=192.0.2.53=2001:DB8::53=192.0.2.54, a.elsewhere.example"),
+    ).toEqual([
+      { host: "ns1.ddns.example", ipv4: ["192.0.2.53", "192.0.2.54"], ipv6: ["2001:db8::53"] },
+      { host: "a.elsewhere.example", ipv4: [], ipv6: [] },
+    ]);
+  });
+
+  it.each([
+    ["a label that a device could take", "nas.ddns.example=192.0.2.53"],
+    ["a server deeper in the zone", "a.ns1.ddns.example=192.0.2.53"],
+    ["an address of another zone's server", "ns1.elsewhere.example=192.0.2.53"],
+    ["what is no address", "ns1.ddns.example=192.0.2.053"],
+    ["what is no name", "ns1_=192.0.2.53"],
+    ["an empty entry", "ns1.ddns.example,"],
+  ])("refuses %s", (_what, value) => {
+    expect(() => nameServers(value)).toThrow(/^NAME_SERVERS has a bad (entry|address)/);
+  });
+});
+
+describe("npm run dns", () => {
+  it("asks the local edge by default", () => {
+    expect(readFrontOptions([])).toEqual({
+      edge: "http://localhost:8787",
+      host: "127.0.0.1",
+      port: 5353,
+    });
+    expect(readFrontOptions(["--help"])).toBeNull();
+  });
+
+  it.each([
+    [["--port", "65536"], "--port takes a number"],
+    [["--port", "dns"], "--port takes a number"],
+    [["--edge", "localhost:8787"], "--edge takes the edge's address"],
+    [["--edge", "nowhere"], "--edge takes the edge's address"],
+    [["--zone", "x"], "Usage: npm run dns"],
+  ])("says what is wrong with %j", (args, sentence) => {
+    expect(() => readFrontOptions(args)).toThrow(sentence);
+  });
+});
