@@ -11,8 +11,8 @@ import {
   verifySignUp,
 } from "../workers/account/account.ts";
 import { doorOrigin } from "../workers/config.ts";
-import { clearCookie, setCookie } from "../workers/cookies.ts";
-import { sessionToken } from "../workers/guard.ts";
+import { clearCookie } from "../workers/cookies.ts";
+import { keepSession, sessionToken } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { policy } from "../workers/privacy/policy.ts";
 import { localPath, type Refusal, readForm, refusalOf } from "./forms.ts";
@@ -93,7 +93,7 @@ street.post("/sign-out", async (c) => {
 });
 
 function enter(c: Ctx, session: NewSession, path: string): Response {
-  setCookie(c, "__Host-sid", session.token);
+  keepSession(c, session.token);
   return seeOther(c, path);
 }
 

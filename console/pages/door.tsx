@@ -66,15 +66,17 @@ function Door({ facts, title, painted, children }: DoorProps) {
 
 function Again({ facts }: { facts: DoorFacts }) {
   return (
-    <p>
-      {/* biome-ignore lint/a11y/useValidAnchor: the empty reference is this very address (RFC 3986 §4.4) */}
-      <a class="button" href="">
-        Try again
-      </a>
+    <>
+      <p>
+        {/* biome-ignore lint/a11y/useValidAnchor: the empty reference is this very address (RFC 3986 §4.4) */}
+        <a class="button" href="">
+          Try again
+        </a>
+      </p>
       {facts.retryAfter !== null && (
-        <span class="quiet"> It makes sense after about {facts.retryAfter} seconds.</span>
+        <p class="quiet">Give it about {facts.retryAfter} seconds first.</p>
       )}
-    </p>
+    </>
   );
 }
 

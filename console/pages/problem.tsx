@@ -22,6 +22,11 @@ const advice: Partial<Record<ProblemCode, Advice>> = {
     href: "/sign-up",
     label: "Ask for a new link",
   },
+  "contact-taken": {
+    next: "This address got its account another way since you asked. Sign in with the password of that account.",
+    href: "/sign-in",
+    label: "Sign in",
+  },
   "too-many-tries": {
     next: "This protects you from someone who guesses. Nothing is locked: wait ten minutes and it works again.",
   },

@@ -1,0 +1,47 @@
+/** What the subjects of a device's page share: their data and the switch of a feature. */
+
+import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
+import type { FormErrors } from "../components/form.tsx";
+
+export interface DeviceProps {
+  readonly device: DeviceDescription;
+  readonly origin: string;
+  /** The origin of its door. */
+  readonly door: string;
+  /** Its name in DNS. */
+  readonly host: string;
+  readonly now: number;
+  readonly done: string | null;
+  /** An update password just made: shown this once. */
+  readonly secret?: string;
+  readonly typed?: { readonly person: string };
+  readonly errors?: FormErrors;
+}
+
+interface SwitchProps {
+  readonly device: DeviceDescription;
+  readonly feature: "name" | "link";
+  /** As its subject's heading is called. */
+  readonly label: string;
+}
+
+/** Switching on happens at once; switching off deletes, so it asks on a page of its own. */
+export function FeatureSwitch({ device, feature, label }: SwitchProps) {
+  const on = device.features[feature];
+  const path = `/devices/${device.id}/features/${feature}`;
+  return (
+    <form method={on ? "get" : "post"} action={on ? `${path}/off` : path}>
+      <button
+        class="switch"
+        type="submit"
+        role="switch"
+        aria-checked={on ? "true" : "false"}
+        aria-label={label}
+        data-command={`Switch ${feature === "link" ? "the door" : "the name"} ${on ? "off" : "on"}`}
+      >
+        <span class="switch-track" aria-hidden="true" />
+        <span aria-hidden="true">{on ? "On" : "Off"}</span>
+      </button>
+    </form>
+  );
+}
