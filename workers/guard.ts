@@ -4,8 +4,8 @@
  */
 
 import type { MiddlewareHandler } from "hono";
-import { checkSession } from "./account/account.ts";
-import { readCookie } from "./cookies.ts";
+import { checkSession, signOut } from "./account/account.ts";
+import { readCookie, setCookie } from "./cookies.ts";
 import type { AppEnv, Ctx } from "./http.ts";
 import { Problem } from "./problem.ts";
 
@@ -56,6 +56,13 @@ export const forgeryGuard: MiddlewareHandler<AppEnv> = async (c, next) => {
 export function sessionToken(c: Ctx): string | null {
   const bearer = /^Bearer (lk_ses_\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
   return bearer ?? readCookie(c, "__Host-sid");
+}
+
+/** Gives a browser its new session, in place of the one it had: that one ends. */
+export function keepSession(c: Ctx, token: string): void {
+  const replaced = readCookie(c, "__Host-sid");
+  if (replaced !== null) c.env.background(signOut(c.env, replaced));
+  setCookie(c, "__Host-sid", token);
 }
 
 /** Whose session the request carries; null when none. For pages that show themselves to strangers too. */

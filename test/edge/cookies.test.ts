@@ -94,6 +94,20 @@ describe("[CKY-1] cookies", () => {
     ]);
   });
 
+  it("[CKY-2] of a browser that signs in again stand for one session, not two", async () => {
+    const cookie = pair((await signUp()).cookies[0]);
+    const address = test.mail.sent.at(-1)?.to;
+    const again = await ask("POST", "/api/sessions", { body: { address, password }, cookie });
+    expect(again.status).toBe(201);
+    expect((await ask("GET", "/api/account", { cookie })).status).toBe(401);
+    const next = pair(again.cookies[0]);
+    const list = JSON.parse((await ask("GET", "/api/sessions", { cookie: next })).body);
+    expect(list.sessions).toEqual([expect.objectContaining({ current: true })]);
+    const wrong = { body: { address, password: "wrong password" }, cookie: next };
+    expect((await ask("POST", "/api/sessions", wrong)).status).toBe(401);
+    expect((await ask("GET", "/api/account", { cookie: next })).status).toBe(200);
+  });
+
   it("of every route, for strangers and for people who are signed in, are declared", async () => {
     const cookie = pair((await signUp()).cookies[0]);
     const routes = app.routes.filter(({ path }) => !path.includes("*"));

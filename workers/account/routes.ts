@@ -2,8 +2,8 @@
 
 import { createRoute, z } from "@hono/zod-openapi";
 import { limits } from "../../protocol/limits.ts";
-import { clearCookie, setCookie } from "../cookies.ts";
-import { signedIn } from "../guard.ts";
+import { clearCookie } from "../cookies.ts";
+import { keepSession, signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
 import { eraseAccount } from "../privacy/erase.ts";
 import { Problem } from "../problem.ts";
@@ -70,7 +70,7 @@ const iso = (ms: number) => new Date(ms).toISOString();
 
 /** Hands a new session to its owner: to a browser as a cookie, to a program in the body. */
 function handOver(c: Ctx, session: NewSession) {
-  setCookie(c, "__Host-sid", session.token);
+  keepSession(c, session.token);
   return {
     account_id: session.accountId,
     session_id: session.sessionId,
