@@ -50,6 +50,9 @@ const SERVICE = /^[a-z][a-z0-9-]{0,31}$/;
 /** CONNECT and TRACE are for the hop, not for the service. */
 const REFUSED_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** Headers without those that are for this hop only: the fixed ones and those `Connection` names. */
 export function endToEnd(headers: Iterable<readonly [string, string]>): HeaderList {
   const list: HeaderList = [];
@@ -68,16 +71,25 @@ export function endToEnd(headers: Iterable<readonly [string, string]>): HeaderLi
   return list.filter(([name]) => name === "host" || name === "content-length" || !hop.has(name));
 }
 
-/** A header value as a byte string: what does not fit in a byte becomes its UTF-8 bytes. */
-export function byteString(value: string): string {
-  for (let at = 0; at < value.length; at++) {
-    if (value.charCodeAt(at) > 0xff) {
-      return Array.from(new TextEncoder().encode(value), (byte) => String.fromCharCode(byte)).join(
-        "",
-      );
-    }
+/** Text as a byte string: what is beyond ASCII becomes its UTF-8 bytes, one character each. */
+export function toByteString(text: string): string {
+  if (isAscii(text)) return text;
+  return Array.from(encoder.encode(text), (byte) => String.fromCharCode(byte)).join("");
+}
+
+/** The text whose UTF-8 bytes a byte string holds; the byte string itself when it holds no UTF-8. */
+export function fromByteString(bytes: string): string {
+  if (isAscii(bytes)) return bytes;
+  try {
+    return decoder.decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)));
+  } catch {
+    return bytes;
   }
-  return value;
+}
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
 }
 
 /** The value of the first header called `name` (lower case), or null. */
@@ -99,9 +111,6 @@ export function contentLength(headers: HeaderList): number | null | "bad" {
   }
   return length;
 }
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 /** The payload of OPEN or HEAD; null when it is larger than `limits.linkHeadBytes`. */
 export function encodeHead(head: OpenHead | ResponseHead): Uint8Array | null {

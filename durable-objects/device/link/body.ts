@@ -70,13 +70,22 @@ function ignore(): void {
   // The other side of the pipe was gone first; there is nobody left to tell.
 }
 
-/** Reads a request body in pieces of at most `maxBytes`, each in a buffer of its own. */
+/** A piece of a request body, in a buffer of its own. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  /** Nothing follows. */
+  readonly last: boolean;
+}
+
 export interface BodySource {
-  read(): Promise<Uint8Array | null>;
+  read(): Promise<Piece>;
   cancel(): void;
 }
 
+const NOTHING = new Uint8Array(0);
+
 /**
+ * Reads a request body in pieces of at most `maxBytes`.
  * @param length the announced length: known, the pieces are filled before they are handed over, which
  * makes fewer and larger frames; unknown, whatever has arrived goes on at once
  */
@@ -90,14 +99,17 @@ export function bodySource(
   let left = length ?? Number.POSITIVE_INFINITY;
   return {
     async read() {
-      const size = Math.min(maxBytes, Math.max(left, 1));
+      if (left === 0) return { bytes: NOTHING, last: true };
+      const size = Math.min(maxBytes, left);
       const view = new Uint8Array(size);
       const { done, value } =
         length !== null && reader.readAtLeast !== undefined
           ? await reader.readAtLeast(size, view)
           : await reader.read(view);
-      left -= value?.byteLength ?? 0;
-      return done && (value === undefined || value.byteLength === 0) ? null : (value ?? null);
+      const bytes = value ?? NOTHING;
+      left -= bytes.byteLength;
+      if (done && length !== null && left > 0) throw new Error("the request was cut off");
+      return { bytes, last: done || left === 0 };
     },
     cancel: () => void reader.cancel().catch(ignore),
   };
@@ -123,17 +135,17 @@ function byteReader(body: ReadableStream<Uint8Array>): ByteReader | null {
 
 function chunkSource(body: ReadableStream<Uint8Array>, maxBytes: number): BodySource {
   const reader = body.getReader();
-  let rest: Uint8Array = new Uint8Array(0);
+  let rest: Uint8Array = NOTHING;
   return {
     async read() {
       while (rest.byteLength === 0) {
         const { done, value } = await reader.read();
-        if (done) return null;
+        if (done) return { bytes: NOTHING, last: true };
         rest = value;
       }
-      const piece = rest.subarray(0, maxBytes);
+      const bytes = rest.subarray(0, maxBytes);
       rest = rest.subarray(maxBytes);
-      return piece;
+      return { bytes, last: false };
     },
     cancel: () => void reader.cancel().catch(ignore),
   };

@@ -180,13 +180,12 @@ export class Exchange implements StreamHandler {
     const source = bodySource(body, limits.linkFrameBytes, length);
     this.#source = source;
     try {
-      for (let bytes = await source.read(); bytes !== null; bytes = await source.read()) {
+      for (;;) {
+        const { bytes, last } = await source.read();
         if (this.#done) return;
-        if (!stream.write(bytes)) {
-          await new Promise<void>((resolve) => {
-            this.#onRoom = resolve;
-          });
-        }
+        const room = stream.write(bytes);
+        if (last) break;
+        if (!room) await this.#room();
         if (this.#done) return;
       }
       stream.end();
@@ -194,6 +193,12 @@ export class Exchange implements StreamHandler {
     } catch {
       this.#visitorLeft();
     }
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onRoom = resolve;
+    });
   }
 
   // Ending

@@ -2,15 +2,28 @@
 
 import { limits } from "../../../protocol/limits.ts";
 import {
-  byteString,
   endToEnd,
+  fromByteString,
   type HeaderList,
   type OpenHead,
+  toByteString,
   webService,
 } from "../../../protocol/link/headers.ts";
 
 const OURS = "x-latchkey-";
 const OUR_COOKIES = "__host-door";
+
+/**
+ * True where `Headers` holds text (workerd: UTF-8 on the wire), false where it holds byte strings, as
+ * the Fetch standard has it.
+ */
+const headersHoldText = (() => {
+  try {
+    return new Headers([["x", "\u0100"]]).has("x");
+  } catch {
+    return false;
+  }
+})();
 
 /**
  * The head that the device gets: the public Host, end-to-end headers, and no cookie or header that
@@ -24,8 +37,8 @@ export function openHead(request: Request): OpenHead | null {
   const headers: HeaderList = [["host", url.host]];
   for (const [name, value] of endToEnd(request.headers)) {
     if (name === "host" || name.startsWith(OURS)) continue;
-    const kept = name === "cookie" ? withoutOurCookies(value) : byteString(value);
-    if (kept !== "") headers.push([name, kept]);
+    const kept = name === "cookie" ? withoutOurCookies(value) : value;
+    if (kept !== "") headers.push([name, headersHoldText ? toByteString(kept) : kept]);
   }
   return { service: webService, method: request.method, path, headers };
 }
@@ -49,12 +62,8 @@ export function responseHeaders(list: HeaderList): Headers {
   const headers = new Headers();
   for (const [name, value] of endToEnd(list)) {
     if (name.startsWith(OURS) || name === "alt-svc") continue;
-    if (name !== "set-cookie") {
-      headers.append(name, value);
-      continue;
-    }
-    const cookie = deviceCookie(value);
-    if (cookie !== null) headers.append(name, cookie);
+    const kept = name === "set-cookie" ? deviceCookie(value) : value;
+    if (kept !== null) headers.append(name, headersHoldText ? fromByteString(kept) : kept);
   }
   return headers;
 }

@@ -10,13 +10,14 @@ import {
 } from "../../../durable-objects/device/link/heads.ts";
 import { limits } from "../../../protocol/limits.ts";
 import {
-  byteString,
   contentLength,
   decodeOpen,
   decodeResponseHead,
   encodeHead,
   endToEnd,
+  fromByteString,
   type HeaderList,
+  toByteString,
 } from "../../../protocol/link/headers.ts";
 
 const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
@@ -159,9 +160,14 @@ describe("heads", () => {
     expect(contentLength(twice)).toBe("bad");
   });
 
-  it("carry text beyond a byte as its UTF-8 bytes", () => {
-    expect(byteString("caf\u00e9")).toBe("caf\u00e9");
-    expect(byteString("\u20ac")).toBe("\u00e2\u0082\u00ac");
+  it("carry text as its UTF-8 bytes, and back", () => {
+    expect(toByteString("caf\u00e9 \u20ac")).toBe("caf\u00c3\u00a9 \u00e2\u0082\u00ac");
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(fromByteString(toByteString(text))).toBe(text);
+      }),
+    );
+    expect(fromByteString("caf\u00e9"), "not UTF-8: as it is").toBe("caf\u00e9");
   });
 });
 
