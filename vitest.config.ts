@@ -47,6 +47,8 @@ export default defineConfig({
           name: "edge",
           include: ["test/edge/**/*.test.ts"],
           setupFiles: ["test/edge/setup.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       running("integration", 120_000),
