@@ -89,6 +89,7 @@ export const limits = {
   agentCloseMs: SECOND,
   agentStableMs: 10 * SECOND,
   agentRequestMs: 15 * SECOND,
+  keyRetryMs: MINUTE,
   watchersPerDevice: 20,
   watchMs: 10 * MINUTE,
 

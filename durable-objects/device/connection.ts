@@ -10,7 +10,8 @@ import { agentSubprotocol, closeCodes, type EdgeNotice } from "../../protocol/ag
 import { verifyAssertion } from "../../protocol/assertion.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { DeviceContext, Socket } from "./context.ts";
-import type { ConnectionDescription, DeviceDescription, FeatureName } from "./rpc.ts";
+import type { FeatureStates } from "./features.ts";
+import type { ConnectionDescription, DeviceDescription } from "./rpc.ts";
 import { peerHeader } from "./rpc.ts";
 
 const AGENT = "agent";
@@ -23,9 +24,15 @@ interface AgentAttachment {
   readonly since: number;
   readonly address: string | null;
   readonly agent: string;
+  /** The assertion that opened it: not good for a second socket, also after hibernation. */
+  readonly jti: string;
 }
 
-type Features = Readonly<Record<FeatureName, boolean>>;
+interface WatchAttachment {
+  readonly kind: typeof WATCH;
+  /** A session may have ended meanwhile, so a view is shown again after this only if asked again. */
+  readonly until: number;
+}
 
 export class Connection {
   readonly #context: DeviceContext;
@@ -38,48 +45,67 @@ export class Connection {
     this.#sealer = sealer;
   }
 
-  /** Upgrades the device's own request; a newer connection replaces the older one. */
-  async acceptAgent(request: Request, publicKey: string, features: Features): Promise<Response> {
+  /**
+   * Checks the assertion of a device that wants a socket, and uses it up.
+   * @returns its unique identifier; null when anything is off or it was used before
+   */
+  async admit(request: Request, publicKey: string): Promise<string | null> {
     const now = this.#context.clock.now();
     const token = request.headers.get("authorization")?.replace(/^Bearer /i, "") ?? "";
     const audience = new URL(request.url).origin;
     const assertion = await verifyAssertion(publicKey, token, audience, now);
-    if (assertion === null || assertion.deviceId !== this.#context.deviceId) {
-      return new Response(null, { status: 401 });
-    }
+    if (assertion === null || assertion.deviceId !== this.#context.deviceId) return null;
     for (const [jti, expiresAt] of this.#usedAssertions) {
       if (expiresAt * 1000 + limits.agentAssertionMs < now) this.#usedAssertions.delete(jti);
     }
-    if (this.#usedAssertions.has(assertion.jti)) return new Response(null, { status: 401 });
-    this.#usedAssertions.set(assertion.jti, assertion.expiresAt);
+    const { jti } = assertion;
+    const used = this.#agents().some((socket) => agentOf(socket)?.jti === jti);
+    if (used || this.#usedAssertions.has(jti)) return null;
+    this.#usedAssertions.set(jti, assertion.expiresAt);
+    return jti;
+  }
 
-    const older = this.#context.sockets.tagged(AGENT);
+  /** Upgrades the request of an admitted device; a newer connection replaces the older one. */
+  acceptAgent(request: Request, jti: string, features: FeatureStates): Response {
+    const older = this.#agents();
     const attachment: AgentAttachment = {
       kind: AGENT,
       epoch: Math.max(0, ...older.map((socket) => agentOf(socket)?.epoch ?? 0)) + 1,
-      since: now,
+      since: this.#context.clock.now(),
       address: request.headers.get(peerHeader),
       agent: (request.headers.get("user-agent") ?? "").slice(0, 100),
+      jti,
     };
     const response = this.#context.sockets.accept(request, [AGENT], attachment);
     response.headers.set("sec-websocket-protocol", agentSubprotocol);
     for (const socket of older) socket.close(closeCodes.replaced, "replaced by a newer connection");
-    if (features.name || features.link) await this.#record(attachment);
     this.#tellFeatures(features);
     return response;
   }
 
-  /** Upgrades the owner's console, which then receives every change. */
-  acceptWatch(request: Request, description: DeviceDescription | null): Response {
-    const response = this.#context.sockets.accept(request, [WATCH], { kind: WATCH });
-    if (description !== null) this.tellWatchers(description);
-    return response;
+  /** Upgrades the owner's console, which then receives every change; the oldest view gives way. */
+  acceptWatch(request: Request): Response {
+    const watchers = this.#context.sockets.tagged(WATCH);
+    const oldest = watchers.sort((a, b) => watchUntil(a) - watchUntil(b));
+    for (const socket of oldest.slice(
+      0,
+      Math.max(0, watchers.length + 1 - limits.watchersPerDevice),
+    )) {
+      socket.close(1000, "too many views");
+    }
+    const until = this.#context.clock.now() + limits.watchMs;
+    const attachment: WatchAttachment = { kind: WATCH, until };
+    return this.#context.sockets.accept(request, [WATCH], attachment);
   }
 
-  /** The live socket of the device: the one of the highest epoch; null when it is offline. */
+  /**
+   * The live socket of the device: the one of the highest epoch; null when it is offline. A socket
+   * that has not pinged for `limits.agentStaleMs` is one whose other end is gone, whatever TCP says.
+   */
   agent(): Socket | null {
     let newest: Socket | null = null;
-    for (const socket of this.#context.sockets.tagged(AGENT)) {
+    for (const socket of this.#agents()) {
+      if (this.#isStale(socket)) continue;
       if ((agentOf(socket)?.epoch ?? 0) > (newest === null ? 0 : (agentOf(newest)?.epoch ?? 0))) {
         newest = socket;
       }
@@ -116,20 +142,21 @@ export class Connection {
     return { online: false, ...record };
   }
 
-  /** Keeps the record in step with the switches: no feature on, no record. */
-  async featuresChanged(features: Features): Promise<void> {
-    const live = this.agent();
-    const attachment = live === null ? null : agentOf(live);
-    if (!features.name && !features.link) {
-      this.#context.sql.run("DELETE FROM connection");
-      await this.#sealer.destroy(this.#key());
-    } else if (attachment !== null) {
-      await this.#record(attachment);
-    }
+  /** Tells the device what is on, and keeps the record in step: no feature on, no record. */
+  async featuresChanged(features: FeatureStates): Promise<void> {
     this.#tellFeatures(features);
+    if (features.name || features.link) await this.recordLive();
+    else this.#context.sql.run("DELETE FROM connection");
   }
 
-  async agentClosed(socket: Socket, features: Features): Promise<void> {
+  /** Writes the live connection down; nothing while the device is offline. */
+  async recordLive(): Promise<void> {
+    const live = this.agent();
+    const attachment = live === null ? null : agentOf(live);
+    if (attachment !== null) await this.#record(attachment);
+  }
+
+  async agentClosed(socket: Socket, features: FeatureStates): Promise<void> {
     const gone = agentOf(socket);
     const live = this.agent();
     if (gone === null || (live !== null && (agentOf(live)?.epoch ?? 0) > gone.epoch)) return;
@@ -139,11 +166,15 @@ export class Connection {
 
   tellWatchers(description: DeviceDescription): void {
     const text = JSON.stringify(description);
-    for (const socket of this.#context.sockets.tagged(WATCH)) trySend(socket, text);
+    const now = this.#context.clock.now();
+    for (const socket of this.#context.sockets.tagged(WATCH)) {
+      if (watchUntil(socket) > now) trySend(socket, text);
+      else socket.close(1000, "ask again");
+    }
   }
 
   closeAll(reason: "unregistered"): void {
-    for (const socket of this.#context.sockets.tagged(AGENT)) {
+    for (const socket of this.#agents()) {
       trySend(socket, JSON.stringify({ type: "unregistered" } satisfies EdgeNotice));
       socket.close(closeCodes.unregistered, reason);
     }
@@ -166,7 +197,21 @@ export class Connection {
       return;
     }
     this.#context.sql.run("DELETE FROM connection");
-    await this.#sealer.destroy(this.#key());
+    await this.destroyKey();
+  }
+
+  destroyKey(): Promise<void> {
+    return this.#sealer.destroy(this.#key());
+  }
+
+  /** The device's sockets, the stale ones too. */
+  #agents(): Socket[] {
+    return this.#context.sockets.tagged(AGENT);
+  }
+
+  #isStale(socket: Socket): boolean {
+    const heardAt = Math.max(socket.heardAt() ?? 0, agentOf(socket)?.since ?? 0);
+    return this.#context.clock.now() - heardAt > limits.agentStaleMs;
   }
 
   #leaseEnd(): number {
@@ -197,7 +242,7 @@ export class Connection {
     );
   }
 
-  #tellFeatures(features: Features): void {
+  #tellFeatures(features: FeatureStates): void {
     const live = this.agent();
     if (live === null) return;
     trySend(live, JSON.stringify({ type: "features", ...features } satisfies EdgeNotice));
@@ -211,6 +256,10 @@ export class Connection {
 function agentOf(socket: Socket): AgentAttachment | null {
   const attachment = socket.attachment() as AgentAttachment | { kind: string } | null;
   return attachment?.kind === AGENT ? (attachment as AgentAttachment) : null;
+}
+
+function watchUntil(socket: Socket): number {
+  return (socket.attachment() as WatchAttachment | null)?.until ?? 0;
 }
 
 /** A socket may have closed between the look and the word; its close event tells the rest. */

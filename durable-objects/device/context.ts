@@ -22,6 +22,8 @@ export interface Socket {
   attachment(): unknown;
   /** Keeps plain data of at most 16 KiB with the socket. */
   attach(value: unknown): void;
+  /** When the platform last answered a ping of this socket by itself; null when it never did. */
+  heardAt(): number | null;
 }
 
 export interface Sockets {

@@ -8,9 +8,11 @@
 import { Sealer } from "../../db/seal.ts";
 import { parsePeer } from "../../protocol/addresses.ts";
 import { limits } from "../../protocol/limits.ts";
+import { Access } from "./access.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
-import { Door, refusal } from "./door.ts";
+import { Door, doorHeader, refusal } from "./door.ts";
+import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
 import { isRegistered, migrate } from "./migrations.ts";
@@ -39,17 +41,11 @@ interface RegistrationRow extends Record<string, string | number> {
   created_at: number;
 }
 
-interface FeatureRow extends Record<string, string | number> {
-  name: FeatureName;
-  since: number;
-}
-
-/** In place of `since`: the feature is off and its data gone, but its key is still to be destroyed. */
-const KEY_REMAINS = 0;
-
 export class Device implements DeviceRpc {
   readonly #context: DeviceContext;
   readonly #sealer: Sealer;
+  readonly #features: Features;
+  readonly #access: Access;
   readonly #name: Name;
   readonly #door: Door;
   readonly #connection: Connection;
@@ -68,6 +64,8 @@ export class Device implements DeviceRpc {
     this.#sealer = new Sealer(context.keys, context.clock, context.random);
     this.#registered = isRegistered(context.sql);
     if (this.#registered) migrate(context.sql);
+    this.#features = new Features(context);
+    this.#access = new Access(context);
     this.#name = new Name(context, this.#sealer, () => this.#isOn("name"));
     this.#door = new Door(context);
     this.#link = new Link(context);
@@ -94,10 +92,7 @@ export class Device implements DeviceRpc {
   async describe(): Promise<DeviceDescription | null> {
     const row = this.#row();
     if (row === null) return null;
-    const features = this.#features();
-    const people = this.#context.sql.all<{ account_id: string }>(
-      "SELECT account_id FROM guest ORDER BY account_id",
-    );
+    const features = this.#features.states();
     return {
       id: row.device_id,
       accountId: row.account_id,
@@ -105,7 +100,7 @@ export class Device implements DeviceRpc {
       publicKey: row.public_key,
       createdAt: row.created_at,
       features,
-      access: { mode: row.access_mode, people: people.map((guest) => guest.account_id) },
+      access: { mode: row.access_mode, people: this.#access.people() },
       connection: features.name || features.link ? await this.#connection.describe() : null,
       name: features.name ? await this.#name.describe() : null,
     };
@@ -122,30 +117,27 @@ export class Device implements DeviceRpc {
 
   async setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
     if (this.#row() === null) return null;
-    this.#context.sql.run("UPDATE registration SET access_mode = ?", mode);
+    this.#access.setMode(mode);
     this.#endVisitsWithoutRight();
     return await this.#changed();
   }
 
   async allow(accountId: string): Promise<DeviceDescription | "full" | null> {
     if (this.#row() === null) return null;
-    const { sql } = this.#context;
-    const others = sql.all("SELECT account_id FROM guest WHERE account_id <> ?", accountId);
-    if (others.length >= limits.peoplePerDevice) return "full";
-    sql.run("INSERT INTO guest (account_id) VALUES (?) ON CONFLICT DO NOTHING", accountId);
+    if (!this.#access.add(accountId)) return "full";
     return await this.#changed();
   }
 
   async disallow(accountId: string): Promise<DeviceDescription | null> {
     if (this.#row() === null) return null;
-    this.#context.sql.run("DELETE FROM guest WHERE account_id = ?", accountId);
+    this.#access.remove(accountId);
     this.#endVisitsWithoutRight();
     return await this.#changed();
   }
 
   async forgetPerson(accountId: string): Promise<void> {
     if (this.#row() === null) return;
-    this.#context.sql.run("DELETE FROM guest WHERE account_id = ?", accountId);
+    this.#access.remove(accountId);
     this.#door.forget(accountId);
     this.#link.keepOnly((visitor) => visitor !== accountId);
     await this.#changed();
@@ -168,10 +160,13 @@ export class Device implements DeviceRpc {
   }
 
   async issueDoorCode(accountId: string, nonceHash: string): Promise<DoorCodeResult> {
-    const row = this.#row();
-    if (row === null || !this.#features().link) return { kind: "off" };
-    if (!this.#mayEnter(row, accountId)) return { kind: "forbidden" };
-    return { kind: "code", code: await this.#door.issueCode(accountId, nonceHash) };
+    if (!this.#isOn("link")) return { kind: "off" };
+    const code = this.#mayEnter(accountId)
+      ? await this.#door.issueCode(accountId, nonceHash, (person) => this.#mayEnter(person))
+      : null;
+    if (code === null) return { kind: "forbidden" };
+    this.#scheduleSweep();
+    return { kind: "code", code };
   }
 
   async holdings(): Promise<readonly HeldTable[]> {
@@ -208,12 +203,7 @@ export class Device implements DeviceRpc {
       }
       case "door":
         if (!this.#isOn("link")) return refusal("unknown");
-        return await this.#door.serve(
-          request,
-          row.access_mode,
-          (accountId) => this.#mayEnterNow(accountId),
-          (forwarded, visitor) => this.#link.relay(forwarded, this.#connection.agent(), visitor),
-        );
+        return await this.#serveDoor(request, row.access_mode);
       default:
         return new Response(null, { status: 400 });
     }
@@ -229,7 +219,7 @@ export class Device implements DeviceRpc {
     this.#link.onAgentGone(socket);
     await this.#inTurn(async () => {
       if (this.#row() === null) return;
-      await this.#connection.agentClosed(socket, this.#features());
+      await this.#connection.agentClosed(socket, this.#features.states());
       await this.#changed();
     });
   }
@@ -256,7 +246,7 @@ export class Device implements DeviceRpc {
     if (jti === null) return new Response(null, { status: 401 });
     return await this.#inTurn(async () => {
       if (this.#row() === null) return new Response(null, { status: 404 });
-      const features = this.#features();
+      const features = this.#features.states();
       const response = this.#connection.acceptAgent(request, jti, features);
       const agent = this.#connection.agent();
       if (agent !== null) this.#link.onAgent(agent);
@@ -267,13 +257,29 @@ export class Device implements DeviceRpc {
     });
   }
 
+  async #serveDoor(request: Request, mode: AccessMode): Promise<Response> {
+    try {
+      const response = await this.#door.serve(
+        request,
+        mode,
+        (accountId) => this.#mayEnter(accountId),
+        (forwarded, visitor) => this.#link.relay(forwarded, this.#connection.agent(), visitor),
+      );
+      if (response.headers.get(doorHeader) === "entered") this.#scheduleSweep();
+      return response;
+    } catch (error) {
+      // Unregistered while the visitor stood at the door: the tables are gone.
+      if (this.#row() === null) return refusal("unknown");
+      throw error;
+    }
+  }
+
   async #switchOn(feature: FeatureName): Promise<void> {
-    if (this.#features()[feature]) return;
+    if (this.#features.isOn(feature)) return;
     // A key that waits to be destroyed must be gone before a new one is made (FEA-7).
     await this.#finishSwitchOff();
-    const { sql, clock } = this.#context;
-    sql.run("INSERT INTO feature (name, since) VALUES (?, ?)", feature, clock.now());
-    await this.#connection.featuresChanged(this.#features());
+    this.#features.begin(feature);
+    await this.#connection.featuresChanged(this.#features.states());
     if (feature === "name") await this.#adoptAddress();
   }
 
@@ -281,25 +287,22 @@ export class Device implements DeviceRpc {
   async #switchOff(feature: FeatureName): Promise<void> {
     const { sql } = this.#context;
     sql.transaction(() => {
-      sql.run("UPDATE feature SET since = ? WHERE name = ?", KEY_REMAINS, feature);
+      this.#features.end(feature);
       if (feature === "name") this.#name.clear();
       if (feature === "link") this.#door.clear();
     });
     if (feature === "link") this.#link.reset();
-    await this.#connection.featuresChanged(this.#features());
+    await this.#connection.featuresChanged(this.#features.states());
     await this.#finishSwitchOff().catch(() => undefined);
   }
 
   /** Destroys the keys of what was switched off; idempotent. */
   async #finishSwitchOff(): Promise<void> {
-    const off = this.#switchedOff();
+    const off = this.#features.ending();
     if (off.length === 0) return;
     await this.#destroyKeys(off);
     if (!this.#isOn("name") && !this.#isOn("link")) await this.#connection.destroyKey();
-    for (const feature of off) {
-      const { sql } = this.#context;
-      sql.run("DELETE FROM feature WHERE name = ? AND since = ?", feature, KEY_REMAINS);
-    }
+    for (const feature of off) this.#features.ended(feature);
   }
 
   async #destroyKeys(features: readonly FeatureName[]): Promise<void> {
@@ -322,28 +325,17 @@ export class Device implements DeviceRpc {
   }
 
   #endVisitsWithoutRight(): void {
-    const row = this.#row();
-    if (row !== null) this.#door.keepOnly((accountId) => this.#mayEnter(row, accountId));
-    this.#link.keepOnly((visitor) => this.#mayEnterNow(visitor));
+    this.#door.keepOnly((accountId) => this.#mayEnter(accountId));
+    this.#link.keepOnly((visitor) => this.#mayEnter(visitor));
   }
 
-  /** `null` is a visitor nobody asked for a name. */
-  #mayEnterNow(visitor: string | null): boolean {
+  #mayEnter(visitor: string | null): boolean {
     const row = this.#row();
-    if (row === null) return false;
-    return visitor === null ? row.access_mode === "everyone" : this.#mayEnter(row, visitor);
-  }
-
-  #mayEnter(row: RegistrationRow, accountId: string): boolean {
-    if (accountId === row.account_id || row.access_mode === "everyone") return true;
-    if (row.access_mode === "owner") return false;
-    return (
-      this.#context.sql.all("SELECT account_id FROM guest WHERE account_id = ?", accountId).length >
-      0
-    );
+    return row !== null && this.#isOn("link") && this.#access.mayEnter(row, visitor);
   }
 
   async #changed(): Promise<DeviceDescription | null> {
+    if (this.#row() === null) return null;
     this.#scheduleSweep();
     const change = ++this.#changes;
     const description = await this.describe();
@@ -354,7 +346,7 @@ export class Device implements DeviceRpc {
 
   #scheduleSweep(): void {
     const retryAt =
-      this.#switchedOff().length === 0 ? null : this.#context.clock.now() + limits.keyRetryMs;
+      this.#features.ending().length === 0 ? null : this.#context.clock.now() + limits.keyRetryMs;
     const times = [this.#door.nextExpiry(), this.#connection.nextExpiry(), retryAt].filter(
       (time) => time !== null,
     );
@@ -367,33 +359,6 @@ export class Device implements DeviceRpc {
   }
 
   #isOn(feature: FeatureName): boolean {
-    if (!this.#registered) return false;
-    const rows = this.#context.sql.all<FeatureRow>(
-      "SELECT name, since FROM feature WHERE name = ?",
-      feature,
-    );
-    return rows[0] !== undefined && rows[0].since !== KEY_REMAINS;
-  }
-
-  #features(): Record<FeatureName, boolean> {
-    const on = new Set(
-      this.#featureRows()
-        .filter((row) => row.since !== KEY_REMAINS)
-        .map(nameOf),
-    );
-    return { name: on.has("name"), link: on.has("link") };
-  }
-
-  /** Features that are off and whose key is still to be destroyed. */
-  #switchedOff(): FeatureName[] {
-    return this.#featureRows()
-      .filter((row) => row.since === KEY_REMAINS)
-      .map(nameOf);
-  }
-
-  #featureRows(): FeatureRow[] {
-    return this.#context.sql.all<FeatureRow>("SELECT name, since FROM feature");
+    return this.#registered && this.#features.isOn(feature);
   }
 }
-
-const nameOf = (row: FeatureRow): FeatureName => row.name;

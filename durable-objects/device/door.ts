@@ -68,11 +68,19 @@ export class Door {
     this.#context = context;
   }
 
-  /** @param nonceHash SHA-256 (base64url) of the nonce in the visitor's browser at the door's host */
-  async issueCode(accountId: string, nonceHash: string): Promise<string> {
+  /**
+   * @param nonceHash SHA-256 (base64url) of the nonce in the visitor's browser at the door's host
+   * @param mayEnter asked once more when the code is written down; null where the right has gone
+   */
+  async issueCode(
+    accountId: string,
+    nonceHash: string,
+    mayEnter: (accountId: string) => boolean,
+  ): Promise<string | null> {
     const { sql, clock } = this.#context;
     const code = this.#newToken();
     const codeHash = await hashToken(code);
+    if (!mayEnter(accountId)) return null;
     sql.run(
       "INSERT INTO door_code (code_hash, nonce_hash, account_id, expires_at) VALUES (?, ?, ?, ?)",
       codeHash,

@@ -26,6 +26,12 @@ export function isRegistered(sql: ObjectSql): boolean {
   );
 }
 
+/** The device whose object this is; null before it is registered. */
+export function registeredId(sql: ObjectSql): string | null {
+  if (!isRegistered(sql)) return null;
+  return sql.all<{ device_id: string }>("SELECT device_id FROM registration")[0]?.device_id ?? null;
+}
+
 /** Brings the tables up to date; each step once, in order. */
 export function migrate(sql: ObjectSql): void {
   sql.transaction(() => {

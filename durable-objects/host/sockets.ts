@@ -7,6 +7,7 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Clock } from "../../db/primitives.ts";
 import { pingText, pongText } from "../../protocol/agent.ts";
 import type { Socket, Sockets } from "../device/context.ts";
 
@@ -39,11 +40,14 @@ export class HostSocket implements Socket {
   #waiting: (string | Uint8Array<ArrayBuffer>)[] = [];
   #closing: { code: number; reason: string } | null = null;
   #gone = false;
+  #heardAt: number | null = null;
+  readonly #clock: Clock;
 
-  constructor(tags: readonly string[], attachment: unknown, events: SocketEvents) {
+  constructor(tags: readonly string[], attachment: unknown, events: SocketEvents, clock: Clock) {
     this.tags = tags;
     this.#attachment = attachment;
     this.#events = events;
+    this.#clock = clock;
   }
 
   /** True until either side closes. */
@@ -76,6 +80,10 @@ export class HostSocket implements Socket {
     this.#attachment = structuredClone(value);
   }
 
+  heardAt(): number | null {
+    return this.#heardAt;
+  }
+
   /** Joins the runtime's socket; what was said so far is sent when it opens. */
   connect(socket: ServerSocket): void {
     this.#socket = socket;
@@ -103,6 +111,7 @@ export class HostSocket implements Socket {
   #heard(socket: ServerSocket, data: unknown): void {
     // The platform's auto-response: the device's logic never sees a ping.
     if (data === pingText) {
+      this.#heardAt = this.#clock.now();
       if (socket.readyState === OPEN) socket.send(pongText);
     } else if (typeof data === "string" || data instanceof ArrayBuffer) {
       this.#events.onMessage(this, data);
@@ -114,8 +123,10 @@ export class HostSocket implements Socket {
 export class HostSockets implements Sockets {
   readonly #sockets = new Set<HostSocket>();
   readonly #events: SocketEvents;
+  readonly #clock: Clock;
 
-  constructor(events: SocketEvents) {
+  constructor(events: SocketEvents, clock: Clock) {
+    this.#clock = clock;
     this.#events = {
       onMessage: events.onMessage,
       onClose: (socket) => {
@@ -134,7 +145,7 @@ export class HostSockets implements Sockets {
     const upgrade = upgrades.getStore();
     if (upgrade === undefined) throw new Error("an upgrade needs a request of the server");
     upgrade.socket?.lost();
-    const socket = new HostSocket(tags, structuredClone(attachment), this.#events);
+    const socket = new HostSocket(tags, structuredClone(attachment), this.#events, this.#clock);
     upgrade.socket = socket;
     this.#sockets.add(socket);
     return new Response(null, { status: 101 });

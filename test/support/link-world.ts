@@ -317,6 +317,11 @@ export class World {
     this.link = this.#newLink();
   }
 
+  /** How many timers run. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
   /** The device connects; an older connection is replaced. */
   connect(): void {
     this.disconnect();
@@ -330,6 +335,7 @@ export class World {
       },
       attachment: () => null,
       attach: () => {},
+      heardAt: () => null,
     };
     const server: LinkServer = new LinkServer({
       origin: "http://127.0.0.1:9",

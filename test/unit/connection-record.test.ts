@@ -46,6 +46,7 @@ function boot(): Device {
           close: () => undefined,
           attachment: () => attachment,
           attach: () => undefined,
+          heardAt: () => now,
         });
         return { status: 101, headers: new Headers() } as Response;
       },

@@ -109,6 +109,12 @@ export class Link {
     this.keepOnly(() => false);
   }
 
+  /** Ends everything; what comes next begins a new session. */
+  reset(): void {
+    this.abortAll();
+    this.#drop();
+  }
+
   /** Ends the requests of visitors who may no longer enter (`null`: a visitor nobody asked for a name). */
   keepOnly(mayEnter: (visitor: string | null) => boolean): void {
     for (const exchange of [...this.#exchanges]) {

@@ -1,0 +1,66 @@
+/**
+ * Which features are on. Every feature is off until its owner switches it on (FEA-1).
+ *
+ * A feature that was switched off has no row once its key is destroyed; until then its row says that
+ * the key remains, so that an end which broke off is finished, whoever wakes the object next.
+ */
+
+import type { DeviceContext } from "./context.ts";
+import type { FeatureName } from "./rpc.ts";
+
+interface Row extends Record<string, string | number> {
+  name: FeatureName;
+  since: number;
+}
+
+/** In place of `since`: the feature is off and its data gone, but its key is still to be destroyed. */
+const KEY_REMAINS = 0;
+
+export type FeatureStates = Readonly<Record<FeatureName, boolean>>;
+
+export class Features {
+  readonly #context: DeviceContext;
+
+  constructor(context: DeviceContext) {
+    this.#context = context;
+  }
+
+  states(): FeatureStates {
+    const on = new Set(
+      this.#rows().flatMap((row) => (row.since === KEY_REMAINS ? [] : [row.name])),
+    );
+    return { name: on.has("name"), link: on.has("link") };
+  }
+
+  isOn(feature: FeatureName): boolean {
+    const query = "SELECT name, since FROM feature WHERE name = ?";
+    const [row] = this.#context.sql.all<Row>(query, feature);
+    return row !== undefined && row.since !== KEY_REMAINS;
+  }
+
+  /** Switches on a feature that has no row. */
+  begin(feature: FeatureName): void {
+    const { sql, clock } = this.#context;
+    sql.run("INSERT INTO feature (name, since) VALUES (?, ?)", feature, clock.now());
+  }
+
+  /** Switches off; the key is destroyed next. */
+  end(feature: FeatureName): void {
+    this.#context.sql.run("UPDATE feature SET since = ? WHERE name = ?", KEY_REMAINS, feature);
+  }
+
+  /** Features that are off and whose key is still to be destroyed. */
+  ending(): FeatureName[] {
+    return this.#rows().flatMap((row) => (row.since === KEY_REMAINS ? [row.name] : []));
+  }
+
+  /** The key is destroyed: nothing of the feature remains. */
+  ended(feature: FeatureName): void {
+    const query = "DELETE FROM feature WHERE name = ? AND since = ?";
+    this.#context.sql.run(query, feature, KEY_REMAINS);
+  }
+
+  #rows(): Row[] {
+    return this.#context.sql.all<Row>("SELECT name, since FROM feature");
+  }
+}
