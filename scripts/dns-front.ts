@@ -152,13 +152,15 @@ function converse(socket: Socket, answerer: Answerer): void {
       buffered = buffered.subarray(2 + length);
       inFlight++;
       idle.refresh();
-      void answerer(message).then((reply) => {
-        inFlight--;
-        if (socket.destroyed) return;
-        if (reply === null) return void socket.destroy();
-        socket.write(framed(reply.answer));
-        read();
-      });
+      void answerer(message)
+        .then((reply) => {
+          inFlight--;
+          if (socket.destroyed) return;
+          if (reply === null) return void socket.destroy();
+          socket.write(framed(reply.answer));
+          read();
+        })
+        .catch(() => socket.destroy());
     }
     if (inFlight >= limits.dnsTcpPipelined || socket.writableNeedDrain) socket.pause();
     else socket.resume();
