@@ -16,9 +16,11 @@ const { DIRECTORY, DB_HOME, KEYS } = env as unknown as {
 const clock = { time: 1_800_000_000_000 };
 
 describe("queries on D1", () => {
+  const keys = new R2KeyStore(KEYS);
   const stores = {
+    keys,
     region: drizzle(DB_HOME) as Db,
-    directory: new Directory(drizzle(DIRECTORY) as Db, new R2KeyStore(KEYS), {
+    directory: new Directory(drizzle(DIRECTORY) as Db, keys, {
       now: () => clock.time,
     }),
     run: async (statement: string, ...parameters: string[]) =>

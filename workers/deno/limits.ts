@@ -5,7 +5,7 @@ import { Window } from "../../durable-objects/limiter/window.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Limits } from "../ports.ts";
 
-export function memoryLimits(clock: Clock, maxSubjects = limits.hostLimitSubjects): Limits {
+export function memoryLimits(clock: Clock, maxSubjects: number = limits.hostLimitSubjects): Limits {
   const windows = new Map<string, { readonly window: Window; readonly windowMs: number }>();
   return {
     async take(kind, subject, max, windowMs) {

@@ -6,15 +6,17 @@
 
 import type { Directory } from "../../../db/directory.ts";
 import type { Run } from "../../../db/migrate.ts";
-import type { Db } from "../../../workers/ports.ts";
+import type { Db, KeyStore } from "../../../workers/ports.ts";
 import { accountCases } from "./account-cases.ts";
 import { directoryCases } from "./directory-cases.ts";
+import { keyCases } from "./key-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
 import { schemaCases } from "./schema-cases.ts";
 
 export interface Stores {
   readonly region: Db;
   readonly directory: Directory;
+  readonly keys: KeyStore;
   /** Runs one statement on the region's database, past drizzle. */
   readonly run: Run;
   /** The directory's clock, in the case's hand. */
@@ -29,4 +31,5 @@ export const cases: Cases = {
   ...directoryCases,
   ...accountCases,
   ...retentionCases,
+  ...keyCases,
 };

@@ -19,6 +19,7 @@ const keys = new FolderKeyStore(join(folder, "keys"), systemRandom);
 const client = createClient({ url: pathToFileURL(path).href, concurrency: 1, timeout: 5000 });
 const stores = {
   region: region.db,
+  keys,
   directory: new Directory(directory.db, keys, { now: () => clock.time }),
   run: async (statement: string, ...parameters: string[]) =>
     (await client.execute(statement, parameters)).rows as readonly unknown[],
