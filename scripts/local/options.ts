@@ -76,7 +76,10 @@ export function checkPort(port: number): Promise<void> {
 export async function takeFolder(folder: string): Promise<() => Promise<void>> {
   const lock = join(folder, "lock");
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    // One level only: Node's recursive mkdir never returns where a file system refuses with ENOENT.
+    await mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
     const holder = Number(await readFile(lock, "utf8").catch(() => "0"));
     if (holder > 0 && holder !== process.pid && isAlive(holder)) {
       throw new Sentence(
@@ -90,8 +93,9 @@ export async function takeFolder(folder: string): Promise<() => Promise<void>> {
   } catch (error) {
     if (error instanceof Sentence) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+    const why = code === "ENOENT" ? "the folder above it does not exist" : code;
     throw new Sentence(
-      `${folder} cannot be used as the data folder (${code}). Choose another with --data.`,
+      `${folder} cannot be used as the data folder (${why}). Choose another with --data.`,
     );
   }
   return () => rm(lock, { force: true });
