@@ -128,6 +128,7 @@ describe("sign-up", () => {
     const failed = signUp(test.ports, { address, password }, client);
     await expect(failed).rejects.toMatchObject({ code: "mail-failed" });
     expect([await rows("challenge"), await personKeys()]).toEqual(before);
+    expect(test.lines).toEqual([{ event: "mail-failed", code: "unknown" }]);
     test.mail.failing = false;
     await signUp(test.ports, { address, password }, client);
     expect(test.mail.sent).toHaveLength(1);

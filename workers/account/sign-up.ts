@@ -49,11 +49,18 @@ export async function signUp(ports: Ports, input: SignUp, client: Client): Promi
     : verifyMail(ports.config.origin, address, pending.token);
   try {
     await ports.mail.send(mail);
-  } catch {
+  } catch (error) {
+    ports.log({ event: "mail-failed", code: relayCode(error) });
     await forget(ports, pending.db, pending.tokenHash, pending.accountId);
     throw new Problem("mail-failed");
   }
   if (taken) ports.background(forget(ports, pending.db, pending.tokenHash, pending.accountId));
+}
+
+/** The mail library's own word for what failed, e.g. `EAUTH`; never its text, which has addresses. */
+function relayCode(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" && /^E[A-Z]{2,20}$/.test(code) ? code : "unknown";
 }
 
 function checkInput(ports: Ports, input: SignUp) {
