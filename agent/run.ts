@@ -56,7 +56,7 @@ export function afterConnection(end: SocketEnd, told: boolean): Next {
       }
       return { kind: "again", why: `The cloud answered with status ${end.status}.` };
     case "unreachable":
-      return { kind: "again", why: `The cloud cannot be reached: ${end.reason}` };
+      return { kind: "again", why: `The cloud cannot be reached: ${end.reason}.` };
   }
 }
 
