@@ -32,6 +32,7 @@ const isEdge = (path: string) => layers.some(([, of]) => of.test(path)) && !outs
 /** The few places where a rule does not hold, each for its reason. */
 const allowed = {
   network: /^workers\/egress\/|^workers\/deno\/|^durable-objects\/host\//, // the gate; Deno's server
+  log: /^workers\/(?:index|deno)\.ts$|^workers\/deno\//, // where the gate is built; what is said at start
   time: /^durable-objects\/system\.ts$/,
   random: /^durable-objects\/system\.ts$|^protocol\/assertion\.ts$/, // the device signs at home
   cookies: /^workers\/cookies\.ts$|^workers\/link\/routes\.ts$/, // a door is no Hono page
@@ -92,6 +93,8 @@ function effectViolations(path: string, code: string): string[] {
   if (reads && !allowed.time.test(path)) list.push(`${path} reads the time`);
   const draws = /\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b/.test(code);
   if (draws && !allowed.random.test(path)) list.push(`${path} draws a random number`);
+  const writes = /\bconsole\.(?:log|error|warn|info|debug)\b/.test(code);
+  if (writes && !allowed.log.test(path)) list.push(`${path} writes past the log gate`);
   const sets = /["']hono\/cookie["']|["']set-cookie["']\s*,/i.test(code);
   if (sets && !allowed.cookies.test(path)) list.push(`${path} sets a cookie`);
   return list;
@@ -155,6 +158,7 @@ describe("the architecture", () => {
     ["workers/a/b.ts", "return await ports.devices.get(id).fetch(request);", null],
     ["workers/index.ts", "  async fetch(request, env, context) {", null],
     ["workers/egress/a.ts", "await fetch(url);", null],
+    ["workers/a/b.ts", "console.log(address);", "writes past the log gate"],
     ["db/a.ts", "const now = Date.now();", "reads the time"],
     ["console/a.tsx", "const now = new Date();", "reads the time"],
     ["workers/a/b.ts", "new Date(ms).toISOString(); // never new Date()", null],

@@ -14,14 +14,25 @@ export type Transports = {
   readonly [R in EgressRecipient]: (fields: Readonly<Record<string, string>>) => Promise<void>;
 };
 
+/** Something was to leave that the data map does not declare. It names nothing: it may be logged. */
+export class EgressRefused extends Error {
+  override readonly name = "EgressRefused";
+
+  constructor(what: "recipient" | "field") {
+    super(`this ${what} is not declared in the data map`);
+  }
+}
+
+/** The gate before `transports`. @throws EgressRefused before anything was sent */
 export function egressGate(transports: Transports): Egress {
   return {
     async send(recipient, fields) {
-      const declared: readonly string[] | undefined = egressMap[recipient]?.fields;
-      if (declared === undefined) throw new Error(`egress to ${recipient} is not declared`);
-      for (const field of Object.keys(fields)) {
-        if (!declared.includes(field)) throw new Error(`egress field ${field} is not declared`);
-      }
+      if (!Object.hasOwn(egressMap, recipient)) throw new EgressRefused("recipient");
+      const declared: readonly string[] = egressMap[recipient].fields;
+      const known = Object.entries(fields).every(
+        ([field, value]) => declared.includes(field) && typeof value === "string",
+      );
+      if (!known) throw new EgressRefused("field");
       await transports[recipient](fields);
     },
   };
