@@ -1,0 +1,38 @@
+/** Serves bench/baseline.ts the way `npm start` serves the edge, so that only the code differs. */
+
+import { join } from "node:path";
+import { build } from "esbuild";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+
+/** Starts the baseline worker on `port`. @returns ends it */
+export async function startBaseline(port: number): Promise<() => Promise<void>> {
+  const result = await build({
+    entryPoints: [join(import.meta.dirname, "baseline.ts")],
+    bundle: true,
+    format: "esm",
+    conditions: ["workerd", "worker"],
+    external: ["cloudflare:*"],
+    write: false,
+  });
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      log: new Log(LogLevel.ERROR),
+      host: "127.0.0.1",
+      port: 0,
+      cf: false,
+      telemetry: { enabled: false },
+      workers: [
+        {
+          name: "baseline",
+          modules: true,
+          script: result.outputFiles[0]?.text ?? "",
+          compatibilityDate: "2026-08-01",
+          durableObjects: { ALONE: { className: "AloneObject", useSQLite: true } },
+          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+        },
+      ],
+    }),
+  );
+  await miniflare.ready;
+  return () => miniflare.dispose();
+}
