@@ -27,10 +27,10 @@ export function place(at: number, now: number): number {
 
 const ticks: readonly { readonly after: number; readonly label: string }[] = [
   { after: -365 * DAY, label: "a year ago" },
-  { after: -30 * DAY, label: "a month" },
-  { after: DAY, label: "a day" },
-  { after: 7 * DAY, label: "a week" },
-  { after: 30 * DAY, label: "a month" },
+  { after: -30 * DAY, label: "month" },
+  { after: DAY, label: "day" },
+  { after: 7 * DAY, label: "week" },
+  { after: 30 * DAY, label: "month" },
   { after: 180 * DAY, label: "half a year" },
 ];
 
@@ -57,6 +57,12 @@ export function Shelf({ holdings, labels, now }: ShelfProps) {
           <i /> today
         </span>
       </p>
+      <svg class="hidden-text" aria-hidden="true" focusable="false">
+        <linearGradient id="shelf-on">
+          <stop class="shelf-stop" offset="0.75" />
+          <stop class="shelf-stop" offset="1" stop-opacity="0.08" />
+        </linearGradient>
+      </svg>
       <table class="shelf">
         <caption class="hidden-text">
           What we hold about you, since when, until when, and where to end it
@@ -71,11 +77,18 @@ export function Shelf({ holdings, labels, now }: ShelfProps) {
             <th scope="col">End it</th>
           </tr>
         </thead>
-        <tbody>
-          {holdings.map((held) => (
-            <Row held={held} label={labels.get(held.deviceId ?? "") ?? null} now={now} />
-          ))}
-        </tbody>
+        {groupsOf(holdings, labels).map(({ title, rows }) => (
+          <tbody>
+            <tr class="shelf-group">
+              <th scope="rowgroup" colspan={3}>
+                {title}
+              </th>
+            </tr>
+            {rows.map((held) => (
+              <Row held={held} group={title} now={now} />
+            ))}
+          </tbody>
+        ))}
       </table>
     </>
   );
@@ -96,7 +109,24 @@ function Axis({ now }: { now: number }) {
   );
 }
 
-function Row({ held, label, now }: { held: Holding; label: string | null; now: number }) {
+interface Group {
+  readonly title: string;
+  readonly rows: readonly Holding[];
+}
+
+/** The account's own first, then each device's under its name. */
+function groupsOf(holdings: readonly Holding[], labels: ReadonlyMap<string, string>): Group[] {
+  const devices = [...new Set(holdings.map(({ deviceId }) => deviceId))].filter(
+    (id) => id !== null,
+  );
+  const named = devices
+    .map((id) => ({ title: labels.get(id) ?? id, rows: holdings.filter((h) => h.deviceId === id) }))
+    .sort((a, b) => (a.title < b.title ? -1 : 1));
+  const own = { title: "You", rows: holdings.filter((h) => h.deviceId === null) };
+  return [own, ...named].filter(({ rows }) => rows.length > 0);
+}
+
+function Row({ held, group, now }: { held: Holding; group: string; now: number }) {
   const control = controlOf(held);
   return (
     <tr>
@@ -114,10 +144,7 @@ function Row({ held, label, now }: { held: Holding; label: string | null; now: n
             <dd>{held.deletedBy}</dd>
           </dl>
         </details>
-        <small>
-          {label ?? (held.count > 1 ? count(held.count, "entry", "entries") : "")}
-          {label !== null && held.count > 1 && ` · ${count(held.count, "entry", "entries")}`}
-        </small>
+        {held.count > 1 && <small>{count(held.count, "entry", "entries")}</small>}
       </th>
       <td class="shelf-bar">
         <Bar held={held} now={now} />
@@ -126,9 +153,7 @@ function Row({ held, label, now }: { held: Holding; label: string | null; now: n
       <td class="shelf-act">
         <a href={control.href}>
           {control.label}
-          <span class="hidden-text">
-            : {label === null ? held.title : `${held.title}, ${label}`}
-          </span>
+          <span class="hidden-text">{`: ${held.title}, ${group}`}</span>
         </a>
       </td>
     </tr>
@@ -147,7 +172,7 @@ function Bar({ held, now }: { held: Holding; now: number }) {
         return <line class="shelf-tick" x1={x} x2={x} y1="0" y2="100%" />;
       })}
       {held.until !== null && <Piece kind="fading" from={end} to={gone} />}
-      <Piece kind="kept" from={TODAY_PERCENT} to={end} />
+      <Piece kind={held.until === null ? "open" : "kept"} from={TODAY_PERCENT} to={end} />
       <Piece
         kind="held"
         from={Math.min(start, TODAY_PERCENT - THINNEST_PERCENT)}
@@ -164,7 +189,15 @@ function Bar({ held, now }: { held: Holding; now: number }) {
   );
 }
 
-function Piece({ kind, from, to }: { kind: "held" | "kept" | "fading"; from: number; to: number }) {
+function Piece({
+  kind,
+  from,
+  to,
+}: {
+  kind: "held" | "kept" | "open" | "fading";
+  from: number;
+  to: number;
+}) {
   if (to <= from) return null;
   return (
     <rect
@@ -209,6 +242,7 @@ export function controlOf(held: Pick<Holding, "name" | "feature" | "deviceId">):
         ? { href: "/devices", label: "Your devices" }
         : { href: `${device}/unregister`, label: "Unregister" };
     case "account":
+      if (held.deviceId !== null) return { href: `${device}/unregister`, label: "Unregister" };
       return { href: "/account/erase", label: "Erase account" };
   }
 }
