@@ -1,0 +1,352 @@
+/**
+ * The promises of absence, on a whole running edge with two regions: everything is used for real, then
+ * ended, and the bytes of the whole data folder are searched, while it runs and after it was closed.
+ */
+
+import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { agentSocketPath, agentSubprotocol } from "../../protocol/agent.ts";
+import { crc32 } from "../../protocol/tokens.ts";
+import { startEdge } from "../../scripts/local/edge.ts";
+import type { Runtime } from "../contract/runtime.ts";
+import { Box } from "../contract/suite/box.ts";
+import { type Answer, type Ask, ask, cookieOf } from "../contract/suite/http.ts";
+import { newPerson, type Person, tokenInMail } from "../contract/suite/person.ts";
+import { type HomeService, startHomeService } from "../contract/suite/service.ts";
+import { TestSocket } from "../contract/suite/socket.ts";
+import { newLabel, World } from "../contract/suite/world.ts";
+import { newMarker, search } from "../support/canary.ts";
+
+const twoRegions: Runtime = {
+  name: "workerd with two regions",
+  async start({ data, port, variables }) {
+    const REGIONS = "home:At_home:DB_HOME eu:Europe:DB_EU";
+    const edge = await startEdge({
+      data,
+      port,
+      databases: ["DB_EU"],
+      variables: { ...variables, REGIONS },
+    });
+    return { sweep: edge.sweep, stop: edge.close, kill: edge.close };
+  },
+};
+
+let world: World;
+let service: HomeService;
+beforeAll(async () => {
+  world = await World.create(twoRegions);
+  service = await startHomeService();
+});
+afterAll(async () => {
+  await service?.close();
+  await world?.close();
+});
+
+const PAGE = { accept: "text/html" };
+const pathOf = (answer: Answer) => {
+  const url = new URL(String(answer.headers.location));
+  return url.pathname + url.search;
+};
+const visit = (box: Box, path: string, options: Ask = {}) =>
+  ask(world, path, { host: world.doorHost(box.label), ...options });
+
+/** Goes in by the door as a signed-in browser does; the visit's cookie and all that led to it. */
+async function enter(box: Box, visitor: Person) {
+  const knock = await visit(box, "/hello", { headers: PAGE });
+  const nonce = cookieOf(knock, "__Host-door-nonce") ?? "";
+  const handoff = await ask(world, pathOf(knock), { token: visitor.token, headers: PAGE });
+  const headers = { ...PAGE, cookie: `__Host-door-nonce=${nonce}` };
+  const entered = await visit(box, pathOf(handoff), { headers });
+  const door = cookieOf(entered, "__Host-door") ?? "";
+  const code = new URL(String(handoff.headers.location)).searchParams.get("code") ?? "";
+  expect([nonce, door, code]).not.toContain("");
+  return { nonce, door, code };
+}
+
+/** A person who uses all there is; with it every text that is theirs. */
+async function livedIn(region: string) {
+  const person = await signUpIn(region);
+  const userAgent = newMarker();
+  const again = await ask(world, "/api/sessions", {
+    body: { address: person.address, password: person.password },
+    headers: { "user-agent": userAgent },
+  });
+  const box = await Box.enroll(world, person, newLabel());
+  const agent = newMarker();
+  const socket = await TestSocket.open(world, agentSocketPath, {
+    protocols: [agentSubprotocol],
+    headers: { authorization: `Bearer ${await box.assertion()}`, "user-agent": agent },
+  });
+  await box.switch("name", true);
+  await box.switch("link", true);
+  const secret = (await box.ask("/update-secret", "POST")).json.update_secret;
+  const address = "2001:db8:4711:815:feed:cafe:42:99";
+  const host = `${box.label}.${world.ddnsZone}`;
+  const authorization = `Basic ${Buffer.from(`${host}:${secret}`).toString("base64")}`;
+  const updated = await ask(world, `/nic/update?hostname=${host}&myip=${address}`, {
+    headers: { authorization, "user-agent": "privacy/1.0 test@example.test" },
+  });
+  expect(updated.text).toContain("good");
+  socket.socket.close();
+  await socket.closed;
+  const serving = await box.serve(service.origin);
+  const visited = await enter(box, person);
+  const file = newMarker();
+  const upload = newMarker();
+  const cookie = `__Host-door=${visited.door}`;
+  await visit(box, `/hello?${file}`, { headers: { cookie, "x-note": upload } });
+  const sent = { headers: { cookie, "sec-fetch-site": "same-origin" }, body: upload };
+  expect((await visit(box, "/hash", sent)).status).toBe(200);
+  const markers = {
+    address: person.address,
+    "local part": person.address.split("@")[0] ?? "",
+    password: person.password,
+    session: person.token,
+    "second session": again.json.token,
+    "browser's name": userAgent,
+    "agent's name": agent,
+    label: box.label,
+    "update secret": secret,
+    "name's address": address,
+    ...visited,
+    "visited file": file,
+    upload,
+  };
+  return { person, box, markers, serving, host, second: again.json.token as string };
+}
+
+/** Signs up in a region, by mail. */
+async function signUpIn(region: string): Promise<Person> {
+  const address = `${newMarker()}@example.test`;
+  const password = `${newMarker()} Aa1`;
+  await ask(world, "/api/sign-up", { body: { address, password, region } });
+  const token = await tokenInMail(world, address);
+  const opened = await ask(world, "/api/sign-up/verify", { body: { token } });
+  expect(opened.status).toBe(201);
+  return { address, password, accountId: opened.json.account_id, token: opened.json.token };
+}
+
+/** Looks for the markers while the edge runs, and again after it was closed and opened. */
+async function searchTwice(markers: Record<string, string>, controls: Record<string, string>) {
+  const running = await search({ folder: world.data, markers, controls });
+  await world.restart();
+  return [...running, ...(await search({ folder: world.data, markers, controls }))];
+}
+
+describe("an erased account", () => {
+  it("[RGT-4] is in no byte of any store, and nothing of it comes back", async () => {
+    const [leaving, staying] = [await livedIn("eu"), await livedIn("eu")];
+    const { person, box, markers } = leaving;
+    // The control of the search itself: the label is there while the device is.
+    const { label, ...sealed } = markers;
+    const before = await search({ folder: world.data, markers, controls: { label } });
+    expect(new Set(before.map((hit) => hit.marker))).toEqual(new Set(["label"]));
+
+    const body = { password: person.password };
+    const erase = { method: "DELETE", token: person.token, body };
+    expect((await ask(world, "/api/account", erase)).status).toBe(204);
+    for (const token of [person.token, leaving.second]) {
+      expect((await ask(world, "/api/account", { token })).status).toBe(401);
+    }
+    expect(await leaving.serving.closed).toBe(4002);
+    expect((await visit(box, "/hello")).status).toBe(404);
+    const ended = staying.serving.closed;
+    const controls = { label: staying.box.label, account: staying.person.accountId };
+    expect(await searchTwice({ ...sealed, label }, controls)).toEqual([]);
+    staying.serving.socket.terminate();
+    await ended;
+
+    const { address, password } = person;
+    expect((await ask(world, "/api/sessions", { body: { address, password } })).status).toBe(401);
+    await ask(world, "/api/sign-up", { body: { address, password } });
+    const token = await tokenInMail(world, address);
+    const opened = await ask(world, "/api/sign-up/verify", { body: { token } });
+    const back = { token: opened.json.token as string };
+    expect(opened.json.account_id).not.toBe(person.accountId);
+    expect((await ask(world, "/api/devices", back)).json.devices).toEqual([]);
+    expect((await ask(world, "/api/sessions", back)).json.sessions).toHaveLength(1);
+    const held = (await ask(world, "/api/account/holdings", back)).json.holdings;
+    expect(held.map((entry: { class: string }) => entry.class)).toEqual([
+      "account",
+      "profile",
+      "credential",
+      "session",
+      "directory entry",
+      "person key",
+    ]);
+    expect((await staying.box.ask("")).status).toBe(200);
+  });
+});
+
+describe("a device", () => {
+  it("[CON-11] that is unregistered is in no byte, and its owner keeps the rest", async () => {
+    const { person, box, markers } = await livedIn("home");
+    const other = await Box.enroll(world, person, newLabel());
+    const { label, agent, secret, address } = {
+      label: box.label,
+      agent: markers["agent's name"],
+      secret: markers["update secret"],
+      address: markers["name's address"],
+    };
+    const gone = { label, agent, secret, address, door: markers.door, code: markers.code };
+    expect((await box.ask("", "DELETE")).status).toBe(204);
+    expect(await searchTwice(gone, { label: other.label })).toEqual([]);
+    expect((await box.ask("")).status).toBe(404);
+    expect((await other.ask("")).status).toBe(200);
+  });
+
+  it("[FEA-4] [FEA-7] keeps nothing of a feature that was switched off", async () => {
+    const { person, box, markers, host } = await livedIn("home");
+    const classes = async () => {
+      const answer = await ask(world, "/api/account/holdings", { token: person.token });
+      const held = answer.json.holdings as { class: string; device_id: string | null }[];
+      return held.filter((entry) => entry.device_id === box.id).map((entry) => entry.class);
+    };
+    expect(await classes()).toEqual(
+      expect.arrayContaining(["name record", "door visit", "connection record"]),
+    );
+    await box.switch("name", false);
+    expect(await classes()).not.toContain("name record");
+    expect(await classes()).toContain("door visit");
+    const door = { headers: { cookie: `__Host-door=${markers.door}` } };
+    expect((await visit(box, "/hello", door)).status).toBe(200);
+    await box.switch("link", false);
+    expect(await classes()).toEqual(["directory entry", "device"]);
+    expect((await visit(box, "/hello", door)).status).toBe(404);
+    const { label, ...gone } = markers;
+    expect(await searchTwice(gone, { label })).toEqual([]);
+
+    await box.switch("name", true);
+    await box.switch("link", true);
+    const device = (await box.ask("")).json;
+    expect(device.name).toMatchObject({ ipv6: null, has_update_secret: false });
+    const old = `Basic ${Buffer.from(`${host}:${markers["update secret"]}`).toString("base64")}`;
+    const headers = { authorization: old, "user-agent": "privacy/1.0 test@example.test" };
+    const again = await ask(world, `/nic/update?hostname=${host}&myip=192.0.2.7`, { headers });
+    expect(again.text).toContain("badauth");
+    expect((await visit(box, "/hello", door)).status).toBe(401);
+  });
+});
+
+describe("[LOC-2] with two regions", () => {
+  /** Every table of every database on the disk, read from a copy: `WAL` and all. */
+  async function tablesOnDisk(): Promise<Record<string, object[]>[]> {
+    const copy = await mkdtemp(join(tmpdir(), "latchkey-regions-"));
+    await cp(world.data, copy, { recursive: true });
+    const files = (await readdir(copy, { recursive: true })).filter((file) =>
+      /d1.*\.sqlite$/i.test(file),
+    );
+    const databases = files.map((file) => {
+      const database = new DatabaseSync(join(copy, file));
+      const named = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
+      const tables = named
+        .map((row) => String(row.name))
+        .filter((name) => !/^(_cf|sqlite_)/.test(name));
+      const rows = tables.map((name) => [name, database.prepare(`SELECT * FROM "${name}"`).all()]);
+      database.close();
+      return Object.fromEntries(rows) as Record<string, object[]>;
+    });
+    await rm(copy, { recursive: true });
+    return databases;
+  }
+
+  const regionsIn = (value: unknown) =>
+    new Set(
+      [...JSON.stringify(value).matchAll(/"(?:acc|ses|idn)_([a-z0-9]+)_/g)].map(([, id]) => id),
+    );
+
+  it("keeps a person's rows in the person's region and nowhere else", async () => {
+    const [eu, home] = [await livedIn("eu"), await livedIn("home")];
+    for (const { person, box } of [eu, home]) {
+      const other = person === eu.person ? home : eu;
+      await box.ask("/access", "PUT", { mode: "listed" });
+      const listed = await box.ask(`/access/people/${other.person.accountId}`, "PUT");
+      expect(listed.status).toBe(200);
+    }
+    expect(eu.person.accountId).toMatch(/^acc_eu_/);
+    expect([eu.box.id, eu.person.token]).toEqual([
+      expect.stringMatching(/^dev_eu_/),
+      expect.stringMatching(/^lk_ses_eu_/),
+    ]);
+    const own = await ask(world, "/api/account", { token: eu.person.token });
+    expect(own.json).toMatchObject({ region: "eu", region_title: "Europe" });
+
+    const databases = (await tablesOnDisk()).filter((tables) => "account" in tables);
+    expect(databases).toHaveLength(2);
+    for (const { person } of [eu, home]) {
+      const holding = databases.filter((tables) =>
+        JSON.stringify(tables).includes(person.accountId),
+      );
+      expect(holding).toHaveLength(1);
+      const [region] = holding as [Record<string, { account_id?: string }[]>];
+      expect(regionsIn(region)).toEqual(new Set([person === eu.person ? "eu" : "home"]));
+      for (const table of ["account", "identifier", "password", "session", "device_guest"]) {
+        expect(JSON.stringify(region[table]), table).toContain(person.accountId);
+      }
+    }
+    const [directory] = (await tablesOnDisk()).filter((tables) => "contact" in tables);
+    expect(Object.keys(directory ?? {}).sort()).toEqual(["contact", "d1_migrations", "label"]);
+    for (const { serving } of [eu, home]) serving.socket.terminate();
+  });
+
+  it("refuses a token in any region but its own, and a region that is none", async () => {
+    const { token } = await newPerson(world);
+    expect((await ask(world, "/api/account", { token })).status).toBe(200);
+    for (const region of ["eu", "mars"]) {
+      const body = token.slice(0, -6).replace("_home_", `_${region}_`);
+      expect((await ask(world, "/api/account", { token: body + checksum(body) })).status).toBe(401);
+    }
+    const address = `${newMarker()}@example.test`;
+    const refused = await ask(world, "/api/sign-up", {
+      body: { address, password: `${newMarker()} Aa1`, region: "mars" },
+    });
+    expect([refused.status, refused.json.code]).toEqual([422, "region-unknown"]);
+    const stray = await ask(world, "/api/devices/dev_mars_0123456789abcdef", { token });
+    expect(stray.status).toBe(404);
+  });
+
+  /** The token's own checksum, so that it is refused for its region and for nothing else. */
+  function checksum(body: string): string {
+    const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let value = crc32(body);
+    return Array.from({ length: 6 }, () => {
+      const digit = digits[value % 62];
+      value = Math.floor(value / 62);
+      return digit;
+    })
+      .reverse()
+      .join("");
+  }
+});
+
+describe("what anyone may see", () => {
+  it("[PRI-3] [LOC-1] is the policy, with the places, in a form for machines", async () => {
+    const { json } = await ask(world, "/api/policy");
+    expect(json.regions).toEqual([
+      { id: "home", title: "At home" },
+      { id: "eu", title: "Europe" },
+    ]);
+    for (const feature of json.features) {
+      for (const entry of feature.classes) {
+        const { title, holds, why, live, copies, seenBy, deletedBy, place } = entry;
+        const said = [title, holds, why, live, copies, seenBy, deletedBy, place];
+        expect(said.every((text) => typeof text === "string" && text !== "")).toBe(true);
+      }
+    }
+  });
+
+  it("[DLY-1] is how late deletions are, in numbers only", async () => {
+    await world.sweep();
+    const { json } = await ask(world, "/api/operations/retention");
+    expect(json.lanes.map((lane: { lane: string }) => lane.lane)).toEqual(
+      expect.arrayContaining(["region.session", "directory.label", "erasure", "ledger"]),
+    );
+    for (const lane of json.lanes) {
+      expect(lane.overdue_ms).toBe(0);
+      expect(lane.ran_at).toMatch(/^\d{4}-/);
+    }
+  });
+});
