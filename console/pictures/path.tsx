@@ -181,7 +181,7 @@ function WidePath({ ways }: { ways: readonly [Way, Way, Way] }) {
 function TallPath({ ways }: { ways: readonly [Way, Way, Way] }) {
   const columns = [62, 180, 298] as const;
   return (
-    <svg class="tall" viewBox="0 0 360 470" aria-hidden="true" focusable="false">
+    <svg class="tall" viewBox="0 0 360 500" aria-hidden="true" focusable="false">
       <text class="path-name" x="180" y="20" text-anchor="middle">
         A visitor, anywhere
       </text>
@@ -189,8 +189,8 @@ function TallPath({ ways }: { ways: readonly [Way, Way, Way] }) {
         const x = columns[index] as number;
         const lane =
           x === 180
-            ? "M180 100V372"
-            : `M180 100C180 150 ${x} 130 ${x} 180V290C${x} 340 180 320 180 372`;
+            ? "M180 100V402"
+            : `M180 100C180 150 ${x} 130 ${x} 180V320C${x} 370 180 350 180 402`;
         return (
           <g class={way.open ? "path-open" : "path-off"}>
             <Lane way={way} d={lane} />
@@ -237,8 +237,8 @@ function TallPath({ ways }: { ways: readonly [Way, Way, Way] }) {
         );
       })}
       <Visitor x={180} y={64} />
-      <Home x={180} y={398} />
-      <text class="path-name" x="180" y="460" text-anchor="middle">
+      <Home x={180} y={428} />
+      <text class="path-name" x="180" y="490" text-anchor="middle">
         Your device, at home
       </text>
     </svg>
