@@ -59,9 +59,13 @@ export class DenoServer {
     });
   }
 
+  /** @throws when it was asked to end and did not end cleanly */
   async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     this.child.kill(signal);
-    await this.ended;
+    const code = await this.ended;
+    if (signal === "SIGTERM" && code !== 0) {
+      throw new Error(`it ended with ${code}: ${this.lines.join("\n")}`);
+    }
   }
 
   /** The next line that matches; rejects with all that was said when the process ends first. */

@@ -1,24 +1,27 @@
 /** What is Deno's alone: how it starts, refuses to start, survives a kill, and what its folder holds. */
 
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { hashToken } from "../../protocol/tokens.ts";
 import { buildConsole } from "../../scripts/build-console.ts";
 import { search } from "../support/canary.ts";
 import { DenoServer, deno } from "./deno-process.ts";
 import { freePort } from "./runtime.ts";
+import { Box } from "./suite/box.ts";
 import { ask } from "./suite/http.ts";
 import { household } from "./suite/lasting.ts";
 import { newPerson, signInAgain } from "./suite/person.ts";
-import { World } from "./suite/world.ts";
+import { startHomeService } from "./suite/service.ts";
+import { newLabel, World } from "./suite/world.ts";
 
 /** An edge that is gone after the test, however it ends. */
-async function newWorld(): Promise<World> {
-  const world = await World.create(deno);
+async function newWorld(variables: Readonly<Record<string, string>> = {}): Promise<World> {
+  const world = await World.create(deno, variables);
   onTestFinished(() => world.close());
   return world;
 }
@@ -132,6 +135,66 @@ describe("deno task serve", () => {
     await ask(world, "/api/account", { method: "DELETE", token: person.token, body });
     await world.sweep();
     expect(await search({ folder: world.data, markers, controls })).toEqual([]);
+  });
+
+  it("[LOC-2] keeps an account of a second region in that region's files alone", async () => {
+    const world = await newWorld({ REGIONS: "home:At_home:home eu:Europe:eu" });
+    const person = await newPerson(world, "eu");
+    const box = await Box.enroll(world, person, newLabel());
+    expect((await ask(world, "/api/account", { token: person.token })).json.region).toBe("eu");
+    await world.sweep();
+    const holding = (text: string) =>
+      filesBelow(world.data)
+        .filter(({ name }) => name.endsWith(".db"))
+        .filter(({ name }) => readFileSync(join(world.data, name)).includes(text))
+        .map(({ name }) => name)
+        .sort();
+    const file = `devices/eu/${box.id}.db`;
+    expect(holding(person.accountId)).toEqual([file, "directory.db", "eu.db"]);
+    expect(holding(box.label)).toEqual([file]);
+    expect(holding(box.id)).toEqual([file, "directory.db", "eu.db"]);
+  });
+
+  it("believes a proxy that it was told to trust, and speaks of the visitor's own origin", async () => {
+    const world = await newWorld({
+      ORIGIN: "https://latchkey.example",
+      LINK_ZONE: "link.localhost",
+      DDNS_ZONE: "ddns.test",
+      REGIONS: "home:At_home:home",
+      SOURCE_ADDRESS: "trusted-proxy",
+      TRUSTED_PROXIES: "127.0.0.1",
+      MAIL_FROM: "keys@latchkey.example",
+    });
+    const service = await startHomeService();
+    const box = await Box.enroll(world, await newPerson(world), newLabel());
+    await box.switch("link", true);
+    await box.ask("/access", "PUT", { mode: "everyone" });
+    const socket = await box.serve(service.origin);
+    const headers = { "x-forwarded-for": "203.0.113.5, 192.0.2.9" };
+    const shown = await ask(world, "/hello", { host: world.doorHost(box.label), headers });
+    expect(shown.json.headers).toMatchObject({
+      "x-forwarded-for": "192.0.2.9",
+      "x-forwarded-proto": "https",
+    });
+    socket.socket.terminate();
+    await service.close();
+  });
+
+  it("stops when asked, also while a visitor does not read", async () => {
+    const world = await World.create(deno);
+    const service = await startHomeService();
+    const box = await Box.enroll(world, await newPerson(world), newLabel());
+    await box.switch("link", true);
+    await box.ask("/access", "PUT", { mode: "everyone" });
+    const socket = await box.serve(service.origin);
+    const host = world.doorHost(box.label);
+    const paused = await request(`http://127.0.0.1:${world.port}/stream?mib=64`, {
+      headers: { host },
+    });
+    await world.close();
+    await expect(paused.body.arrayBuffer()).rejects.toThrow();
+    expect(await socket.closed).not.toBe(1000);
+    await service.close();
   });
 
   it("keeps nothing readable by another user of the machine", async () => {

@@ -13,10 +13,12 @@ export interface Person {
 }
 
 /** Signs up with a fresh address, opens the mail's link, and is signed in. */
-export async function newPerson(world: World): Promise<Person> {
+export async function newPerson(world: World, region?: string): Promise<Person> {
   const address = `${newMarker()}@example.test`;
   const password = `${newMarker()} Aa1`;
-  const asked = await ask(world, "/api/sign-up", { body: { address, password } });
+  const asked = await ask(world, "/api/sign-up", {
+    body: { address, password, ...(region === undefined ? {} : { region }) },
+  });
   if (asked.status !== 202) throw new Error(`sign-up: ${asked.status} ${asked.text}`);
   const token = await tokenInMail(world, address);
   const opened = await ask(world, "/api/sign-up/verify", { body: { token } });

@@ -14,30 +14,38 @@ export class World {
   readonly linkZone = "link.localhost";
   readonly ddnsZone = "ddns.test";
   readonly #runtime: Runtime;
+  readonly #variables: Readonly<Record<string, string>>;
   #edge: RunningEdge;
 
   private constructor(
     runtime: Runtime,
     edge: RunningEdge,
+    variables: Readonly<Record<string, string>>,
     place: { port: number; data: string; mailbox: Mailbox },
   ) {
     this.#runtime = runtime;
     this.#edge = edge;
+    this.#variables = variables;
     this.port = place.port;
     this.data = place.data;
     this.mailbox = place.mailbox;
   }
 
-  static async create(runtime: Runtime): Promise<World> {
+  /** @param own overrides of the configuration's variables */
+  static async create(
+    runtime: Runtime,
+    own: Readonly<Record<string, string>> = {},
+  ): Promise<World> {
     const mailbox = await startMailbox();
     const port = await freePort();
     const data = await mkdtemp(join(tmpdir(), "latchkey-contract-"));
-    const edge = await runtime.start({ data, port, variables: variablesOf(mailbox) });
-    return new World(runtime, edge, { port, data, mailbox });
+    const variables = { SMTP_URL: mailbox.smtpUrl, ...own };
+    const edge = await runtime.start({ data, port, variables });
+    return new World(runtime, edge, variables, { port, data, mailbox });
   }
 
   get origin(): string {
-    return `http://localhost:${this.port}`;
+    return this.#variables.ORIGIN ?? `http://localhost:${this.port}`;
   }
 
   /** The host of a device's door, with the port. */
@@ -54,7 +62,7 @@ export class World {
     if (how === "gently") await this.#edge.stop();
     else await this.#edge.kill();
     const { data, port } = this;
-    this.#edge = await this.#runtime.start({ data, port, variables: variablesOf(this.mailbox) });
+    this.#edge = await this.#runtime.start({ data, port, variables: this.#variables });
   }
 
   async close(): Promise<void> {
@@ -62,10 +70,6 @@ export class World {
     await this.mailbox.close();
     await rm(this.data, { recursive: true });
   }
-}
-
-function variablesOf(mailbox: Mailbox): Record<string, string> {
-  return { SMTP_URL: mailbox.smtpUrl };
 }
 
 /** A label that nobody has: `b`, then 15 letters. */
