@@ -199,6 +199,14 @@ devices.post("/devices/:id/update-secret", async (c) => {
   return devicePage(c, await ofThisPage(c), { secret });
 });
 
+/** Where forms go, a person may come again by the address bar: to the device, then. */
+const formPaths = ["update-secret", "people", "people/remove", "access", "features/:feature"];
+devices.on(
+  "GET",
+  formPaths.map((path) => `/devices/:id/${path}`),
+  (c) => seeOther(c, `/devices/${encodeURIComponent(c.req.param("id") ?? "")}`),
+);
+
 devices.get("/devices/:id/unregister", async (c) => {
   const device = await ofThisPage(c);
   return page(

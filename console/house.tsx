@@ -54,6 +54,8 @@ house.post("/sessions/end-others", async (c) => {
   return seeOther(c, "/sessions?done=ended-others");
 });
 
+house.on("GET", ["/sessions/end", "/sessions/end-others"], (c) => seeOther(c, "/sessions"));
+
 house.get("/account", async (c) => {
   const { accountId } = c.var;
   const [own, held, devices] = await Promise.all([

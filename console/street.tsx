@@ -19,6 +19,7 @@ import { localPath, type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { FrontPage } from "./pages/front.tsx";
 import { PolicyPage } from "./pages/policy.tsx";
+import { ProblemsPage } from "./pages/problem.tsx";
 import { MailSentPage, SignInPage, SignUpPage, VerifyPage } from "./pages/sign.tsx";
 
 const HOME = "/devices";
@@ -37,6 +38,9 @@ street.get("/privacy", (c) =>
     <PolicyPage policy={policy(c.env.config.regions)} signedIn={Boolean(c.var.accountId)} />,
   ),
 );
+
+/** What the `type` of a problem document (RFC 9457 §3.1.1) leads to. */
+street.get("/problems", (c) => page(c, { title: "Problems" }, <ProblemsPage />));
 
 street.get("/sign-up", (c) => signUpPage(c));
 

@@ -10,7 +10,8 @@ export function PolicyPage({ policy, signedIn }: { policy: Policy; signedIn: boo
           <h1>What we hold, why, and for how long</h1>
           <p class="lead">
             This page is printed from the same declarations that the program runs on. What is not
-            listed here cannot be stored: a test fails before such a program could be released.
+            listed here cannot be stored: a test fails before such a program could be released.{" "}
+            <a href="/api/policy">The same for programs</a>
           </p>
         </div>
         {signedIn && (

@@ -80,3 +80,30 @@ export function ProblemPage({ code, signedIn }: { code: ProblemCode; signedIn: b
     </div>
   );
 }
+
+/** Every problem the API reports, for whoever follows the link in one. */
+export function ProblemsPage() {
+  return (
+    <div class="readable">
+      <header class="page-head">
+        <div>
+          <h1>Problems</h1>
+          <p class="lead">
+            What a program gets in <code>code</code> when something was refused, as{" "}
+            <code>application/problem+json</code>.
+          </p>
+        </div>
+      </header>
+      <dl class="facts problems">
+        {Object.entries(problems).map(([code, { status, title }]) => (
+          <>
+            <dt id={code}>
+              <code>{code}</code> <span class="aside">{status}</span>
+            </dt>
+            <dd>{title}.</dd>
+          </>
+        ))}
+      </dl>
+    </div>
+  );
+}

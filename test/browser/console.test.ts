@@ -63,6 +63,7 @@ function pages(): { street: string[]; house: string[] } {
       "/verify?token=x",
       "/sign-in",
       "/privacy",
+      "/problems",
       "/nothing-here",
     ],
     house: [
@@ -479,6 +480,29 @@ describe("a device", () => {
       const response = await page.goto(`${world.origin}/devices/${deviceId}${path}`);
       expect(response?.status(), path).toBe(404);
       expect(await page.content()).not.toContain("attic");
+    }
+    await context.close();
+  });
+});
+
+describe("the shelf", () => {
+  it("[PRI-2] has exactly one control for everything held, and each leads to its page", async () => {
+    const { page, context } = await visit(world.browser);
+    await signInBrowser(world, context, owner);
+    await page.goto(`${world.origin}/account`);
+    const rows = page.locator(".shelf tbody tr:not(.shelf-group)");
+    const held = await call(world, "GET", "/api/account/holdings", undefined, owner);
+    expect(await rows.count()).toBe((held.holdings as unknown[]).length);
+    const targets = new Set<string>();
+    for (const row of await rows.all()) {
+      expect(await row.locator("a, button").count()).toBe(1);
+      targets.add((await row.locator("a").getAttribute("href")) ?? "");
+    }
+    expect(targets.size).toBeGreaterThan(3);
+    for (const target of targets) {
+      const response = await page.goto(world.origin + target);
+      expect(response?.status(), target).toBe(200);
+      expect(new URL(page.url()).pathname, target).toBe(target.replace(/#.*/, ""));
     }
     await context.close();
   });

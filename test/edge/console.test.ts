@@ -13,7 +13,15 @@ import { type TestPorts, testPorts } from "../support/ports.ts";
 const origin = "http://localhost:8787";
 const password = "an unlikely password";
 const client = { userAgent: null, peer: "198.51.100.7" };
-const publicPaths = ["/", "/sign-up", "/sign-up/sent", "/verify?token=x", "/sign-in", "/privacy"];
+const publicPaths = [
+  "/",
+  "/sign-up",
+  "/sign-up/sent",
+  "/verify?token=x",
+  "/sign-in",
+  "/privacy",
+  "/problems",
+];
 const ownPaths = ["/devices", "/devices/add", "/sessions", "/account", "/account/erase"];
 let test: TestPorts;
 let count = 0;
