@@ -80,7 +80,7 @@ export const hostMap = {
 export const attachmentMap = {
   agent: {
     class: "connection record",
-    fields: ["kind", "epoch", "since", "address", "agent"],
+    fields: ["kind", "epoch", "since", "address", "agent", "jti"],
   },
-  watch: { class: "operations", fields: ["kind"] },
+  watch: { class: "operations", fields: ["kind", "until"] },
 } as const satisfies Record<string, { class: ClassName; fields: readonly string[] }>;

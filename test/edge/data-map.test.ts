@@ -10,8 +10,16 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { classes } from "../../db/data-map/classes.ts";
 import { introspect, type Live, violations } from "../../db/data-map/gate.ts";
 import { type DataMap, dataMap } from "../../db/data-map/map.ts";
-import { systemRandom } from "../../durable-objects/platform.ts";
+import {
+  type DeviceStub,
+  peerHeader,
+  type Way,
+  wayHeader,
+} from "../../durable-objects/device/rpc.ts";
+import { systemClock, systemRandom } from "../../durable-objects/system.ts";
+import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
+import { base64url } from "../../protocol/tokens.ts";
 import { testPorts } from "../support/ports.ts";
 
 const bindings = env as unknown as {
@@ -21,8 +29,23 @@ const bindings = env as unknown as {
   DEVICES: DurableObjectNamespace;
 };
 
+const ORIGIN = "http://localhost:8787";
 const tablesOf = (database: D1Database) =>
   introspect(async (query) => (await database.prepare(query).all()).results as object[]);
+
+/** Opens a socket to the object, as the edge hands one on. */
+async function connect(
+  device: DeviceStub,
+  way: Way,
+  headers: Record<string, string>,
+): Promise<WebSocket> {
+  const response = await device.fetch(
+    new Request(`${ORIGIN}/`, { headers: { upgrade: "websocket", [wayHeader]: way, ...headers } }),
+  );
+  if (response.webSocket === null) throw new Error(`no socket: ${response.status}`);
+  response.webSocket.accept();
+  return response.webSocket;
+}
 
 /** Registers a device, uses every store once, and looks at what is there. */
 async function look(): Promise<Live> {
@@ -30,7 +53,20 @@ async function look(): Promise<Live> {
   const deviceId = newId("dev", "home", systemRandom.bytes);
   const accountId = newId("acc", "home", systemRandom.bytes);
   const device = ports.devices.get(deviceId);
-  await device.register({ deviceId, accountId, publicKey: "A".repeat(43), label: "nas" });
+  const pair = (await crypto.subtle.generateKey("Ed25519", true, [
+    "sign",
+    "verify",
+  ])) as CryptoKeyPair;
+  const raw = (await crypto.subtle.exportKey("raw", pair.publicKey)) as ArrayBuffer;
+  const publicKey = base64url(new Uint8Array(raw));
+  await device.register({ deviceId, accountId, publicKey, label: "nas" });
+  const assertion = await signAssertion(pair.privateKey, deviceId, ORIGIN, systemClock.now());
+  const agent = {
+    authorization: `Bearer ${assertion}`,
+    "user-agent": "a",
+    [peerHeader]: "192.0.2.9",
+  };
+  const sockets = [await connect(device, "agent", agent), await connect(device, "watch", {})];
   await device.setFeature("name", true);
   await device.updateAddresses({ secret: null, ipv4: { set: "192.0.2.1" }, ipv6: "keep" });
   await ports.sealer.seal(`person/${accountId}`, "identifier.address:x", "a@b.example");
@@ -43,6 +79,7 @@ async function look(): Promise<Live> {
     tables: await introspect((query) => state.storage.sql.exec(query).toArray()),
     attachments: state.getWebSockets().map((socket) => socket.deserializeAttachment()),
   }));
+  for (const socket of sockets) socket.close();
   return {
     region: await tablesOf(bindings.DB_HOME),
     directory: await tablesOf(bindings.DIRECTORY),
@@ -66,6 +103,7 @@ describe("[PRI-5] the gate of the data map", () => {
     expect(live.objects.map((name) => name.split("/")[0])).toEqual(
       expect.arrayContaining(["person", "feature", "system", "ledger"]),
     );
+    expect(live.attachments).toHaveLength(2);
     expect(live.egress).toHaveLength(1);
     expect(live.log).toHaveLength(1);
   });
