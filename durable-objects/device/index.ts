@@ -68,7 +68,8 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     return this.#device.onMessage(socketOf(this.ctx, socket), message);
   }
-  override webSocketClose(socket: WebSocket): Promise<void> {
+  override webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    finishClose(socket, code);
     return this.#device.onClose(socketOf(this.ctx, socket));
   }
   override webSocketError(socket: WebSocket): Promise<void> {
@@ -108,17 +109,39 @@ function sqlOf(state: DurableObjectState): ObjectSql {
   };
 }
 
+/**
+ * Answers the other end's close frame. workerd 2026-11 hands the socket over in CLOSING, in spite of
+ * the compatibility date; unanswered, the other end waits seconds and calls the close abnormal.
+ */
+function finishClose(socket: WebSocket, code: number): void {
+  if (socket.readyState !== WebSocket.CLOSING) return;
+  try {
+    // RFC 6455 §7.4: 1005, 1006 and 1015 are never sent.
+    socket.close([1005, 1006, 1015].includes(code) ? 1000 : code, "");
+  } catch {
+    // The connection is gone already; nobody waits for an answer.
+  }
+}
+
 const known = new WeakMap<WebSocket, Socket>();
 
 /** One wrapper per WebSocket, so that logic may compare sockets by identity. */
 function socketOf(state: DurableObjectState, socket: WebSocket): Socket {
   let wrapped = known.get(socket);
   if (wrapped === undefined) {
+    // Read once: what the platform keeps through hibernation changes only by `attach`.
+    let attachment: unknown;
     wrapped = {
       send: (data) => socket.send(data),
       close: (code, reason) => socket.close(code, reason),
-      attachment: () => socket.deserializeAttachment(),
-      attach: (value) => socket.serializeAttachment(value),
+      attachment: () => {
+        attachment ??= socket.deserializeAttachment();
+        return attachment;
+      },
+      attach: (value) => {
+        socket.serializeAttachment(value);
+        attachment = value;
+      },
       heardAt: () => state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
     };
     known.set(socket, wrapped);
