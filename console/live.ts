@@ -13,3 +13,9 @@ export function liveOf({ features, connection }: DeviceDescription): Live {
   if (connection === null) return "unseen";
   return connection.online ? "online" : "offline";
 }
+
+/** Everything that changes the page's shape; the live island compares it (islands/live.ts). */
+export function settingsOf({ features, access, name }: DeviceDescription): string {
+  const people = [...access.people].sort().join(",");
+  return `${features.name} ${features.link} ${access.mode} ${name?.hasUpdateSecret === true} ${people}`;
+}

@@ -8,6 +8,8 @@ import { writeTime } from "./time.ts";
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 60_000;
 const SETTLED_MS = 5000;
+/** Sockets of one page; further cards show what was true when it was made. */
+const MOST_FOLLOWED = 12;
 
 /** The part of a device's description that is shown in place. */
 interface Description {
@@ -27,8 +29,8 @@ interface Description {
 }
 
 export function live(): void {
-  const root = document.querySelector<HTMLElement>("[data-device]");
-  if (root !== null) follow(root, RETRY_MIN_MS);
+  const roots = [...document.querySelectorAll<HTMLElement>("[data-device]")];
+  for (const root of roots.slice(0, MOST_FOLLOWED)) follow(root, RETRY_MIN_MS);
 }
 
 function follow(root: HTMLElement, retryMs: number): void {
@@ -62,6 +64,10 @@ function show(root: HTMLElement, device: Description): void {
     if (connection === null) continue;
     time.dateTime = new Date(connection.since).toISOString();
     writeTime(time);
+  }
+  const online = document.querySelector<HTMLElement>("[data-online-count]");
+  if (online !== null) {
+    online.textContent = String(document.querySelectorAll('[data-live="online"]').length);
   }
   const spoken = root.querySelector<HTMLElement>("[data-announce]");
   const sentence = root.querySelector<HTMLElement>(`.light .when-${root.dataset.live}`);

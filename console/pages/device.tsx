@@ -1,11 +1,10 @@
 /** One device: the path, then name, door, who may come in, and the way out. */
 
-import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import { Command, ErrorSummary, Notice } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Light } from "../components/light.tsx";
 import { Time } from "../components/time.tsx";
-import { liveOf } from "../live.ts";
+import { liveOf, settingsOf } from "../live.ts";
 import { Path } from "../pictures/path.tsx";
 import { sayDay } from "../words.ts";
 import { runCommand } from "./commands.ts";
@@ -57,12 +56,6 @@ export function DevicePage(props: DeviceProps) {
       <LeaveSubject {...props} />
     </div>
   );
-}
-
-/** Everything that changes the page's shape; the live island compares it (islands/live.ts). */
-function settingsOf({ features, access, name }: DeviceDescription): string {
-  const people = [...access.people].sort().join(",");
-  return `${features.name} ${features.link} ${access.mode} ${name?.hasUpdateSecret === true} ${people}`;
 }
 
 function DoorSubject({ device, door }: DeviceProps) {

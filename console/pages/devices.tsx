@@ -4,7 +4,7 @@ import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import { Command, ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Light } from "../components/light.tsx";
-import { liveOf } from "../live.ts";
+import { liveOf, settingsOf } from "../live.ts";
 import { SmallPath } from "../pictures/path.tsx";
 import { count } from "../words.ts";
 import { enrollCommand, runCommand } from "./commands.ts";
@@ -29,9 +29,14 @@ export function DevicesPage({ devices, origin, now, done }: DevicesProps) {
         <div>
           <h1>Your devices</h1>
           <p class="lead">
-            {devices.length === 0
-              ? "None yet. It takes two commands on the box and one word from you."
-              : `${count(devices.length, "device")}, ${here === 0 ? "none" : here} connected right now.`}
+            {devices.length === 0 ? (
+              "None yet. It takes two commands on the box and one word from you."
+            ) : (
+              <>
+                {count(devices.length, "device")}, <span data-online-count>{here}</span> connected
+                right now.
+              </>
+            )}
           </p>
         </div>
       </header>
@@ -63,6 +68,8 @@ function DeviceCard({ device, now }: { device: DeviceDescription; now: number })
     <a
       class="card"
       href={`/devices/${device.id}`}
+      data-device={device.id}
+      data-settings={settingsOf(device)}
       data-live={liveOf(device)}
       data-command={`Open ${device.label}`}
     >

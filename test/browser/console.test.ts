@@ -381,6 +381,21 @@ describe("a device", () => {
     await context.close();
   });
 
+  it("lights up on the list of devices too", async () => {
+    const { page, context } = await visit(world.browser);
+    await signInBrowser(world, context, owner);
+    await page.goto(`${world.origin}/devices`);
+    const count = page.locator("[data-online-count]");
+    expect(await count.textContent()).toBe("0");
+    const stop = runAgent(world, "attic", null);
+    await page.locator(`[data-device="${deviceId}"][data-live="online"]`).waitFor();
+    expect(await count.textContent()).toBe("1");
+    await stop();
+    await page.locator(`[data-device="${deviceId}"][data-live="offline"]`).waitFor();
+    expect(await count.textContent()).toBe("0");
+    await context.close();
+  });
+
   it("says that it was changed elsewhere instead of showing what is no longer true", async () => {
     const id = await enrollDevice(world, owner, "two-places");
     const { page, context } = await visit(world.browser);

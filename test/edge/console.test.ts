@@ -189,6 +189,19 @@ describe("forms", () => {
     }
   });
 
+  it("lead back to their page when their address is opened", async () => {
+    const token = await signedIn();
+    for (const [path, page] of [
+      ["/sessions/end", "/sessions"],
+      ["/devices/dev_home_0000000000000000/access", "/devices/dev_home_0000000000000000"],
+      ["/devices/x/update-secret", "/devices/x"],
+      ["/devices/%2F%2Fevil/people", "/devices/%2F%2Fevil"],
+    ] as const) {
+      const response = await browse(path, { token });
+      expect([response.status, response.headers.get("location")], path).toEqual([303, page]);
+    }
+  });
+
   it("let a form end at a door only when that door sent its visitor", async () => {
     const to = (target: string) => `/sign-in?return=${encodeURIComponent(target)}`;
     const policy = async (path: string) =>
