@@ -15,7 +15,7 @@ li a.name{flex:1 1 12rem;overflow-wrap:anywhere}a{color:var(--door)}form{margin:
 button,input{font:inherit}button{border:1px solid var(--line);background:none;color:inherit;border-radius:10px;padding:.35rem .8rem;cursor:pointer}
 button.main{background:var(--door);border-color:var(--door);color:var(--on-door)}button.remove{color:var(--brick)}
 .upload{display:flex;flex-wrap:wrap;gap:.75rem;border:1px solid var(--line);border-radius:10px;padding:1rem}
-input[type=file]{flex:1 1 12rem;min-width:0}:focus-visible{outline:2px solid var(--door);outline-offset:2px}`;
+input[type=file]{flex:1 1 12rem;min-width:0}::file-selector-button{font:inherit;border:1px solid var(--line);background:none;color:inherit;border-radius:10px;padding:.35rem .8rem;margin-inline-end:.75rem}:focus-visible{outline:2px solid var(--door);outline-offset:2px}`;
 
 function page(title: string, body: string): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${title}</title><style>${style}</style></head><body><main>${body}</main></body></html>`;
