@@ -221,7 +221,8 @@ export const classes = {
   "relayed content": {
     ...contract,
     title: "What passes through the door",
-    holds: "nothing: bytes are passed on in memory",
+    holds:
+      "nothing: bytes are passed on in memory; the device is told the visitor's network address, as any web server is",
     purpose: "to bring a page from your device to a browser",
     feature: "link",
     live: "never stored",
@@ -247,6 +248,21 @@ export const classes = {
     inExport: "no",
     place: "recipient",
     obligations: ["NOT-7", "NOT-9"],
+  },
+  tries: {
+    ...security,
+    title: "Counts of tries",
+    holds: "in memory, how often a keyed hash of an address, a network or an account tried lately",
+    purpose: "so that nobody can guess passwords and codes or flood a mailbox",
+    feature: "account",
+    live: `at most ${span(limits.mailWindowMs)}, in memory`,
+    liveMs: limits.mailWindowMs,
+    copiesMs: 0,
+    seenBy: "nobody",
+    deletedBy: "time",
+    inExport: "no",
+    place: "memory",
+    obligations: ["SEC-3"],
   },
   "person key": {
     ...contract,

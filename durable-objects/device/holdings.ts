@@ -12,7 +12,7 @@ export function heldTables(sql: ObjectSql, now: number): HeldTable[] {
     const { since, expires } = rule;
     const live = expires === undefined ? "" : `WHERE ${expires} IS NULL OR ${expires} > ${now}`;
     const [row] = sql.all<{ count: number; since: number | null; until: number | null }>(
-      `SELECT count(*) AS count, ${since === undefined ? "NULL" : `min(${since})`} AS since,
+      `SELECT count(*) AS count, ${since === undefined ? "NULL" : `nullif(min(${since}), 0)`} AS since,
          ${expires === undefined ? "NULL" : `max(${expires})`} AS until FROM ${table} ${live}`,
     );
     return row === undefined || row.count === 0 ? [] : [{ table, class: rule.class, ...row }];
