@@ -1,0 +1,135 @@
+/**
+ * With the sweep off, what is overdue is as good as gone: every kind of row that expires is read a
+ * moment before its end and at its end, through what the services offer. A new kind without a reader
+ * here fails.
+ */
+
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { systemRandom } from "../../durable-objects/platform.ts";
+import { signAssertion } from "../../protocol/assertion.ts";
+import { newId } from "../../protocol/ids.ts";
+import { limits } from "../../protocol/limits.ts";
+import { base64url, hashToken } from "../../protocol/tokens.ts";
+import {
+  checkSession,
+  completeSignIn,
+  listSessions,
+  signUp,
+  verifySignUp,
+} from "../../workers/account/account.ts";
+import {
+  approveEnrolment,
+  lookupEnrolment,
+  pollEnrolment,
+  startEnrolment,
+} from "../../workers/devices/devices.ts";
+import { lanesOf } from "../../workers/privacy/plan.ts";
+import { type TestPorts, testPorts } from "../support/ports.ts";
+
+const bindings = env as unknown as { DB_HOME: D1Database; DIRECTORY: D1Database };
+const client = { userAgent: "curl/8.5.0", peer: "198.51.100.7" };
+let test: TestPorts;
+let accountId: string;
+let serial = 0;
+
+beforeEach(async () => {
+  test = testPorts({ env });
+  accountId = newId("acc", "home", systemRandom.bytes);
+  await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1)").bind(accountId).run();
+});
+
+/** Makes one row of its kind; answers for how long it is to be seen, and whether it is. */
+type Reader = () => Promise<{ liveMs: number; isSeen: () => Promise<boolean> }>;
+
+async function enrolling() {
+  const pair = (await crypto.subtle.generateKey("Ed25519", true, [
+    "sign",
+    "verify",
+  ])) as CryptoKeyPair;
+  const raw = (await crypto.subtle.exportKey("raw", pair.publicKey)) as ArrayBuffer;
+  const start = await startEnrolment(test.ports, { publicKey: base64url(new Uint8Array(raw)) });
+  const poll = async () => {
+    const [origin, now] = [test.ports.config.origin, test.clock.now()];
+    const subject = await hashToken(start.device_code);
+    const assertion = await signAssertion(pair.privateKey, subject, origin, now);
+    return await pollEnrolment(test.ports, { deviceCode: start.device_code, assertion });
+  };
+  return { userCode: start.user_code, poll };
+}
+
+const readers: Record<string, Reader> = {
+  "region.session": async () => {
+    const outcome = await completeSignIn(test.ports, { accountId, methods: ["password"] }, client);
+    return {
+      liveMs: limits.sessionIdleMs,
+      async isSeen() {
+        const checked = (await checkSession(test.ports, outcome.session.token)) !== null;
+        expect((await listSessions(test.ports, accountId)).length === 1).toBe(checked);
+        return checked;
+      },
+    };
+  },
+  "region.challenge": async () => {
+    const address = `late${serial++}@example.org`;
+    await signUp(test.ports, { address, password: "an unlikely password" }, client);
+    const link = /http\S+/.exec(test.mail.sent.at(-1)?.text ?? "")?.[0] ?? "";
+    const token = new URL(link).searchParams.get("token") ?? "";
+    const opened = () => verifySignUp(test.ports, token, client);
+    return {
+      liveMs: limits.challengeMs,
+      isSeen: () =>
+        opened().then(
+          () => true,
+          () => false,
+        ),
+    };
+  },
+  "region.enrolment": async () => {
+    const { userCode, poll } = await enrolling();
+    return {
+      liveMs: limits.enrolmentMs,
+      async isSeen() {
+        const found = (await lookupEnrolment(test.ports, accountId, userCode)) !== null;
+        expect(await poll()).toMatchObject({
+          error: found ? "authorization_pending" : "expired_token",
+        });
+        return found;
+      },
+    };
+  },
+  "region.enrolment_grant": async () => {
+    const { userCode, poll } = await enrolling();
+    await approveEnrolment(test.ports, accountId, { userCode, label: `late-${serial++}` });
+    return { liveMs: limits.enrolmentMs, isSeen: async () => (await poll()).kind === "done" };
+  },
+  "directory.label": async () => {
+    const [label, device] = [`held-${serial++}`, newId("dev", "home", systemRandom.bytes)];
+    await test.ports.directory.claimLabel(label, device);
+    await test.ports.directory.holdLabelsOf(device);
+    return {
+      liveMs: limits.heldLabelMs,
+      isSeen: async () => !(await test.ports.directory.isLabelFree(label)),
+    };
+  },
+};
+
+describe("[DLY-3] with the sweep off", () => {
+  const lanes = [...lanesOf("region"), ...lanesOf("directory")];
+
+  it.each(lanes.map((lane) => [lane.name, lane] as const))(
+    "%s is seen until its end and not at it, though its row is there",
+    async (name, lane) => {
+      const database = lane.store === "directory" ? bindings.DIRECTORY : bindings.DB_HOME;
+      const left = () =>
+        database.prepare(`SELECT count(*) AS n FROM ${lane.table}`).first<number>("n");
+      for (const moment of ["before", "at"] as const) {
+        const reader = await readers[name]?.();
+        if (reader === undefined) throw new Error(`nothing here reads ${name}`);
+        test.clock.advance(moment === "before" ? reader.liveMs - 1 : reader.liveMs);
+        if (moment === "at") expect(await left()).toBeGreaterThan(0);
+        expect(await reader.isSeen()).toBe(moment === "before");
+      }
+    },
+  );
+});
