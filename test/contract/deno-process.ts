@@ -11,6 +11,9 @@ import type { Runtime } from "./runtime.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const DENO = join(ROOT, "node_modules/.bin/deno");
 
+/** What went wrong on our side: an answer of 5xx, an event or a sweep that failed. */
+const FAULT = /"event":"(internal-error|device-event-failed|background-failed|sweep-failed)"/;
+
 export const deno: Runtime = {
   name: "Deno",
   async start({ data, port, variables }) {
@@ -35,6 +38,8 @@ export class DenoServer {
   /** Resolves with the exit code, or null when a signal ended it. */
   readonly ended: Promise<number | null>;
   readonly lines: string[] = [];
+  /** Lines of its log that no input may bring about. */
+  readonly #faults: string[] = [];
   readonly #waiting = new Set<(line: string) => void>();
 
   constructor(
@@ -47,7 +52,10 @@ export class DenoServer {
     this.child = spawn(file, [...args, ...options], {
       cwd: folder,
       env: { PATH, HOME, NO_COLOR: "1", ...variables },
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    createInterface({ input: this.child.stdout as Readable }).on("line", (line) => {
+      if (FAULT.test(line)) this.#faults.push(line);
     });
     const lines = createInterface({ input: this.child.stderr as Readable });
     lines.on("line", (line) => {
@@ -59,13 +67,14 @@ export class DenoServer {
     });
   }
 
-  /** @throws when it was asked to end and did not end cleanly */
+  /** @throws when it was asked to end and did not end cleanly, or logged a fault of its own */
   async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     this.child.kill(signal);
     const code = await this.ended;
     if (signal === "SIGTERM" && code !== 0) {
       throw new Error(`it ended with ${code}: ${this.lines.join("\n")}`);
     }
+    if (this.#faults.length > 0) throw new Error(`it logged ${this.#faults.join("\n")}`);
   }
 
   /** The next line that matches; rejects with all that was said when the process ends first. */

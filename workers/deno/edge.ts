@@ -137,39 +137,59 @@ function portsOf(
   };
 }
 
-/** Serves, and performs the WebSocket upgrades that a device accepted on the way. */
-function serve(
-  settings: Settings,
-  answer: (request: Request, peer: string) => Response | Promise<Response>,
-): Deno.HttpServer {
-  const options = { port: settings.port, hostname: settings.host, onListen: () => undefined };
+type Answer = (request: Request, peer: string) => Response | Promise<Response>;
+
+/** Listens. @throws StartError when it cannot */
+function serve({ port, host, config }: Settings, answer: Answer): Deno.HttpServer {
+  const options = {
+    port,
+    hostname: host,
+    onListen: () => undefined,
+    // Only a body can still fail here: its device went, and the visitor is shown an error.
+    onError: () => {
+      log({ event: "response-cut-off" });
+      return problemResponse("internal");
+    },
+  };
   try {
-    return Deno.serve({ ...options, onError: failed }, async (request, info) => {
-      const upgrade: Upgrade = { socket: null };
+    return Deno.serve(options, async (request, info) => {
       const peer = (info.remoteAddr as Deno.NetAddr).hostname;
       try {
-        const seen = asVisited(request, settings.config.origin);
-        const response = await upgrades.run(upgrade, async () => await answer(seen, peer));
-        if (response.status !== 101 || upgrade.socket === null) return response;
-        const upgraded = Deno.upgradeWebSocket(request, {
-          protocol: response.headers.get("sec-websocket-protocol") ?? "",
-          idleTimeout: limits.agentStaleMs / 1000,
-        });
-        upgrade.socket.connect(upgraded.socket);
-        upgrade.socket = null;
-        return upgraded.response;
-      } finally {
-        upgrade.socket?.lost();
+        return await upgrading(request, () => answer(asVisited(request, config.origin), peer));
+      } catch (error) {
+        reportError("internal-error", error);
+        return problemResponse("internal");
       }
     });
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) {
       throw new StartError(
-        `Port ${settings.port} is taken. Stop what uses it, or choose another with --port.`,
+        `Port ${port} is taken. Stop what uses it, or choose another with --port.`,
       );
     }
     const reason = error instanceof Error ? error.message : String(error);
-    throw new StartError(`Cannot listen on ${settings.host}:${settings.port}: ${reason}.`);
+    throw new StartError(`Cannot listen on ${host}:${port}: ${reason}.`);
+  }
+}
+
+/** Performs the WebSocket upgrade that a device accepted on the way, on the runtime's own request. */
+async function upgrading(
+  request: Request,
+  answer: () => Response | Promise<Response>,
+): Promise<Response> {
+  const upgrade: Upgrade = { socket: null };
+  try {
+    const response = await upgrades.run(upgrade, async () => await answer());
+    if (response.status !== 101 || upgrade.socket === null) return response;
+    const upgraded = Deno.upgradeWebSocket(request, {
+      protocol: response.headers.get("sec-websocket-protocol") ?? "",
+      idleTimeout: limits.agentStaleMs / 1000,
+    });
+    upgrade.socket.connect(upgraded.socket);
+    upgrade.socket = null;
+    return upgraded.response;
+  } finally {
+    upgrade.socket?.lost();
   }
 }
 
@@ -178,11 +198,6 @@ function asVisited(request: Request, origin: string): Request {
   const { protocol } = new URL(origin);
   if (request.url.startsWith(protocol)) return request;
   return new Request(request.url.replace(/^[a-z]+:/, protocol), request);
-}
-
-function failed(error: unknown): Response {
-  reportError("internal-error", error);
-  return problemResponse("internal");
 }
 
 /** An error's name only: its message may hold what a person sent. */
