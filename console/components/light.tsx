@@ -13,7 +13,7 @@ export function Light({ device, now }: { device: DeviceDescription; now: number 
       <span class="lamp" aria-hidden="true" />
       <span>
         <span class="when when-online">
-          Connected, since <Time at={since} now={now} bind="since" />
+          Connected, came online <Time at={since} now={now} bind="since" />
         </span>
         <span class="when when-offline">
           Not connected, last seen <Time at={since} now={now} bind="since" />

@@ -157,14 +157,7 @@ describe("everywhere", () => {
   it.each(["light", "dark"] as const)("has no axe violation in %s", async (colorScheme) => {
     // axe is not ours: the pages' own policy would not let it in.
     await crawl({ colorScheme, bypassCSP: true }, async (page, path) => {
-      await page.evaluate(axeSource);
-      const violations = await page.evaluate(async (tags) => {
-        const { axe } = window as unknown as {
-          axe: { run(options: unknown): Promise<{ violations: AxeViolation[] }> };
-        };
-        const result = await axe.run({ runOnly: tags });
-        return result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-      }, WCAG);
+      const violations = await axe(page);
       expect(violations, path).toEqual([]);
     });
   });
@@ -241,6 +234,37 @@ interface AxeViolation {
   readonly id: string;
   readonly nodes: readonly { readonly html: string }[];
 }
+
+describe("the pages at a door", () => {
+  it.each(["light", "dark"] as const)(
+    "stand alone and have no axe violation in %s",
+    async (colorScheme) => {
+      const { page, context, requests, complaints } = await visit(world.browser, {
+        colorScheme,
+        viewport: phone,
+        bypassCSP: true,
+      });
+      await signInBrowser(world, context, owner);
+      const door = (label: string) =>
+        `http://${label}.${world.linkZone}:${new URL(world.origin).port}/files/x?y=1`;
+      for (const [label, title] of [
+        ["nobody", "There is no door here"],
+        ["attic", "attic is not connected right now"],
+      ] as const) {
+        await page.goto(door(label));
+        await page.getByRole("heading", { name: title, level: 1 }).waitFor();
+        expect(page.url()).toBe(door(label));
+        expect(await axe(page), label).toEqual([]);
+        await keepPicture(page, `phone-${colorScheme}-door-${label}`);
+      }
+      const pages = requests.filter((url) => new URL(url).pathname !== "/door");
+      const known = /\/files\/x\?y=1$|\/\.well-known\/latchkey\/enter\?|^data:,$/;
+      expect(pages.filter((url) => !known.test(url))).toEqual([]);
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+  );
+});
 
 describe("an account", () => {
   it("[ACC-1] opens by keyboard alone, from the front page to the first step", async () => {
@@ -369,7 +393,7 @@ describe("a device", () => {
     expect(await light()).toMatch(/Not seen|Not connected/);
     const stop = runAgent(world, "attic", null);
     await page.locator('[data-device][data-live="online"]').waitFor();
-    expect(await light()).toMatch(/^Connected, since/);
+    expect(await light()).toMatch(/^Connected, came online/);
     expect(await page.locator('[data-bind="address"]').textContent()).toBe("127.0.0.1");
     await page.locator("[data-announce]", { hasText: "Connected" }).waitFor({ state: "attached" });
     await keepPicture(page, "desk-light-device-online");
@@ -544,6 +568,18 @@ describe("the command palette", () => {
     await context.close();
   });
 });
+
+/** What axe finds wrong with the page, by WCAG 2.2 A and AA. */
+async function axe(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  return await page.evaluate(async (tags) => {
+    const { axe } = window as unknown as {
+      axe: { run(options: unknown): Promise<{ violations: AxeViolation[] }> };
+    };
+    const result = await axe.run({ runOnly: tags });
+    return result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+  }, WCAG);
+}
 
 /** What a person sees of an element: of the sentences in it, the one that shows. */
 async function visibleText(element: Locator): Promise<string> {
