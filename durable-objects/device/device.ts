@@ -56,6 +56,8 @@ export class Device implements DeviceRpc {
    * under way is done before a switch-off destroys its key, and no key is made again afterwards.
    */
   #turn: Promise<unknown> = Promise.resolve();
+  /** The registration as it is: every visit asks, few things ever change it. */
+  #knownRow: RegistrationRow | null = null;
   /** Counts changes: watchers are told the newest state only, never an older one after it. */
   #changes = 0;
 
@@ -78,6 +80,7 @@ export class Device implements DeviceRpc {
       throw new Error("not this device's object");
     migrate(sql);
     this.#registered = true;
+    this.#forgetMemory();
     sql.run(
       `INSERT INTO registration (device_id, account_id, public_key, label, access_mode, created_at)
        VALUES (?, ?, ?, ?, 'owner', ?) ON CONFLICT DO NOTHING`,
@@ -118,6 +121,7 @@ export class Device implements DeviceRpc {
   async setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
     if (this.#row() === null) return null;
     this.#access.setMode(mode);
+    this.#forgetMemory();
     this.#endVisitsWithoutRight();
     return await this.#changed();
   }
@@ -176,6 +180,7 @@ export class Device implements DeviceRpc {
   async unregister(): Promise<void> {
     // Deaf at once; what is under way finds no device any more and writes nothing.
     this.#registered = false;
+    this.#forgetMemory();
     this.#link.reset();
     this.#connection.closeAll("unregistered");
     await this.#inTurn(async () => {
@@ -263,7 +268,8 @@ export class Device implements DeviceRpc {
         request,
         mode,
         (accountId) => this.#mayEnter(accountId),
-        (forwarded, visitor) => this.#link.relay(forwarded, this.#connection.agent(), visitor),
+        (forwarded, visitor) =>
+          this.#link.relay(forwarded, () => this.#connection.agent(), visitor),
       );
       if (response.headers.get(doorHeader) === "entered") this.#scheduleSweep();
       return response;
@@ -355,7 +361,15 @@ export class Device implements DeviceRpc {
 
   #row(): RegistrationRow | null {
     if (!this.#registered) return null;
-    return this.#context.sql.all<RegistrationRow>("SELECT * FROM registration")[0] ?? null;
+    this.#knownRow ??=
+      this.#context.sql.all<RegistrationRow>("SELECT * FROM registration")[0] ?? null;
+    return this.#knownRow;
+  }
+
+  /** Reads the registration and the features again next time. */
+  #forgetMemory(): void {
+    this.#knownRow = null;
+    this.#features.forgetMemory();
   }
 
   #isOn(feature: FeatureName): boolean {

@@ -97,8 +97,9 @@ export class Door {
     mayEnter: (accountId: string) => boolean,
     relay: Relay,
   ): Promise<Response> {
-    const url = new URL(request.url);
-    if (url.pathname.startsWith(doorPaths.prefix)) {
+    // Most paths are not ours, and parsing costs more than looking.
+    const url = request.url.includes("latchkey/") ? new URL(request.url) : null;
+    if (url?.pathname.startsWith(doorPaths.prefix)) {
       if (url.pathname === doorPaths.enter) return await this.#enter(request, url, mayEnter);
       if (url.pathname === doorPaths.leave) return await this.#leave(request);
       return refusal("unknown");
@@ -108,7 +109,7 @@ export class Door {
     const visitor = await this.#visitor(request);
     if (visitor === null) return refusal("sign-in");
     if (!mayEnter(visitor)) return refusal("forbidden");
-    if (isForged(request, url)) return refusal("cross-site");
+    if (isForged(request)) return refusal("cross-site");
     return await relay(request, visitor);
   }
 
@@ -220,11 +221,11 @@ export function newNonce(bytes: (count: number) => Uint8Array): string {
  * True when an unsafe request with a visit's cookie did not come from the device's own page. Doors of
  * other devices are same-site, so `SameSite` does not keep them out.
  */
-export function isForged(request: Request, url: URL): boolean {
+export function isForged(request: Request): boolean {
   if (SAFE_METHODS.has(request.method)) return false;
   const site = request.headers.get("sec-fetch-site");
   if (site !== null) return site !== "same-origin" && site !== "none";
-  return request.headers.get("origin") !== url.origin;
+  return request.headers.get("origin") !== new URL(request.url).origin;
 }
 
 /** RFC 6265 §5.4: the value of the first cookie called `name`, or null. */

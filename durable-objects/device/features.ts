@@ -20,6 +20,8 @@ export type FeatureStates = Readonly<Record<FeatureName, boolean>>;
 
 export class Features {
   readonly #context: DeviceContext;
+  /** The table as it is: every visit asks, few ever change it. Null: to be read again. */
+  #known: readonly Row[] | null = null;
 
   constructor(context: DeviceContext) {
     this.#context = context;
@@ -33,20 +35,20 @@ export class Features {
   }
 
   isOn(feature: FeatureName): boolean {
-    const query = "SELECT name, since FROM feature WHERE name = ?";
-    const [row] = this.#context.sql.all<Row>(query, feature);
-    return row !== undefined && row.since !== KEY_REMAINS;
+    return this.#rows().some((row) => row.name === feature && row.since !== KEY_REMAINS);
   }
 
   /** Switches on a feature that has no row. */
   begin(feature: FeatureName): void {
     const { sql, clock } = this.#context;
     sql.run("INSERT INTO feature (name, since) VALUES (?, ?)", feature, clock.now());
+    this.forgetMemory();
   }
 
   /** Switches off; the key is destroyed next. */
   end(feature: FeatureName): void {
     this.#context.sql.run("UPDATE feature SET since = ? WHERE name = ?", KEY_REMAINS, feature);
+    this.forgetMemory();
   }
 
   /** Features that are off and whose key is still to be destroyed. */
@@ -58,9 +60,16 @@ export class Features {
   ended(feature: FeatureName): void {
     const query = "DELETE FROM feature WHERE name = ? AND since = ?";
     this.#context.sql.run(query, feature, KEY_REMAINS);
+    this.forgetMemory();
   }
 
-  #rows(): Row[] {
-    return this.#context.sql.all<Row>("SELECT name, since FROM feature");
+  /** Reads the table again next time. */
+  forgetMemory(): void {
+    this.#known = null;
+  }
+
+  #rows(): readonly Row[] {
+    this.#known ??= this.#context.sql.all<Row>("SELECT name, since FROM feature");
+    return this.#known;
   }
 }

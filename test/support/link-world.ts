@@ -205,7 +205,11 @@ export class Visitor {
       init.duplex = "half";
     }
     const request = new Request(`http://nas.link.test${path}`, init);
-    const response = await world.link.relay(request, world.socket, "acc_home_0000000000000000");
+    const response = await world.link.relay(
+      request,
+      () => world.socket,
+      "acc_home_0000000000000000",
+    );
     if (this.ending === "left") {
       await response.body?.cancel().catch(() => {}); // the object may have cut it off first
       return;

@@ -44,6 +44,7 @@ export class Exchange implements StreamHandler {
   #source: BodySource | null = null;
   #onRoom: (() => void) | null = null;
   #responded = false;
+  #watching = false;
   #ended = false;
   #done = false;
   /** When waiting for a head is over, ms since the epoch; null while the request is still going out. */
@@ -57,17 +58,17 @@ export class Exchange implements StreamHandler {
     });
   }
 
-  /** Begins, now that the stream is open: sends the body, listens for the visitor leaving. */
+  /** Begins, now that the stream is open. */
   start(stream: LinkStream): void {
     this.#stream = stream;
     const { request } = this.#options;
-    request.signal?.addEventListener("abort", () => this.#visitorLeft());
     if (request.body === null) this.#headDeadline = this.#options.now() + limits.linkHeadMs;
     else void this.#sendBody(request.body);
   }
 
-  /** Gives up when the head is overdue. */
+  /** Gives up when the head is overdue, or when the visitor has left. */
   tick(now: number): void {
+    this.#watchVisitor();
     if (this.#headDeadline === null || this.#head !== null || now < this.#headDeadline) return;
     this.#fail({ kind: "timeout" }, resetCode.timeout);
   }
@@ -75,6 +76,15 @@ export class Exchange implements StreamHandler {
   /** Ends it now; a response on its way becomes an error. */
   abort(): void {
     this.#fail({ kind: "revoked" }, resetCode.cancel);
+  }
+
+  /** Looks for the visitor leaving; later than at the start, for most exchanges are over by then. */
+  #watchVisitor(): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    const { signal } = this.#options.request;
+    if (signal?.aborted) this.#visitorLeft();
+    else signal?.addEventListener("abort", () => this.#visitorLeft());
   }
 
   // What the device says (StreamHandler)

@@ -9,38 +9,61 @@ import {
   toByteString,
   webService,
 } from "../../../protocol/link/headers.ts";
+import { peerHeader } from "../rpc.ts";
 
 const OURS = "x-latchkey-";
+/** Who a visitor says they are: nobody's word but the edge's counts. */
+const CLAIMS = new Set(["forwarded", "x-real-ip", "true-client-ip", "x-client-ip"]);
+const CLAIM_PREFIXES = [OURS, "x-forwarded-", "cf-"];
 const OUR_COOKIES = "__host-door";
 
 /**
- * True where `Headers` holds text (workerd: UTF-8 on the wire), false where it holds byte strings, as
+ * True on workerd, where `Headers` holds text that goes as UTF-8; elsewhere it holds byte strings, as
  * the Fetch standard has it.
  */
-const headersHoldText = (() => {
-  try {
-    return new Headers([["x", "\u0100"]]).has("x");
-  } catch {
-    return false;
-  }
-})();
+const headersHoldText = "FixedLengthStream" in globalThis;
+
+/** True for a request header that only the edge may set. */
+export function isClaim(name: string): boolean {
+  return CLAIMS.has(name) || CLAIM_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
 
 /**
- * The head that the device gets: the public Host, end-to-end headers, and no cookie or header that
- * is between the visitor and us.
+ * The head that the device gets: the public Host, the visitor's address as the edge sees it,
+ * end-to-end headers, and no cookie or header that is between the visitor and us.
  * @returns null when the target is longer than `limits.linkPathBytes`
  */
 export function openHead(request: Request): OpenHead | null {
   const url = new URL(request.url);
   const path = url.pathname + url.search;
   if (path.length > limits.linkPathBytes) return null;
-  const headers: HeaderList = [["host", url.host]];
+  const headers = forwardedHeaders(url, request.headers.get(peerHeader));
   for (const [name, value] of endToEnd(request.headers)) {
-    if (name === "host" || name.startsWith(OURS)) continue;
+    if (name === "host" || isClaim(name)) continue;
     const kept = name === "cookie" ? withoutOurCookies(value) : value;
     if (kept !== "") headers.push([name, headersHoldText ? toByteString(kept) : kept]);
   }
   return { service: webService, method: request.method, path, headers };
+}
+
+/** What the device is told about where a request came from. */
+function forwardedHeaders(url: URL, peer: string | null): HeaderList {
+  const { host } = url;
+  const proto = url.protocol.slice(0, -1);
+  const headers: HeaderList = [
+    ["host", host],
+    ["forwarded", forwardedElement(peer, host, proto)],
+    ["x-forwarded-host", host],
+    ["x-forwarded-proto", proto],
+  ];
+  if (peer !== null) headers.push(["x-forwarded-for", peer]);
+  return headers;
+}
+
+/** RFC 7239 §4: one element; what a token cannot hold is quoted. */
+export function forwardedElement(peer: string | null, host: string, proto: string): string {
+  const node = peer === null ? "unknown" : peer.includes(":") ? `"[${peer}]"` : peer;
+  return `for=${node};host=${host.includes(":") ? `"${host}"` : host};proto=${proto}`;
 }
 
 /** RFC 6265 §4.2.1: drops the visit's cookies from a `Cookie` header; "" when nothing is left. */

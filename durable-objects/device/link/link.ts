@@ -60,15 +60,20 @@ export class Link {
   /**
    * Answers a visitor through the device's socket. A bodyless GET or HEAD waits for an offline device
    * up to `limits.linkHoldOfflineMs` and is tried once more when the connection went before a head.
-   * @param agent the device's socket; null when it is offline
+   * @param findAgent looks for the device's socket; null when it is offline
    * @param visitor the account that may enter; null when the door is open to everyone
    */
-  async relay(request: Request, agent: Socket | null, visitor: string | null): Promise<Response> {
+  async relay(
+    request: Request,
+    findAgent: () => Socket | null,
+    visitor: string | null,
+  ): Promise<Response> {
     const head = openHead(request);
     const payload = head === null ? null : encodeHead(head);
     if (head === null || payload === null) return refusal("too-long");
     const repeatable = isRepeatable(request, head);
-    let socket = agent ?? (repeatable ? await this.#nextAgent(visitor) : null);
+    let socket =
+      this.#live?.socket ?? findAgent() ?? (repeatable ? await this.#nextAgent(visitor) : null);
     for (let attempt = 1; ; attempt++) {
       if (request.signal?.aborted) return refusal("failed"); // nobody is there to read it
       if (socket === null) return refusal(attempt === 1 ? "offline" : "failed");

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   deviceCookie,
+  forwardedElement,
   openHead,
   responseHeaders,
   withoutOurCookies,
@@ -176,14 +177,21 @@ describe("heads", () => {
 });
 
 describe("a visitor's request", () => {
-  it("loses our cookies and headers, and keeps the public host", () => {
+  it("loses what is ours and what it claims, and says where it came from", () => {
     const head = openHead(
       new Request("http://nas.link.test:8787/a/../b?c=d", {
         headers: {
           host: "evil",
           cookie: "__Host-door=1; theme=dark; __Host-door-nonce=2; __HOST-DOOR=3",
           "x-latchkey-way": "door",
-          "x-latchkey-peer": "1.2.3.4",
+          "x-latchkey-peer": "2001:db8::7", // set by the edge
+          "x-latchkey-other": "x",
+          "x-forwarded-for": "6.6.6.6",
+          "X-Forwarded-Port": "6",
+          forwarded: "for=6.6.6.6",
+          "x-real-ip": "6.6.6.6",
+          "true-client-ip": "6.6.6.6",
+          "cf-connecting-ip": "6.6.6.6",
           connection: "x-hop",
           "x-hop": "1",
           accept: "text/html",
@@ -196,10 +204,22 @@ describe("a visitor's request", () => {
       path: "/b?c=d",
       headers: [
         ["host", "nas.link.test:8787"],
+        ["forwarded", 'for="[2001:db8::7]";host="nas.link.test:8787";proto=http'],
+        ["x-forwarded-host", "nas.link.test:8787"],
+        ["x-forwarded-proto", "http"],
+        ["x-forwarded-for", "2001:db8::7"],
         ["accept", "text/html"],
         ["cookie", "theme=dark"],
       ],
     });
+  });
+
+  it.each<[string | null, string, string]>([
+    [null, "nas.example", "for=unknown;host=nas.example;proto=https"],
+    ["203.0.113.9", "nas.example", "for=203.0.113.9;host=nas.example;proto=https"],
+    ["2001:db8::1", "nas.example:1", 'for="[2001:db8::1]";host="nas.example:1";proto=https'],
+  ])("from %s is forwarded as RFC 7239 has it", (peer, host, expected) => {
+    expect(forwardedElement(peer, host, "https")).toBe(expected);
   });
 
   it("has no Cookie header when all of it was ours", () => {

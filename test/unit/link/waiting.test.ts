@@ -26,7 +26,7 @@ beforeEach(() => {
 function ask(method = "GET", signal?: AbortSignal): Promise<string> {
   const init = signal === undefined ? { method } : { method, signal };
   return world.link
-    .relay(new Request("http://nas.link.test/", init), world.socket, person)
+    .relay(new Request("http://nas.link.test/", init), () => world.socket, person)
     .then((response) => response.headers.get(doorHeader) ?? String(response.status));
 }
 
