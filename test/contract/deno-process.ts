@@ -9,7 +9,7 @@ import { buildConsole } from "../../scripts/build-console.ts";
 import type { Runtime } from "./runtime.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const DENO = join(ROOT, "node_modules/.bin/deno");
+export const DENO = join(ROOT, "node_modules/.bin/deno");
 
 /** What went wrong on our side: an answer of 5xx, an event or a sweep that failed. */
 const FAULT = /"event":"(internal-error|device-event-failed|background-failed|sweep-failed)"/;
@@ -45,12 +45,11 @@ export class DenoServer {
   constructor(
     options: readonly string[],
     variables: Readonly<Record<string, string>> = {},
-    folder = ROOT,
+    { file, args } = denoCommand(),
   ) {
     const { PATH = "", HOME = "" } = process.env;
-    const { file, args } = denoCommand();
     this.child = spawn(file, [...args, ...options], {
-      cwd: folder,
+      cwd: ROOT,
       env: { PATH, HOME, NO_COLOR: "1", ...variables },
       stdio: ["ignore", "pipe", "pipe"],
     });
