@@ -8,6 +8,7 @@ import type { Directory } from "../../../db/directory.ts";
 import type { Run } from "../../../db/migrate.ts";
 import type { Db, KeyStore } from "../../../workers/ports.ts";
 import { accountCases } from "./account-cases.ts";
+import { deviceCases } from "./device-cases.ts";
 import { directoryCases } from "./directory-cases.ts";
 import { keyCases } from "./key-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
@@ -30,6 +31,7 @@ export const cases: Cases = {
   ...schemaCases,
   ...directoryCases,
   ...accountCases,
+  ...deviceCases,
   ...retentionCases,
   ...keyCases,
 };
