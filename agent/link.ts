@@ -21,8 +21,8 @@ import { Session } from "../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
 
 export interface LinkServerOptions {
-  /** The local service, e.g. `http://127.0.0.1:8080`. */
-  readonly origin: string;
+  /** The local service, e.g. `http://127.0.0.1:8080`; null offers nothing, so every stream is refused. */
+  readonly origin: string | null;
   /** Sends one binary message over the device's socket. */
   send(message: Uint8Array<ArrayBuffer>): void;
   /** Bytes that the socket has taken and not sent yet. */
@@ -36,11 +36,12 @@ export interface LinkServerOptions {
 const DRAIN_POLL_MS = 2;
 
 export class LinkServer {
-  readonly #origin: Pick<Dispatcher, "dispatch" | "destroy">;
+  readonly #origin: Pick<Dispatcher, "dispatch" | "destroy"> | null;
   readonly #session: Session;
 
   constructor(options: LinkServerOptions) {
-    const origin = options.dispatcher ?? connectionsTo(options.origin);
+    const own = options.origin === null ? null : connectionsTo(options.origin);
+    const origin = options.dispatcher ?? own;
     this.#origin = origin;
     this.#session = new Session(
       {
@@ -54,7 +55,7 @@ export class LinkServer {
         accept: (stream, payload) => {
           const head = decodeOpen(payload);
           if (head === null) return null;
-          if (head.service !== webService) return null;
+          if (origin === null || head.service !== webService) return null;
           const service = new Service(stream);
           service.start(origin, head);
           return service;
@@ -76,7 +77,7 @@ export class LinkServer {
   /** The socket has gone: local requests are given up and local connections closed. */
   close(): void {
     this.#session.close();
-    void this.#origin.destroy();
+    void this.#origin?.destroy();
   }
 }
 

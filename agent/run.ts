@@ -184,17 +184,17 @@ class Connection {
       options.log("Link is off.");
       return;
     }
-    if (service === null) {
-      options.log("Link is on, but this box offers nothing: start it with --serve URL.");
-      return;
-    }
     this.#link = new LinkServer({
       origin: service,
       send: (message) => this.#socket?.send(message),
       bufferedAmount: () => this.#socket?.bufferedAmount() ?? 0,
       onProtocolError: (reason) => this.#socket?.close(closeCodes.protocolError, reason),
     });
-    options.log(`Link is on: ${this.#with.device.link}`);
+    options.log(
+      service === null
+        ? "Link is on, but this box offers nothing: start it with --serve URL."
+        : `Link is on: ${this.#with.device.link}`,
+    );
   }
 }
 

@@ -185,6 +185,19 @@ describe("the agent in a process", () => {
     await agent.end;
   });
 
+  it("refuses visitors at once when it offers nothing", async () => {
+    const home = newHome();
+    const device = await enrolled(home);
+    await switchOn(device.device_id, "link");
+    await openToEveryone(device.device_id);
+    const agent = runHere(home);
+    await agent.lines.until(/^Link is on, but/);
+    const visit = await ask(world, "/", { host: world.doorHost(device.label), method: "POST" });
+    expect(visit.status).toBe(502);
+    agent.stop();
+    expect(await agent.end).toBe("stopped");
+  });
+
   it("gives way to a newer program with the same key", async () => {
     const home = newHome();
     await enrolled(home);
