@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import {
   accountWithAddress,
   createAccount,
+  deleteChallenge,
   deleteSession,
   deleteSessionOfToken,
   insertChallenge,
@@ -87,6 +88,12 @@ export const accountCases: Cases = {
     const sealed = { identifierId: newHash(), address: "s1.address", phc: "s1.own" };
     assert.equal(await createAccount(region, tokenHash, sealed, NOW), false);
     assert.equal(await accountWithAddress(region, accountId), null);
+  },
+
+  "a sign-up that is taken back opens nothing": async ({ region }) => {
+    const { tokenHash } = await newChallenge(region, NOW + 1);
+    await deleteChallenge(region, tokenHash);
+    assert.equal(await pendingSignUp(region, tokenHash, NOW), null);
   },
 
   "a session of an account that is gone is not stored": async ({ region }) => {

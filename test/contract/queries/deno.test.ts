@@ -1,7 +1,7 @@
 /** The queries on libSQL under Deno: the cases that test/edge/queries.test.ts runs on D1. */
 
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -27,4 +27,19 @@ describe("queries on libSQL under Deno", () => {
   it.each(Object.keys(cases))("%s", (name) => {
     expect(results.get(name)).toBeNull();
   });
+});
+
+it("every query has a case", async () => {
+  const text = async (folder: string, ending: string) => {
+    const names = (await readdir(folder)).filter((name) => name.endsWith(ending));
+    const files = names.map((name) => readFile(join(folder, name), "utf8"));
+    return (await Promise.all(files)).join("\n");
+  };
+  const queries = await text(join(import.meta.dirname, "../../../db/queries"), ".ts");
+  const covered = await text(import.meta.dirname, "-cases.ts");
+  const names = [...queries.matchAll(/^export (?:async )?function (\w+)/gm)].map(
+    (found) => found[1],
+  );
+  expect(names.length).toBeGreaterThan(20);
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\(`).test(covered))).toEqual([]);
 });

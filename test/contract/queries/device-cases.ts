@@ -18,6 +18,7 @@ import {
   pollState,
   restoreUserCode,
 } from "../../../db/queries/devices.ts";
+import { devicesIn } from "../../../db/queries/retention.ts";
 import { account } from "../../../db/schema/region.ts";
 import { systemRandom } from "../../../durable-objects/system.ts";
 import { newId, randomBase62 } from "../../../protocol/ids.ts";
@@ -116,6 +117,9 @@ export const deviceCases: Cases = {
     assert.equal(await insertDevice(region, row, NOW - 1), 2);
     const ids = async () => (await devicesOf(region, accountId)).map((device) => device.id);
     assert.deepEqual(await ids(), [old, young]);
+    const found = await devicesIn(region, "device", accountId, 9);
+    assert.deepEqual(new Set(found), new Set([old, young]));
+    assert.equal((await devicesIn(region, "device", accountId, 1)).length, 1);
     await deleteDevice(region, old);
     assert.deepEqual(await ids(), [young]);
     assert.equal((await pollState(region, deviceCodeHash, NOW)).grant, null);
@@ -136,6 +140,7 @@ export const deviceCases: Cases = {
       [await hasGuest(region, device, guest), await hasGuest(region, device, nobody)],
       [true, false],
     );
+    assert.deepEqual(await devicesIn(region, "device_guest", guest, 9), [device]);
     await deleteGuest(region, device, guest);
     assert.equal(await hasGuest(region, device, guest), false);
     await deleteGuestsOf(region, device);

@@ -1,6 +1,7 @@
 /** The directory: contacts and labels are unique, held after release, and never in clear. */
 
 import assert from "node:assert/strict";
+import { labelsOf } from "../../../db/queries/retention.ts";
 import { systemRandom } from "../../../durable-objects/system.ts";
 import { newId, randomBase62 } from "../../../protocol/ids.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -24,6 +25,10 @@ export const directoryCases: Cases = {
     assert.equal(await directory.claimLabel(label, other), false);
     assert.equal(await directory.claimLabel(label, mine), true);
     assert.equal(await directory.deviceOfLabel(label), mine);
+    assert.deepEqual(
+      [await labelsOf(directory.db, mine), await labelsOf(directory.db, other)],
+      [1, 0],
+    );
   },
 
   "a freed label is held, then free": async ({ directory, clock }) => {
