@@ -213,7 +213,8 @@ export const classes = {
     liveMs: limits.doorSessionMs,
     copiesMs: HISTORY_MS,
     seenBy: "nobody",
-    deletedBy: "time, switching Link off, unregistering, erasing the visitor's account",
+    deletedBy:
+      "time, switching Link off, unregistering, taking the visitor off the list, erasing a listed visitor's account",
     inExport: "no",
     place: "device object",
     obligations: ["CON-3", "CKY-1"],
