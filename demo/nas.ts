@@ -38,7 +38,8 @@ const types: Readonly<Record<string, string>> = {
 export async function startNas(options: { folder: string; port?: number }): Promise<Nas> {
   await mkdir(options.folder, { recursive: true });
   await seed(options.folder);
-  const server = createServer((request, response) => {
+  // An upload may take as long as its line is slow.
+  const server = createServer({ requestTimeout: 0 }, (request, response) => {
     answer(options.folder, request, response).catch((error: unknown) => {
       if (response.headersSent) return void response.destroy();
       const status = error instanceof Refusal ? error.status : 500;
@@ -140,7 +141,9 @@ async function serve(
   const info = await lstat(path).catch(() => null);
   if (info === null || !info.isFile()) throw new Refusal(404, "There is no such file.");
   const etag = `"${info.size.toString(36)}-${Math.trunc(info.mtimeMs).toString(36)}"`;
-  const range = rangeOf(request.headers.range, info.size);
+  // RFC 9110 §13.1.5: the rest of a file that changed meanwhile would not fit what came before.
+  const changed = (request.headers["if-range"] ?? etag) !== etag;
+  const range = changed ? null : rangeOf(request.headers.range, info.size);
   const type = types[extname(name).toLowerCase()];
   const headers: Record<string, string> = {
     "content-type": type ?? "application/octet-stream",

@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import type { Db } from "../../db/db.ts";
+import type { MigrationFile } from "../../db/migrate.ts";
 import { account } from "../../db/schema/region.ts";
 import type { DeviceDescription, DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
@@ -14,6 +15,7 @@ import { handle } from "../../workers/app.ts";
 import { approveEnrolment, pollEnrolment, startEnrolment } from "../../workers/devices/devices.ts";
 import type { Ports } from "../../workers/ports.ts";
 import { Problem } from "../../workers/problem.ts";
+import { testPorts } from "../support/ports.ts";
 
 export const bindings = env as unknown as {
   DIRECTORY: D1Database;
@@ -23,10 +25,23 @@ export const bindings = env as unknown as {
 };
 
 /** An account with nothing but its row. */
-export async function newPerson(): Promise<string> {
-  const id = newId("acc", "home", systemRandom.bytes);
-  await (drizzle(bindings.DB_HOME) as Db).insert(account).values({ id, createdAt: 1 });
+export async function newPerson(region = "home", database = bindings.DB_HOME): Promise<string> {
+  const id = newId("acc", region, systemRandom.bytes);
+  await (drizzle(database) as Db).insert(account).values({ id, createdAt: 1 });
   return id;
+}
+
+/** Ports with a second region `eu`, whose tables stand beside the directory's. */
+export async function twoRegions(): Promise<Ports> {
+  const { region } = (env as unknown as { TEST_MIGRATIONS: { region: MigrationFile[] } })
+    .TEST_MIGRATIONS;
+  for (const statement of region.flatMap(({ sql }) => sql.split(";"))) {
+    if (statement.trim() !== "") await bindings.DIRECTORY.prepare(statement).run();
+  }
+  return testPorts({
+    env,
+    variables: { REGIONS: "home:At_home:DB_HOME eu:Europe:DIRECTORY" },
+  }).ports;
 }
 
 export const newLabel = () =>

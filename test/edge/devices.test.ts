@@ -36,6 +36,7 @@ import {
   poll,
   problemOf,
   rowsWith,
+  twoRegions,
 } from "./devices-support.ts";
 
 let test: TestPorts;
@@ -171,6 +172,26 @@ it("an update secret exists only while the name is on, and the newest alone is g
   const stub = ports.devices.get(device.id);
   expect((await stub.updateAddresses({ secret: first, ...set })).verdict).toBe("badauth");
   expect((await stub.updateAddresses({ secret: second, ...set })).verdict).toBe("good");
+});
+
+it("a device of one region and a guest of another each have their rows at home", async () => {
+  const both = await twoRegions();
+  const [european, guest] = [await newPerson("eu", bindings.DIRECTORY), await newPerson()];
+  const { device, key, started } = await enroll(both, european);
+  expect(device.id).toMatch(/^dev_eu_/);
+  expect(await poll(both, key, started.device_code)).toMatchObject({ kind: "done" });
+  await allow(both, european, device.id, guest);
+  const rows = async (table: string) => [
+    (await rowsWith(bindings.DB_HOME, table, device.id)).length,
+    (await rowsWith(bindings.DIRECTORY, table, device.id)).length,
+  ];
+  expect(await rows("device")).toEqual([0, 1]);
+  expect(await rows("enrolment_grant")).toEqual([0, 1]);
+  expect(await rows("device_guest")).toEqual([1, 0]);
+  await unregisterDevice(both, european, device.id);
+  for (const table of ["device", "enrolment_grant", "device_guest"]) {
+    expect(await rows(table)).toEqual([0, 0]);
+  }
 });
 
 describe("unregistering", () => {

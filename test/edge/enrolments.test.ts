@@ -168,7 +168,7 @@ describe("an owner who approves", () => {
   it("is one of many at once: one wins, the others leave nothing", async () => {
     const { publicKey } = await newKey();
     const { user_code: userCode } = await startEnrolment(ports, { publicKey });
-    const people = await Promise.all(Array.from({ length: 6 }, newPerson));
+    const people = await Promise.all(Array.from({ length: 6 }, () => newPerson()));
     const tries = people.map((person) => ({ person, label: newLabel() }));
     const outcomes = await Promise.allSettled(
       tries.map(({ person, label }) => approveEnrolment(ports, person, { userCode, label })),

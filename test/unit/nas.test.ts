@@ -82,6 +82,9 @@ describe("the demo NAS", () => {
     expect(head.headers.get("content-length")).toBe(String(whole.length));
     const etag = head.headers.get("etag") ?? "";
     expect((await fetch(url, { headers: { "if-none-match": etag } })).status).toBe(304);
+    const resume = (tag: string) => fetch(url, { headers: { range: "bytes=3-", "if-range": tag } });
+    expect((await resume(etag)).status).toBe(206);
+    expect((await resume('"older"')).status).toBe(200);
   });
 
   it("deletes a file, once", async () => {
