@@ -10,7 +10,9 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { agentSocketPath, agentSubprotocol } from "../../protocol/agent.ts";
 import { crc32 } from "../../protocol/tokens.ts";
+import { buildConsole } from "../../scripts/build-console.ts";
 import { startEdge } from "../../scripts/local/edge.ts";
+import { deno } from "../contract/deno-process.ts";
 import type { Runtime } from "../contract/runtime.ts";
 import { Box } from "../contract/suite/box.ts";
 import { type Answer, type Ask, ask, cookieOf } from "../contract/suite/http.ts";
@@ -20,30 +22,38 @@ import { TestSocket } from "../contract/suite/socket.ts";
 import { newLabel, World } from "../contract/suite/world.ts";
 import { newMarker, search } from "../support/canary.ts";
 
-const twoRegions: Runtime = {
-  name: "workerd with two regions",
-  async start({ data, port, variables }) {
-    const REGIONS = "home:At_home:DB_HOME eu:Europe:DB_EU";
-    const edge = await startEdge({
-      data,
-      port,
-      databases: ["DB_EU"],
-      variables: { ...variables, REGIONS },
-    });
-    return { sweep: edge.sweep, stop: edge.close, kill: edge.close };
+const REGIONS = "home:At_home:DB_HOME eu:Europe:DB_EU";
+const twoRegions: readonly Runtime[] = [
+  {
+    name: "workerd",
+    async start({ variables, ...options }) {
+      const more = { databases: ["DB_EU"], variables: { ...variables, REGIONS } };
+      const edge = await startEdge({ ...options, ...more });
+      return { sweep: edge.sweep, stop: edge.close, kill: edge.close };
+    },
   },
-};
+  {
+    name: "Deno",
+    start: ({ variables, ...options }) =>
+      deno.start({ ...options, variables: { ...variables, REGIONS } }),
+  },
+];
 
 let world: World;
 let service: HomeService;
 beforeAll(async () => {
-  world = await World.create(twoRegions);
+  await buildConsole();
   service = await startHomeService();
 });
-afterAll(async () => {
-  await service?.close();
-  await world?.close();
-});
+afterAll(() => service?.close());
+
+/** Runs on an edge of its own. */
+function on(runtime: Runtime): void {
+  beforeAll(async () => {
+    world = await World.create(runtime);
+  });
+  afterAll(() => world?.close());
+}
 
 const PAGE = { accept: "text/html" };
 const pathOf = (answer: Answer) => {
@@ -131,12 +141,15 @@ async function signUpIn(region: string): Promise<Person> {
 
 /** Looks for the markers while the edge runs, and again after it was closed and opened. */
 async function searchTwice(markers: Record<string, string>, controls: Record<string, string>) {
+  await world.sweep(); // on Deno it empties the write-ahead logs
   const running = await search({ folder: world.data, markers, controls });
   await world.restart();
   return [...running, ...(await search({ folder: world.data, markers, controls }))];
 }
 
-describe("an erased account", () => {
+describe.each(twoRegions)("an erased account on $name", (runtime) => {
+  on(runtime);
+
   it("[RGT-4] is in no byte of any store, and nothing of it comes back", async () => {
     const [leaving, staying] = [await livedIn("eu"), await livedIn("eu")];
     const { person, box, markers } = leaving;
@@ -181,7 +194,9 @@ describe("an erased account", () => {
   });
 });
 
-describe("a device", () => {
+describe.each(twoRegions)("a device on $name", (runtime) => {
+  on(runtime);
+
   it("[CON-11] that is unregistered is in no byte, and its owner keeps the rest", async () => {
     const { person, box, markers } = await livedIn("home");
     const other = await Box.enroll(world, person, newLabel());
@@ -232,6 +247,8 @@ describe("a device", () => {
 });
 
 describe("[LOC-2] with two regions", () => {
+  on(twoRegions[0] as Runtime);
+
   /** Every table of every database on the disk, read from a copy: `WAL` and all. */
   async function tablesOnDisk(): Promise<Record<string, object[]>[]> {
     const copy = await mkdtemp(join(tmpdir(), "latchkey-regions-"));
@@ -323,6 +340,8 @@ describe("[LOC-2] with two regions", () => {
 });
 
 describe("what anyone may see", () => {
+  on(twoRegions[0] as Runtime);
+
   it("[PRI-3] [LOC-1] is the policy, with the places, in a form for machines", async () => {
     const { json } = await ask(world, "/api/policy");
     expect(json.regions).toEqual([
