@@ -23,8 +23,10 @@ try {
     await edge.sweep();
     console.error("Swept.");
   });
-  console.error(`Latchkey on ${settings.config.origin}, data in ${settings.data}`);
-  if (settings.config.smtpUrl === null) console.error("No mail can be sent: SMTP_URL is not set.");
+  const { origin, smtpUrl, mailPage } = settings.config;
+  console.error(`Latchkey on ${origin}, data in ${settings.data}`);
+  if (mailPage !== null) console.error(`Mails are shown on ${mailPage}`);
+  if (smtpUrl === null) console.error("No mail can be sent: SMTP_URL is not set.");
 } catch (error) {
   if (!(error instanceof StartError)) throw error;
   console.error(error.message);

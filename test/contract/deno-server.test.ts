@@ -51,6 +51,7 @@ describe("deno task serve", () => {
     const server = new DenoServer(options, {}, task);
     await server.said(/^Latchkey on /);
     expect(await (await fetch(`http://localhost:${port}/healthz`)).text()).toBe("ok");
+    expect(server.lines.join("\n")).toContain("Mails are shown on http://localhost:");
     await server.end("SIGTERM");
   });
 

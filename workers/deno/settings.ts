@@ -22,9 +22,9 @@ export const help = `deno task serve [--port 8787] [--host 127.0.0.1] [--data .l
   --host   the address to listen on; 0.0.0.0 for all
   --data   the folder that holds everything
 
-Without ORIGIN it runs for trying out on this machine. For real use set ORIGIN, LINK_ZONE,
-DDNS_ZONE, REGIONS, SOURCE_ADDRESS and MAIL_FROM, and SMTP_URL so that mail can be sent.
-They are explained in workers/config.ts.`;
+Without ORIGIN it runs for trying out on this machine, and shows mails on a page. For real use set
+ORIGIN, LINK_ZONE, DDNS_ZONE, REGIONS, SOURCE_ADDRESS and MAIL_FROM, and SMTP_URL so that mail can be
+sent. They are explained in workers/config.ts.`;
 
 const DEFAULT_PORT = "8787";
 const DEFAULT_DATA = ".latchkey-deno";
