@@ -69,7 +69,8 @@ function portsOf(env: Env): Omit<Ports, "background" | "peer"> {
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
     clock: systemClock,
     random: systemRandom,
-    log: logGate(console.log),
+    // To standard error: on one machine, standard output is for who started it.
+    log: logGate(console.error),
   };
   built.set(env, ports);
   return ports;

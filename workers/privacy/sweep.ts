@@ -34,7 +34,10 @@ interface Job {
   readonly oldest: () => Promise<number | null>;
 }
 
-/** Runs every lane once, within its limits; logs one line, and one for each lane that failed. */
+/**
+ * Runs every lane once, within its limits. Logs one line when something was deleted and one for each
+ * lane that failed; that it ran at all, the gauge tells.
+ */
 export async function sweep(ports: Ports): Promise<void> {
   const startedAt = ports.clock.now();
   const deleted = await Promise.all(
@@ -50,7 +53,7 @@ export async function sweep(ports: Ports): Promise<void> {
     }),
   );
   const count = deleted.reduce((sum, one) => sum + one, 0);
-  ports.log({ event: "sweep", count, ms: ports.clock.now() - startedAt });
+  if (count > 0) ports.log({ event: "sweep", count, ms: ports.clock.now() - startedAt });
 }
 
 async function run(ports: Ports, job: Job): Promise<number> {
