@@ -51,14 +51,12 @@ export class DenoServer {
     this.child = spawn(file, [...args, ...options], {
       cwd: ROOT,
       env: { PATH, HOME, NO_COLOR: "1", ...variables },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    createInterface({ input: this.child.stdout as Readable }).on("line", (line) => {
-      if (FAULT.test(line)) this.#faults.push(line);
+      stdio: ["ignore", "ignore", "pipe"],
     });
     const lines = createInterface({ input: this.child.stderr as Readable });
     lines.on("line", (line) => {
       this.lines.push(line);
+      if (FAULT.test(line)) this.#faults.push(line);
       for (const heard of this.#waiting) heard(line);
     });
     this.ended = new Promise((resolve) => {

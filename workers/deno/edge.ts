@@ -35,7 +35,7 @@ export interface DenoEdge {
   close(): Promise<void>;
 }
 
-const log = logGate(console.log);
+const log = logGate(console.error);
 
 type SharedPorts = Omit<Ports, "background" | "peer">;
 
