@@ -82,7 +82,7 @@ export const regionMap = {
     expires: "expires_at",
     columns: {
       device_code_hash: secret,
-      user_code_hash: secret,
+      user_code_hash: { kind: "keyed hash" },
       public_key: { kind: "public key" },
       polled_at: time,
       interval_ms: state,
