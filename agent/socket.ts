@@ -1,6 +1,6 @@
 /**
  * The device's WebSocket (RFC 6455). `ws` is used on Node and on Deno alike: it tells the status of a
- * refused upgrade, can send headers, and lets us choose the mask (docs/decisions/agent-socket.md).
+ * refused upgrade, can send headers, and lets us choose the mask (docs/decisions/agent.md).
  */
 
 import { WebSocket } from "ws";
