@@ -94,7 +94,7 @@ export class Exchange implements StreamHandler {
     if (head === null || contentLength(head.headers) === "bad") return false;
     this.#head = head;
     // What else is in this message is handled first: a small response is then made in one piece.
-    queueMicrotask(() => this.#respond());
+    microtask(() => this.#respond());
     return true;
   }
 
@@ -233,6 +233,13 @@ export class Exchange implements StreamHandler {
     this.drain();
     this.#options.onDone(this);
   }
+}
+
+const resolved = Promise.resolve();
+
+/** Runs `work` after what is going on now; on workerd at half the price of `queueMicrotask`. */
+export function microtask(work: () => void): void {
+  void resolved.then(work);
 }
 
 function sizeOf(pieces: readonly Uint8Array[]): number {

@@ -12,7 +12,7 @@ import { encodeHead, type OpenHead } from "../../../protocol/link/headers.ts";
 import { Session } from "../../../protocol/link/session.ts";
 import type { Socket } from "../context.ts";
 import { refusal } from "../door.ts";
-import { Exchange, type Outcome } from "./exchange.ts";
+import { Exchange, microtask, type Outcome } from "./exchange.ts";
 import { openHead } from "./heads.ts";
 
 /** What Link needs of the object. */
@@ -153,8 +153,8 @@ export class Link {
       {
         send: (message) => this.#send(socket, message),
         bufferedBytes: () => 0,
-        soon: (work) => queueMicrotask(work),
-        later: (work) => queueMicrotask(work),
+        soon: microtask,
+        later: microtask,
         onProtocolError: (reason) => {
           socket.close(closeCodes.protocolError, reason);
           this.onAgentGone(socket);
