@@ -8,34 +8,22 @@
  */
 
 import { limits } from "../limits.ts";
-import { FairQueue } from "./fair-queue.ts";
-import { ReceiveWindow, SendWindow } from "./flow.ts";
+import { ReceiveWindow } from "./flow.ts";
 import {
   decodeMessage,
-  encodeMessage,
-  type Frame,
   type FrameType,
-  frameHeaderBytes,
   frameType,
   helloPayload,
   helloVersion,
-  payloadBytes,
   protocolVersion,
   readU32,
   resetCode,
   u32,
 } from "./frames.ts";
+import { Outbox, type OutboxPort } from "./outbox.ts";
 import { LinkStream, type StreamHandler, type StreamHost } from "./stream.ts";
 
-export interface SessionPort {
-  /** Sends one binary message. */
-  send(message: Uint8Array<ArrayBuffer>): void;
-  /** Bytes the socket has taken and not sent yet; 0 where the platform cannot tell. */
-  bufferedBytes(): number;
-  /** Runs `work` soon, after what is going on now: frames of one moment share a message. */
-  soon(work: () => void): void;
-  /** Runs `work` when the socket may have drained. */
-  later(work: () => void): void;
+export interface SessionPort extends OutboxPort {
   /** The other end broke the protocol; the session is over and the socket should be closed. */
   onProtocolError(reason: string): void;
 }
@@ -50,11 +38,8 @@ export class Session implements StreamHost {
   /** Null at the edge, which accepts no stream. */
   readonly #accept: Accept | null;
   readonly #streams = new Map<number, LinkStream>();
-  readonly #ready = new FairQueue<LinkStream>(limits.linkFrameBytes);
-  #sendWindow = new SendWindow(limits.linkConnectionWindowBytes);
+  readonly #outbox: Outbox;
   #receiveWindow = new ReceiveWindow(limits.linkConnectionWindowBytes);
-  #control: Frame[] = [];
-  #scheduled = false;
   #over = false;
   #draining = false;
   /** The identifiers of this session's streams so far: odd numbers from first up to, not including, next. */
@@ -64,11 +49,12 @@ export class Session implements StreamHost {
   /** @param firstId at the edge: where stream identifiers begin, so that an earlier session's do not match */
   constructor(port: SessionPort, role: { readonly firstId: number } | { readonly accept: Accept }) {
     this.#port = port;
+    this.#outbox = new Outbox(port, (stream) => this.#sendEnded(stream));
     const edge = "firstId" in role;
     this.#accept = edge ? null : role.accept;
     this.#firstId = edge ? role.firstId | 1 : 0;
     this.#nextId = this.#firstId;
-    if (edge) this.#sendControl(frameType.hello, 0, helloPayload());
+    if (edge) this.#outbox.control(frameType.hello, 0, helloPayload());
   }
 
   /** How many streams live. */
@@ -79,7 +65,7 @@ export class Session implements StreamHost {
   /** The connection's windows in bytes: what may be sent, what the consumers have not taken, what is owed. */
   get windows(): { readonly send: number; readonly held: number; readonly owed: number } {
     const { held, owed } = this.#receiveWindow;
-    return { send: this.#sendWindow.available, held, owed };
+    return { send: this.#outbox.available, held, owed };
   }
 
   /** True when no stream may be opened: over, draining, or as many as `limits.linkStreams` live. */
@@ -98,13 +84,13 @@ export class Session implements StreamHost {
     this.#nextId += 2;
     this.#streams.set(stream.id, stream);
     stream.sendEnded = end;
-    this.#sendControl(frameType.open, stream.id, payload, end);
+    this.#outbox.control(frameType.open, stream.id, payload, end);
     return stream;
   }
 
   /** Says that this end opens, or wants, no new streams on this connection. */
   goAway(): void {
-    this.#sendControl(frameType.goaway, 0);
+    this.#outbox.control(frameType.goaway, 0);
   }
 
   /** Takes one message of the other end. */
@@ -120,16 +106,14 @@ export class Session implements StreamHost {
   close(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#control = [];
+    this.#outbox.close();
     this.#forgetStreams();
   }
 
   // What streams ask for (StreamHost)
 
   wantsToSend(stream: LinkStream): void {
-    if (!stream.hungry()) return;
-    this.#ready.add(stream);
-    this.#schedule();
+    this.#outbox.data(stream);
   }
 
   consumed(stream: LinkStream, bytes: number): void {
@@ -138,19 +122,19 @@ export class Session implements StreamHost {
     this.#receiveWindow.consume(before - stream.receiveWindow.held);
     if (!stream.receiveEnded && !stream.dead) {
       const due = stream.receiveWindow.creditDue();
-      if (due > 0) this.#sendControl(frameType.credit, stream.id, u32(due));
+      if (due > 0) this.#outbox.control(frameType.credit, stream.id, u32(due));
     }
     const due = this.#receiveWindow.creditDue();
-    if (due > 0) this.#sendControl(frameType.credit, 0, u32(due));
+    if (due > 0) this.#outbox.control(frameType.credit, 0, u32(due));
   }
 
   sendHead(stream: LinkStream, payload: Uint8Array, end: boolean): void {
-    this.#sendControl(frameType.head, stream.id, payload, end);
+    this.#outbox.control(frameType.head, stream.id, payload, end);
     if (end) this.#sendEnded(stream);
   }
 
   sendReset(stream: LinkStream, code: number): void {
-    this.#sendControl(frameType.reset, stream.id, u32(code));
+    this.#outbox.control(frameType.reset, stream.id, u32(code));
     this.#bury(stream);
   }
 
@@ -171,8 +155,8 @@ export class Session implements StreamHost {
       case frameType.hello:
         return this.#onHello(helloVersion(payload));
       case frameType.ping:
-        this.#sendControl(frameType.pong, 0, payload.slice());
-        return this.#control.length > limits.linkControlFrames ? "too many pings" : null;
+        this.#outbox.control(frameType.pong, 0, payload.slice());
+        return this.#outbox.backlog > limits.linkControlFrames ? "too many pings" : null;
       case frameType.pong:
         return null;
       case frameType.goaway:
@@ -184,9 +168,8 @@ export class Session implements StreamHost {
   #onHello(version: number): string | null {
     if (this.#accept === null) return "only the edge says hello";
     if (version !== protocolVersion) return "unknown protocol version";
-    this.#control = [];
+    this.#outbox.restart();
     this.#forgetStreams();
-    this.#sendWindow = new SendWindow(limits.linkConnectionWindowBytes);
     this.#receiveWindow = new ReceiveWindow(limits.linkConnectionWindowBytes);
     this.#firstId = 0;
     this.#nextId = 0;
@@ -200,7 +183,7 @@ export class Session implements StreamHost {
     this.#nextId = id + 2;
     const stream = new LinkStream(id, this, unserved);
     if (this.#streams.size >= limits.linkStreams) {
-      this.#sendControl(frameType.reset, id, u32(resetCode.refused));
+      this.#outbox.control(frameType.reset, id, u32(resetCode.refused));
       return null;
     }
     this.#streams.set(id, stream);
@@ -247,9 +230,7 @@ export class Session implements StreamHost {
 
   #onCredit(id: number, bytes: number): string | null {
     if (id === 0) {
-      // A late credit of an earlier session may lift it to its top, never above.
-      this.#sendWindow.grant(bytes);
-      this.#schedule();
+      this.#outbox.grant(bytes);
       return null;
     }
     const stream = this.#streams.get(id);
@@ -277,83 +258,12 @@ export class Session implements StreamHost {
     return id >= this.#firstId && id < this.#nextId;
   }
 
-  // Sending
-
-  #sendControl(type: FrameType, stream: number, payload?: Uint8Array, end = false): void {
-    if (this.#over) return;
-    this.#control.push({ type, end, stream, payload: payload === undefined ? [] : [payload] });
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#scheduled || this.#over) return;
-    this.#scheduled = true;
-    this.#port.soon(this.#flush);
-  }
-
-  /** Sends what may be sent: control frames first, then every stream in its turn. */
-  readonly #flush = (): void => {
-    this.#scheduled = false;
-    while (!this.#over) {
-      if (this.#port.bufferedBytes() > limits.linkBufferedBytes) {
-        this.#scheduled = true;
-        this.#port.later(this.#flush);
-        return;
-      }
-      const frames: Frame[] = [];
-      const told: LinkStream[] = [];
-      this.#gather(frames, told);
-      if (frames.length === 0) return;
-      this.#port.send(encodeMessage(frames));
-      for (const stream of told) stream.tellDrain();
-    }
-  };
-
-  /** Fills one message. */
-  #gather(frames: Frame[], told: LinkStream[]): void {
-    let room: number = limits.linkMessageBytes;
-    let taken = 0;
-    for (const frame of this.#control) {
-      const bytes = frameHeaderBytes + payloadBytes(frame);
-      if (bytes > room) break;
-      frames.push(frame);
-      room -= bytes;
-      taken++;
-    }
-    this.#control = taken === this.#control.length ? [] : this.#control.slice(taken);
-    if (this.#control.length > 0) return;
-    let left = this.#ready.size;
-    while (left > 0 && room > frameHeaderBytes) {
-      const stream = this.#ready.next();
-      if (stream === null) return;
-      const allowed = Math.min(
-        stream.deficit,
-        room - frameHeaderBytes,
-        limits.linkFrameBytes,
-        this.#sendWindow.available,
-      );
-      if (!stream.hungry() || (allowed <= 0 && stream.pendingBytes > 0)) {
-        this.#ready.settle(stream, 0, stream.hungry());
-        left--;
-        continue;
-      }
-      const { pieces, bytes, end } = stream.take(allowed);
-      this.#sendWindow.take(bytes);
-      room -= frameHeaderBytes + bytes;
-      frames.push({ type: frameType.data, end, stream: stream.id, payload: pieces });
-      if (end) this.#sendEnded(stream);
-      this.#ready.settle(stream, bytes, stream.hungry());
-      told.push(stream);
-      left = this.#ready.size;
-    }
-  }
+  // Ending
 
   #sendEnded(stream: LinkStream): void {
     stream.sendEnded = true;
     this.#dropIfDone(stream);
   }
-
-  // Ending
 
   #dropIfDone(stream: LinkStream): void {
     if (stream.sendEnded && stream.receiveEnded) this.#streams.delete(stream.id);

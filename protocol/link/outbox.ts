@@ -1,0 +1,153 @@
+/**
+ * What one end of a session has to say, in the order in which it is sent: control frames first, then
+ * every stream that has bytes and credit, in its turn. Frames of one moment share a message.
+ */
+
+import { limits } from "../limits.ts";
+import { FairQueue } from "./fair-queue.ts";
+import { SendWindow } from "./flow.ts";
+import {
+  encodeMessage,
+  type Frame,
+  type FrameType,
+  frameHeaderBytes,
+  frameType,
+  payloadBytes,
+} from "./frames.ts";
+import type { LinkStream } from "./stream.ts";
+
+export interface OutboxPort {
+  /** Sends one binary message. */
+  send(message: Uint8Array<ArrayBuffer>): void;
+  /** Bytes the socket has taken and not sent yet; 0 where the platform cannot tell. */
+  bufferedBytes(): number;
+  /** Runs `work` soon, after what is going on now. */
+  soon(work: () => void): void;
+  /** Runs `work` when the socket may have drained. */
+  later(work: () => void): void;
+}
+
+export class Outbox {
+  readonly #port: OutboxPort;
+  readonly #onEnd: (stream: LinkStream) => void;
+  readonly #ready = new FairQueue<LinkStream>(limits.linkFrameBytes);
+  #window = new SendWindow(limits.linkConnectionWindowBytes);
+  #control: Frame[] = [];
+  #scheduled = false;
+  #over = false;
+
+  /** @param onEnd told when a stream's last frame is in a message */
+  constructor(port: OutboxPort, onEnd: (stream: LinkStream) => void) {
+    this.#port = port;
+    this.#onEnd = onEnd;
+  }
+
+  /** Control frames that wait. */
+  get backlog(): number {
+    return this.#control.length;
+  }
+
+  /** Bytes of DATA that the connection may still carry. */
+  get available(): number {
+    return this.#window.available;
+  }
+
+  /** Queues a frame that goes before all data. */
+  control(type: FrameType, stream: number, payload?: Uint8Array, end = false): void {
+    if (this.#over) return;
+    this.#control.push({ type, end, stream, payload: payload === undefined ? [] : [payload] });
+    this.#schedule();
+  }
+
+  /** Queues a stream that has something to send. */
+  data(stream: LinkStream): void {
+    if (this.#over || !stream.hungry()) return;
+    this.#ready.add(stream);
+    this.#schedule();
+  }
+
+  /** Credit for the whole connection came. A late one of an earlier session lifts it to its top only. */
+  grant(bytes: number): void {
+    this.#window.grant(bytes);
+    this.#schedule();
+  }
+
+  /** A new session begins: what waits belongs to the old one. */
+  restart(): void {
+    this.#control = [];
+    this.#window = new SendWindow(limits.linkConnectionWindowBytes);
+  }
+
+  /** Nothing is sent from now on. */
+  close(): void {
+    this.#over = true;
+    this.#control = [];
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#over) return;
+    this.#scheduled = true;
+    this.#port.soon(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    while (!this.#over) {
+      if (this.#port.bufferedBytes() > limits.linkBufferedBytes) {
+        this.#scheduled = true;
+        this.#port.later(this.#flush);
+        return;
+      }
+      const { frames, streams } = this.#gather();
+      if (frames.length === 0) return;
+      this.#port.send(encodeMessage(frames));
+      for (const stream of streams) stream.tellDrain();
+    }
+  };
+
+  /** Fills one message; also says which streams sent data. */
+  #gather(): { frames: Frame[]; streams: LinkStream[] } {
+    const { frames, room } = this.#takeControl();
+    // Data waits for all control frames: a stream's bytes must not pass its head.
+    const streams = this.#control.length > 0 ? [] : this.#takeData(frames, room);
+    return { frames, streams };
+  }
+
+  #takeControl(): { frames: Frame[]; room: number } {
+    let room: number = limits.linkMessageBytes;
+    const frames: Frame[] = [];
+    for (const frame of this.#control) {
+      const bytes = frameHeaderBytes + payloadBytes(frame);
+      if (bytes > room) break;
+      frames.push(frame);
+      room -= bytes;
+    }
+    this.#control = this.#control.slice(frames.length);
+    return { frames, room };
+  }
+
+  #takeData(frames: Frame[], messageRoom: number): LinkStream[] {
+    const streams: LinkStream[] = [];
+    let room = messageRoom - frameHeaderBytes;
+    // Ends when every stream in the queue was passed over since the last one that sent.
+    for (let left = this.#ready.size; left > 0 && room > 0; ) {
+      const stream = this.#ready.next();
+      if (stream === null) break;
+      const most = Math.min(stream.deficit, room, limits.linkFrameBytes, this.#window.available);
+      if (!stream.hungry() || (most <= 0 && stream.pendingBytes > 0)) {
+        this.#ready.settle(stream, 0, stream.hungry());
+        left--;
+        continue;
+      }
+      const { pieces, bytes, end } = stream.take(most);
+      this.#window.take(bytes);
+      room -= frameHeaderBytes + bytes;
+      frames.push({ type: frameType.data, end, stream: stream.id, payload: pieces });
+      if (end) this.#onEnd(stream);
+      this.#ready.settle(stream, bytes, stream.hungry());
+      streams.push(stream);
+      left = this.#ready.size;
+    }
+    return streams;
+  }
+}
