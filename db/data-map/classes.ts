@@ -219,6 +219,22 @@ export const classes = {
     place: "device object",
     obligations: ["CON-3", "CKY-1"],
   },
+  "guess count": {
+    ...security,
+    title: "Recent tries",
+    holds:
+      "times of recent tries to sign in or to be sent a mail, under a keyed hash of whom they count",
+    purpose: "to stop guessing of passwords and codes, and floods of mail",
+    feature: "account",
+    live: span(Math.max(limits.mailWindowMs, limits.signInWindowMs)),
+    liveMs: Math.max(limits.mailWindowMs, limits.signInWindowMs),
+    copiesMs: HISTORY_MS,
+    seenBy: "nobody",
+    deletedBy: "time",
+    inExport: "no",
+    place: "counter object",
+    obligations: ["SEC-3", "ANO-6"],
+  },
   "relayed content": {
     ...contract,
     title: "What passes through the door",

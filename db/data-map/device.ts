@@ -74,6 +74,14 @@ export const hostMap = {
 } as const satisfies Record<string, ObjectTableRule>;
 
 /**
+ * What an object that counts tries keeps (durable-objects/limiter). Its name is a keyed hash of whom
+ * it counts; it drops itself whole when the window of its last try ends.
+ */
+export const limiterMap = {
+  try: { class: "guess count", feature: "account", expires: "at", columns: { at: time } },
+} as const satisfies Record<string, ObjectTableRule>;
+
+/**
  * What a socket carries through hibernation, by the kind of socket: gone when the socket is. It
  * stands in the platform's memory for the socket, on no disk of ours.
  */

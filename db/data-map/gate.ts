@@ -23,6 +23,8 @@ export interface Live {
   readonly directory: LiveTables;
   /** Tables of a registered device's object. */
   readonly device: LiveTables;
+  /** Tables of an object that counts tries. */
+  readonly limiter: LiveTables;
   /** Attachments of sockets. */
   readonly attachments: readonly unknown[];
   /** Names in the object store. */
@@ -34,6 +36,14 @@ export interface Live {
   /** What left the house. */
   readonly egress: readonly { readonly recipient: string; readonly fields: object }[];
 }
+
+/** Databases and objects: the platform keeps a history of each. */
+const PLACES_WITH_HISTORY: readonly string[] = [
+  "region",
+  "directory",
+  "device object",
+  "counter object",
+];
 
 /** Tables that the platform and the migrations keep for themselves; they say nothing of a person. */
 const PLATFORM_TABLE = /^(sqlite_|_cf_|d1_migrations$|__drizzle)/;
@@ -70,6 +80,7 @@ export function violations(live: Live, map: DataMap = dataMap): string[] {
     ...tableViolations("region", live.region, map.region, map),
     ...tableViolations("directory", live.directory, map.directory, map),
     ...tableViolations("device", live.device, map.device, map),
+    ...tableViolations("limiter", live.limiter, map.limiter, map),
     ...Object.entries({ ...map.region, ...map.directory }).flatMap(([name, rule]) =>
       ruleViolations(name, rule, { ...live.region, ...live.directory }[name]),
     ),
@@ -80,7 +91,7 @@ export function violations(live: Live, map: DataMap = dataMap): string[] {
 function classViolations(map: DataMap): string[] {
   const list = Object.keys(map.classes).length === 0 ? ["the map has no class"] : [];
   const expiring = new Set(
-    [map.region, map.directory, map.device].flatMap((tables) =>
+    [map.region, map.directory, map.device, map.limiter].flatMap((tables) =>
       Object.values(tables).flatMap((rule) => (rule.expires === undefined ? [] : [rule.class])),
     ) as string[],
   );
@@ -95,7 +106,7 @@ function classViolations(map: DataMap): string[] {
       list.push(`class ${name} names an obligation that is none`);
     }
     list.push(...periodViolations(name, entry));
-    const swept = ["region", "directory", "device object"].includes(entry.place);
+    const swept = PLACES_WITH_HISTORY.includes(entry.place);
     if (swept && (entry.liveMs ?? 0) > 0 && !expiring.has(name)) {
       list.push(`class ${name} has a period, but no table that expires`);
     }
@@ -109,7 +120,7 @@ function classViolations(map: DataMap): string[] {
 /** RET-12: the life in a live store and its copies after that stay within what is promised. */
 function periodViolations(name: string, entry: DataClass): string[] {
   const list: string[] = [];
-  const hasHistory = ["region", "directory", "device object"].includes(entry.place);
+  const hasHistory = PLACES_WITH_HISTORY.includes(entry.place);
   const total = (entry.liveMs ?? 0) + entry.copiesMs;
   if (total > SIX_MONTHS_MS && !Object.hasOwn(longer, name)) {
     list.push(`class ${name} lasts longer than six months`);

@@ -1,7 +1,7 @@
 /** The whole data map in one value: what the gate checks and the policy is printed from. */
 
 import { type ClassName, classes } from "./classes.ts";
-import { attachmentMap, deviceMap } from "./device.ts";
+import { attachmentMap, deviceMap, limiterMap } from "./device.ts";
 import { directoryMap } from "./directory.ts";
 import { cookieMap, egressMap, logMap, objectMap } from "./outside.ts";
 import { regionMap } from "./region.ts";
@@ -16,6 +16,7 @@ export interface DataMap {
   readonly region: Readonly<Record<string, TableRule>>;
   readonly directory: Readonly<Record<string, TableRule>>;
   readonly device: Readonly<Record<string, ObjectTableRule>>;
+  readonly limiter: Readonly<Record<string, ObjectTableRule>>;
   readonly attachments: Readonly<Record<string, Declared & { readonly fields: readonly string[] }>>;
   readonly objects: Readonly<Record<string, Declared>>;
   readonly cookies: Readonly<Record<string, Declared>>;
@@ -28,6 +29,7 @@ export const dataMap: DataMap = {
   region: regionMap,
   directory: directoryMap,
   device: deviceMap,
+  limiter: limiterMap,
   attachments: attachmentMap,
   objects: objectMap,
   cookies: cookieMap,

@@ -18,6 +18,7 @@ export type Place =
   | "directory"
   | "keys"
   | "device object"
+  | "counter object"
   | "browser"
   | "memory"
   | "recipient";

@@ -1,7 +1,12 @@
-/** A sliding count of tries, in memory only: who tried what is written nowhere. */
+/** A sliding count of tries: times, and nothing of who tried. */
 
 export class Window {
-  #times: number[] = [];
+  #times: number[];
+
+  /** @param times of earlier tries, oldest first; ms since the epoch */
+  constructor(times: readonly number[] = []) {
+    this.#times = [...times];
+  }
 
   /** Counts one try at `now`; false when `max` within `windowMs` is used up (and not counted). */
   take(max: number, windowMs: number, now: number): boolean {

@@ -16,6 +16,7 @@ import {
   type Way,
   wayHeader,
 } from "../../durable-objects/device/rpc.ts";
+import type { LimiterObject } from "../../durable-objects/limiter/index.ts";
 import { systemClock, systemRandom } from "../../durable-objects/system.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
@@ -27,6 +28,7 @@ const bindings = env as unknown as {
   DB_HOME: D1Database;
   KEYS: R2Bucket;
   DEVICES: DurableObjectNamespace;
+  LIMITER: DurableObjectNamespace<LimiterObject>;
 };
 
 const ORIGIN = "http://localhost:8787";
@@ -80,10 +82,16 @@ async function look(): Promise<Live> {
     attachments: state.getWebSockets().map((socket) => socket.deserializeAttachment()),
   }));
   for (const socket of sockets) socket.close();
+  const counter = bindings.LIMITER.getByName("planted");
+  await counter.take(1, 60_000);
+  const limiter = await runInDurableObject(counter, (_, state) =>
+    introspect((query) => state.storage.sql.exec(query).toArray()),
+  );
   return {
     region: await tablesOf(bindings.DB_HOME),
     directory: await tablesOf(bindings.DIRECTORY),
     device: inside.tables,
+    limiter,
     attachments: inside.attachments,
     objects: (await bindings.KEYS.list()).objects.map((object) => object.key),
     cookies: [],

@@ -86,6 +86,7 @@ const places: Readonly<Record<Place, string>> = {
   directory: "the directory that all regions share, as hashes only",
   keys: "the key store, which has no history",
   "device object": "the device's own store, in your region",
+  "counter object": "a store of its own for each count",
   browser: "your browser",
   memory: "memory only",
   recipient: "nowhere here",
