@@ -33,6 +33,7 @@ const everyone = `
   GET /assets/:file
   GET /
   GET /privacy
+  GET /problems
   GET /sign-up
   POST /sign-up
   GET /sign-up/sent
@@ -82,11 +83,18 @@ const signedIn = `
   POST /devices/:id/people
   POST /devices/:id/people/remove
   POST /devices/:id/update-secret
+  GET /devices/:id/update-secret
+  GET /devices/:id/people
+  GET /devices/:id/people/remove
+  GET /devices/:id/access
+  GET /devices/:id/features/:feature
   GET /devices/:id/unregister
   POST /devices/:id/unregister
   GET /sessions
   POST /sessions/end
   POST /sessions/end-others
+  GET /sessions/end
+  GET /sessions/end-others
   GET /account
   GET /account/erase
   POST /account/erase
