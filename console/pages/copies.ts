@@ -1,7 +1,7 @@
 /** What becomes of copies of a class once it is deleted, as the data map says. */
 
 import { type ClassName, classes } from "../../db/data-map/classes.ts";
-import type { DataClass } from "../../db/data-map/types.ts";
+import type { DataClass } from "../../db/data-map/data-class.ts";
 import { copiesInWords } from "../../workers/privacy/policy.ts";
 
 /** One sentence. */

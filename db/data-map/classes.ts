@@ -4,7 +4,7 @@
  */
 
 import { DAY, limits } from "../../protocol/limits.ts";
-import type { DataClass } from "./types.ts";
+import type { DataClass } from "./data-class.ts";
 
 /** Platform history that cannot be switched off; a live period must leave room for it (RET-12). */
 export const HISTORY_MS = 30 * DAY;

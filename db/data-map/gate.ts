@@ -5,8 +5,9 @@
  */
 
 import { HISTORY_MS, LIVE_CLEAN_MS, longer, SIX_MONTHS_MS } from "./classes.ts";
+import type { DataClass } from "./data-class.ts";
 import { type DataMap, dataMap } from "./map.ts";
-import type { ColumnRule, DataClass, TableRule } from "./types.ts";
+import type { ColumnRule, TableRule } from "./types.ts";
 
 export interface LiveTable {
   readonly columns: readonly string[];

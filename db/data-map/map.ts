@@ -1,11 +1,12 @@
 /** The whole data map in one value: what the gate checks and the policy is printed from. */
 
 import { type ClassName, classes } from "./classes.ts";
+import type { DataClass } from "./data-class.ts";
 import { attachmentMap, deviceMap, limiterMap } from "./device.ts";
 import { directoryMap } from "./directory.ts";
 import { cookieMap, egressMap, logMap, objectMap } from "./outside.ts";
 import { regionMap } from "./region.ts";
-import type { DataClass, ObjectTableRule, TableRule } from "./types.ts";
+import type { ObjectTableRule, TableRule } from "./types.ts";
 
 interface Declared {
   readonly class: ClassName;

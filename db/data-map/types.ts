@@ -1,5 +1,5 @@
 /**
- * The language of the data map: what may be said about a piece of held data.
+ * The language of the data map for tables: what may be said about a column and how it ends.
  *
  * The map is the source of the public privacy page, the erasure plan, the switching-off of a
  * feature, the sweeps and the tests. A column, object table, key prefix, cookie, log field or
@@ -8,45 +8,7 @@
 
 import type { Table } from "drizzle-orm";
 import type { ClassName } from "./classes.ts";
-
-/** What a person switches on and off. `account` and `device` are there while they exist. */
-export type Feature = "account" | "device" | "name" | "link";
-
-/** Where a class is kept. */
-export type Place =
-  | "region"
-  | "directory"
-  | "keys"
-  | "device object"
-  | "counter object"
-  | "browser"
-  | "memory"
-  | "recipient";
-
-/** A class of data: one line of the published policy. */
-export interface DataClass {
-  /** As a person would call it. */
-  readonly title: string;
-  /** What is held, in plain words. */
-  readonly holds: string;
-  /** Why it is held (RET-9). */
-  readonly purpose: string;
-  readonly basis: "contract" | "legitimate interest" | "consent" | "legal duty";
-  readonly feature: Feature;
-  /** How long it lives, in plain words. */
-  readonly live: string;
-  /** The longest life in a live store, after which it deletes itself; null: until someone ends it. */
-  readonly liveMs: number | null;
-  /** From its end until the last recoverable copy is gone, or unreadable because its key is. */
-  readonly copiesMs: number;
-  /** Who may see it. */
-  readonly seenBy: string;
-  /** What deletes it. */
-  readonly deletedBy: string;
-  readonly inExport: "yes" | "metadata" | "no";
-  readonly place: Place;
-  readonly obligations: readonly string[];
-}
+import type { Feature } from "./data-class.ts";
 
 /** What a column contains, hence what must protect it. */
 export type ColumnKind =

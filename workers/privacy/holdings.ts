@@ -4,8 +4,9 @@
  */
 
 import { type ClassName, classes } from "../../db/data-map/classes.ts";
+import type { Feature } from "../../db/data-map/data-class.ts";
 import { dataMap } from "../../db/data-map/map.ts";
-import type { Feature, TableRule } from "../../db/data-map/types.ts";
+import type { TableRule } from "../../db/data-map/types.ts";
 import type { Db } from "../../db/db.ts";
 import { devicesIn, heldRows, labelsOf } from "../../db/queries/retention.ts";
 import { limits } from "../../protocol/limits.ts";

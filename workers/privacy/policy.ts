@@ -4,9 +4,10 @@
  */
 
 import { type ClassName, classes, LIVE_CLEAN_MS, span } from "../../db/data-map/classes.ts";
+import type { DataClass, Feature, Place } from "../../db/data-map/data-class.ts";
 import { type DataMap, dataMap } from "../../db/data-map/map.ts";
 import { cookieMap, egressMap, objectMap } from "../../db/data-map/outside.ts";
-import type { ColumnKind, DataClass, Feature, Place } from "../../db/data-map/types.ts";
+import type { ColumnKind } from "../../db/data-map/types.ts";
 
 export interface PolicyClass {
   readonly name: ClassName;
