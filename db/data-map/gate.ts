@@ -4,9 +4,10 @@
  * without a class, a purpose, a period and an end. Pure: the caller brings what it found.
  */
 
-import { HISTORY_MS, LIVE_CLEAN_MS, longer, SIX_MONTHS_MS } from "./classes.ts";
+import { longer } from "./classes.ts";
 import type { DataClass } from "./data-class.ts";
 import { type DataMap, dataMap } from "./map.ts";
+import { HISTORY_MS, LIVE_CLEAN_MS, SIX_MONTHS_MS } from "./periods.ts";
 import type { ColumnRule, TableRule } from "./types.ts";
 
 export interface LiveTable {

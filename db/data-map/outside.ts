@@ -1,7 +1,7 @@
 /** Data map of everything that is not a table: keys, cookies, the log, and what leaves the house. */
 
 import { limits } from "../../protocol/limits.ts";
-import { span } from "./classes.ts";
+import { span } from "./periods.ts";
 
 /** Object storage, by prefix. Names hold random identifiers only. */
 export const objectMap = {

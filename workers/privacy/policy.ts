@@ -3,10 +3,11 @@
  * machine-readable policy and docs/data-map.md are printed from it; no sentence of it lives elsewhere.
  */
 
-import { type ClassName, classes, LIVE_CLEAN_MS, span } from "../../db/data-map/classes.ts";
+import { type ClassName, classes } from "../../db/data-map/classes.ts";
 import type { DataClass, Feature, Place } from "../../db/data-map/data-class.ts";
 import { type DataMap, dataMap } from "../../db/data-map/map.ts";
 import { cookieMap, egressMap, objectMap } from "../../db/data-map/outside.ts";
+import { LIVE_CLEAN_MS, span } from "../../db/data-map/periods.ts";
 import type { ColumnKind } from "../../db/data-map/types.ts";
 
 export interface PolicyClass {

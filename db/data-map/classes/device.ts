@@ -1,0 +1,68 @@
+/** Classes of data of a device, whichever of its features are on. */
+
+import { limits } from "../../../protocol/limits.ts";
+import type { DataClass } from "../data-class.ts";
+import { HISTORY_MS, LIVE_CLEAN_MS, span } from "../periods.ts";
+
+export const deviceClasses = {
+  device: {
+    basis: "contract",
+    title: "Your devices",
+    holds: "a random identifier, the name you gave it, its public key, which features are on",
+    purpose: "to let the device in and to find it",
+    feature: "device",
+    live: "until you unregister it",
+    liveMs: null,
+    copiesMs: HISTORY_MS,
+    seenBy: "you",
+    deletedBy: "unregistering the device, erasing the account",
+    inExport: "yes",
+    place: "device object",
+    obligations: ["CON-1", "CON-10", "CON-11"],
+  },
+  access: {
+    basis: "contract",
+    title: "Who may come in",
+    holds: "only you, the identifiers of people you listed, or everyone",
+    purpose: "to let in whom you want and nobody else",
+    feature: "device",
+    live: "until you change it",
+    liveMs: null,
+    copiesMs: HISTORY_MS,
+    seenBy: "you",
+    deletedBy: "taking a person off the list, unregistering, erasing either account",
+    inExport: "yes",
+    place: "device object",
+    obligations: ["CON-3"],
+  },
+  enrolment: {
+    basis: "contract",
+    title: "A device that waits to be added",
+    holds: "the device's public key and hashes of two codes; once approved, whose it is",
+    purpose: "to add the device you are holding to your account",
+    feature: "device",
+    live: span(limits.enrolmentMs),
+    liveMs: limits.enrolmentMs,
+    copiesMs: HISTORY_MS,
+    seenBy: "who holds the code",
+    deletedBy: "the device fetching its approval, time, erasing the account",
+    inExport: "no",
+    place: "region",
+    obligations: ["CON-1"],
+  },
+  "connection record": {
+    basis: "contract",
+    title: "The current connection of a device",
+    holds: "its address now, since when, and the agent's version, sealed; no earlier one",
+    purpose: "to reach the device and to show you that it is there",
+    feature: "device",
+    live: `while connected, and ${span(limits.connectionAfterOfflineMs)} after`,
+    liveMs: limits.connectionAfterOfflineMs,
+    copiesMs: LIVE_CLEAN_MS,
+    seenBy: "you",
+    deletedBy: `the next connection, ${span(limits.connectionAfterOfflineMs)} offline, switching its features off, unregistering`,
+    inExport: "yes",
+    place: "device object",
+    obligations: ["CON-2", "FEA-1"],
+  },
+} as const satisfies Record<string, DataClass>;
