@@ -9,6 +9,7 @@ import { consoleRoutes, notFoundPage, pageOnError, wantsPage } from "../console/
 import { limits } from "../protocol/limits.ts";
 import { labelUnder } from "../protocol/names.ts";
 import { accounts } from "./account/routes.ts";
+import { enrolments } from "./devices/enrolment-routes.ts";
 import { devices } from "./devices/routes.ts";
 import { forgeryGuard } from "./guard.ts";
 import { type Ctx, onError, service } from "./http.ts";
@@ -28,6 +29,7 @@ app.use(
 );
 app.get("/healthz", (c) => c.text("ok"));
 app.route("/", accounts);
+app.route("/", enrolments);
 app.route("/", devices);
 app.route("/", name);
 app.route("/", privacy);

@@ -3,6 +3,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { limits } from "../../protocol/limits.ts";
 import { clearCookie } from "../cookies.ts";
+import { body, iso, json, nothing, time } from "../described.ts";
 import { keepSession, signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
 import { eraseAccount } from "../privacy/erase.ts";
@@ -20,7 +21,6 @@ import {
   verifySignUp,
 } from "./account.ts";
 
-const time = z.iso.datetime();
 const secret = z.string().max(limits.passwordMaxLength * 4);
 const address = z.string().max(limits.addressLength * 2);
 
@@ -57,17 +57,6 @@ const account = z.strictObject({
   created_at: time,
 });
 
-const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  description,
-  content: { "application/json": { schema } },
-});
-const body = <T extends z.ZodType>(schema: T) => ({
-  body: { required: true, content: { "application/json": { schema } } },
-});
-const nothing = { description: "Done; no content" };
-
-const iso = (ms: number) => new Date(ms).toISOString();
-
 /** Hands a new session to its owner: to a browser as a cookie, to a program in the body. */
 function handOver(c: Ctx, session: NewSession) {
   keepSession(c, session.token);
@@ -101,7 +90,7 @@ accounts.openapi(
   createRoute({
     method: "post",
     path: "/api/sign-up",
-    request: body(signUpBody),
+    request: { body: body(signUpBody) },
     responses: { 202: json(mailSent, "A mail is on its way; the same for known addresses") },
   }),
   async (c) => {
@@ -114,7 +103,7 @@ accounts.openapi(
   createRoute({
     method: "post",
     path: "/api/sign-up/verify",
-    request: body(verifyBody),
+    request: { body: body(verifyBody) },
     responses: { 201: json(newSession, "The account is open and its owner signed in") },
   }),
   async (c) => {
@@ -127,7 +116,7 @@ accounts.openapi(
   createRoute({
     method: "post",
     path: "/api/sessions",
-    request: body(signInBody),
+    request: { body: body(signInBody) },
     responses: { 201: json(newSession, "Signed in") },
   }),
   async (c) => c.json(handOver(c, await signIn(c.env, c.req.valid("json"), clientOf(c))), 201),
@@ -202,7 +191,7 @@ accounts.openapi(
     method: "delete",
     path: "/api/account",
     middleware: signedIn,
-    request: body(eraseBody),
+    request: { body: body(eraseBody) },
     responses: { 204: nothing },
   }),
   async (c) => {

@@ -4,18 +4,12 @@
  */
 
 import { createRoute, z } from "@hono/zod-openapi";
+import { iso, json, time } from "../described.ts";
 import { signedIn } from "../guard.ts";
 import { service } from "../http.ts";
 import { holdings } from "./holdings.ts";
 import { type Policy, policy } from "./policy.ts";
 import { oldestOverdue } from "./sweep.ts";
-
-const time = z.iso.datetime();
-const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
-
-const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  200: { description, content: { "application/json": { schema } } },
-});
 
 const published = z.custom<Policy>().openapi({ type: "object" });
 const held = z.strictObject({
@@ -54,7 +48,9 @@ privacy.openapi(
     method: "get",
     path: "/api/policy",
     summary: "The privacy policy, as the data map declares it",
-    responses: json(published, "What is held, why, for how long, who sees it and what deletes it"),
+    responses: {
+      200: json(published, "What is held, why, for how long, who sees it and what deletes it"),
+    },
   }),
   (c) => c.json(policy(c.env.config.regions.map(({ id, title }) => ({ id, title }))), 200),
 );
@@ -65,7 +61,7 @@ privacy.openapi(
     path: "/api/account/holdings",
     summary: "What is held about you now",
     middleware: signedIn,
-    responses: json(held, "One entry for each class of which something is held"),
+    responses: { 200: json(held, "One entry for each class of which something is held") },
   }),
   async (c) => {
     const list = (await holdings(c.env, c.var.accountId)).map((holding) => ({
@@ -90,7 +86,9 @@ privacy.openapi(
     method: "get",
     path: "/api/operations/retention",
     summary: "How late deletions are, lane by lane",
-    responses: json(retention, "The age of the oldest item that should be gone; 0 when none is"),
+    responses: {
+      200: json(retention, "The age of the oldest item that should be gone; 0 when none is"),
+    },
   }),
   async (c) => {
     const lanes = (await oldestOverdue(c.env)).map(({ lane, region, overdueMs, ranAt }) => ({
@@ -99,6 +97,6 @@ privacy.openapi(
       overdue_ms: overdueMs,
       ran_at: iso(ranAt),
     }));
-    return c.json({ checked_at: iso(c.env.clock.now()) as string, lanes }, 200);
+    return c.json({ checked_at: iso(c.env.clock.now()), lanes }, 200);
   },
 );
