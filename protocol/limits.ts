@@ -41,7 +41,7 @@ export const limits = {
   mailPerNetwork: 20,
   mailWindowMs: HOUR,
   mailStepMs: 20 * SECOND,
-  userCodePerAccount: 10,
+  userCodePerAccount: 30,
   userCodeWindowMs: 10 * MINUTE,
   badauthPerNetwork: 10,
   badauthWindowMs: MINUTE,

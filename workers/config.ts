@@ -42,6 +42,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** Lets documentation and loopback addresses into DNS, for tests and trying out. */
   readonly allowSpecialAddresses: boolean;
+  /** Multiplies every limit that counts a network; 1 suits homes (workers/limits.ts). */
+  readonly networkLimitFactor: number;
   readonly mailFrom: string;
   /** `smtp://user:password@host:port`; null: no mail can be sent. */
   readonly smtpUrl: string | null;
@@ -64,6 +66,7 @@ export function readConfig(variables: Variables): Config {
     sourceAddress: oneOf(variables, "SOURCE_ADDRESS", ["edge", "socket", "trusted-proxy"]),
     trustedProxies: optional(variables, "TRUSTED_PROXIES")?.split(/[\s,]+/) ?? [],
     allowSpecialAddresses: optional(variables, "ALLOW_SPECIAL_ADDRESSES") === "yes",
+    networkLimitFactor: factor(optional(variables, "NETWORK_LIMIT_FACTOR") ?? "1"),
     mailFrom: text(variables, "MAIL_FROM"),
     smtpUrl: optional(variables, "SMTP_URL"),
     mailPage: optional(variables, "MAIL_PAGE"),
@@ -94,6 +97,14 @@ function zone(variables: Variables, name: string): string {
     throw new Error(`${name} must be a domain name without a port.`);
   }
   return value;
+}
+
+function factor(value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1) {
+    throw new Error("NETWORK_LIMIT_FACTOR must be a whole number from 1 up.");
+  }
+  return number;
 }
 
 /** `home:Home:DB_HOME[:jurisdiction]`, separated by spaces or commas; `_` in a title is a space. */

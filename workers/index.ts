@@ -14,6 +14,7 @@ import { handle } from "./app.ts";
 import { readConfig } from "./config.ts";
 import { egressGate, smtpTransport } from "./egress/egress.ts";
 import { logGate } from "./egress/log.ts";
+import { forNetworks } from "./limits.ts";
 import { clientAddress } from "./peer.ts";
 import type { Limits, Ports } from "./ports.ts";
 import { sweep } from "./privacy/sweep.ts";
@@ -64,7 +65,7 @@ function portsOf(env: Env): Omit<Ports, "background" | "peer"> {
         ).objects.map((object) => object.key.slice(LEDGER_PREFIX.length)),
       delete: (id) => env.KEYS.delete(LEDGER_PREFIX + id),
     },
-    limits: limitsOf(env, directory),
+    limits: forNetworks(limitsOf(env, directory), config.networkLimitFactor),
     egress,
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
     clock: systemClock,

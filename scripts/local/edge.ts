@@ -115,6 +115,7 @@ function defaults(origin: string): Record<string, string> {
     REGIONS: "home:At_home:DB_HOME",
     SOURCE_ADDRESS: "socket",
     ALLOW_SPECIAL_ADDRESSES: "yes",
+    NETWORK_LIMIT_FACTOR: "50",
     MAIL_FROM: "Latchkey <keys@latchkey.test>",
   };
 }

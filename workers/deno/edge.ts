@@ -17,6 +17,7 @@ import { limits } from "../../protocol/limits.ts";
 import { handle } from "../app.ts";
 import { egressGate, smtpTransport } from "../egress/egress.ts";
 import { logGate } from "../egress/log.ts";
+import { forNetworks } from "../limits.ts";
 import { clientAddress } from "../peer.ts";
 import type { Ports } from "../ports.ts";
 import { sweep as sweepExpired } from "../privacy/sweep.ts";
@@ -128,7 +129,7 @@ function portsOf(
     keys,
     sealer: new Sealer(keys, systemClock, systemRandom),
     ledger: folderLedger(join(data, "ledger"), systemRandom),
-    limits: memoryLimits(systemClock),
+    limits: forNetworks(memoryLimits(systemClock), config.networkLimitFactor),
     egress,
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
     clock: systemClock,

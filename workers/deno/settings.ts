@@ -79,6 +79,7 @@ function local(port: number): Record<string, string> {
     REGIONS: "home:At_home:home",
     SOURCE_ADDRESS: "socket",
     ALLOW_SPECIAL_ADDRESSES: "yes",
+    NETWORK_LIMIT_FACTOR: "50",
     MAIL_FROM: "Latchkey <keys@latchkey.test>",
   };
 }
