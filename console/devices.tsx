@@ -116,11 +116,7 @@ function addPage(
   const left = found === null ? 0 : found.expiresAt - c.env.clock.now();
   return page(
     c,
-    {
-      title: refusal ? "Error: add a device" : "Add a device",
-      at: "devices",
-      status: refusal?.status,
-    },
+    { title: "Add a device", at: "devices", refusal },
     <AddDevicePage
       typed={typed}
       found={
@@ -131,7 +127,7 @@ function addPage(
       }
       linkZone={linkZone}
       origin={origin}
-      {...(refusal && { errors: refusal.errors })}
+      errors={refusal?.errors}
     />,
   );
 }
@@ -184,7 +180,7 @@ devices.post("/devices/:id/people", async (c) => {
     refusal.status === 400
       ? { person: "This is not a Latchkey ID: it begins with acc_ and ends with 16 characters." }
       : refusal.errors;
-  return devicePage(c, await ofThisPage(c), { status: refusal.status, errors, typed: { person } });
+  return devicePage(c, await ofThisPage(c), { refusal: { ...refusal, errors }, typed: { person } });
 });
 
 devices.post("/devices/:id/people/remove", async (c) => {
@@ -238,12 +234,12 @@ function hostOf(c: Ctx, { label }: DeviceDescription): string {
 function devicePage(
   c: Ctx,
   device: DeviceDescription,
-  more: Partial<Refusal> & { typed?: { person: string }; secret?: string } = {},
+  more: { refusal?: Refusal; typed?: { person: string }; secret?: string } = {},
 ): Response {
-  const { errors, typed, secret, status } = more;
+  const { refusal, typed, secret } = more;
   return page(
     c,
-    { title: errors ? `Error: ${device.label}` : device.label, at: "devices", status },
+    { title: device.label, at: "devices", refusal },
     <DevicePage
       device={device}
       origin={c.env.config.origin}
@@ -251,9 +247,9 @@ function devicePage(
       host={hostOf(c, device)}
       now={c.env.clock.now()}
       done={doneOf(c)}
-      {...(errors && { errors })}
-      {...(typed && { typed })}
-      {...(secret !== undefined && { secret })}
+      errors={refusal?.errors}
+      typed={typed}
+      secret={secret}
     />,
   );
 }

@@ -101,15 +101,11 @@ async function erasePage(c: Ctx, refusal?: Refusal): Promise<Response> {
   ]);
   return page(
     c,
-    {
-      title: refusal ? "Error: erase your account" : "Erase your account",
-      at: "account",
-      status: refusal?.status,
-    },
+    { title: "Erase your account", at: "account", refusal },
     <ErasePage
       holdings={held}
       devices={devices.map(({ label }) => label)}
-      {...(refusal && { errors: refusal.errors })}
+      errors={refusal?.errors}
     />,
   );
 }

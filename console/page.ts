@@ -9,6 +9,7 @@ import { jsx } from "hono/jsx";
 import { base64url } from "../protocol/tokens.ts";
 import type { Ctx } from "../workers/http.ts";
 import { Problem, type ProblemCode, problems } from "../workers/problem.ts";
+import type { Refusal } from "./forms.ts";
 import { pageHeaders } from "./headers.ts";
 import { Page, type PageOptions } from "./layout.tsx";
 import { ProblemPage } from "./pages/problem.tsx";
@@ -17,6 +18,8 @@ const NONCE_BYTES = 16;
 
 export interface ReplyOptions extends PageOptions {
   readonly status?: number | undefined;
+  /** What a form on this page was refused for: the title and the status say it too. */
+  readonly refusal?: Refusal | null | undefined;
   /** A door's origin that a form on this page ends at. */
   readonly formTarget?: string | undefined;
 }
@@ -25,12 +28,18 @@ export interface ReplyOptions extends PageOptions {
 export function page(c: Ctx, options: ReplyOptions, content: Child): Response {
   const nonce = base64url(c.env.random.bytes(NONCE_BYTES));
   const signedIn = Boolean(c.get("accountId"));
-  const { title, at } = options;
+  const { at, refusal } = options;
+  const title = refusal ? refusedTitle(options.title) : options.title;
   const markup = jsx(Page, { title, at, signedIn, nonce }, content as never).toString();
   return new Response(`<!doctype html>${markup}`, {
-    status: options.status ?? 200,
+    status: refusal?.status ?? options.status ?? 200,
     headers: pageHeaders({ nonce, origin: c.env.config.origin, formTarget: options.formTarget }),
   });
+}
+
+/** The first words that a screen reader says of a page: that its form was refused. */
+function refusedTitle(title: string): string {
+  return `Error: ${title.charAt(0).toLowerCase()}${title.slice(1)}`;
 }
 
 /** After a form: the browser fetches `path` anew (Post/Redirect/Get). */

@@ -14,8 +14,9 @@ import { doorOrigin } from "../workers/config.ts";
 import { clearCookie } from "../workers/cookies.ts";
 import { keepSession, sessionToken } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
+import { localPath } from "../workers/local-path.ts";
 import { policy } from "../workers/privacy/policy.ts";
-import { localPath, type Refusal, readForm, refusalOf } from "./forms.ts";
+import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { FrontPage } from "./pages/front.tsx";
 import { PolicyPage } from "./pages/policy.tsx";
@@ -72,14 +73,14 @@ street.post("/verify", async (c) => {
 });
 
 street.get("/sign-in", (c) => {
-  const returnTo = localPath(c.req.query("return"), c.env.config.origin);
+  const returnTo = localPath(c.req.query("return"));
   if (c.var.accountId) return seeOther(c, returnTo ?? HOME);
   return signInPage(c, returnTo);
 });
 
 street.post("/sign-in", async (c) => {
   const form = await readForm(c);
-  const returnTo = localPath(form("return"), c.env.config.origin);
+  const returnTo = localPath(form("return"));
   const address = form("address");
   let session: NewSession | null = null;
   const refusal = await refusalOf(async () => {
@@ -108,12 +109,12 @@ function signUpPage(
 ): Response {
   return page(
     c,
-    { title: refusal ? "Error: open an account" : "Open an account", status: refusal?.status },
+    { title: "Open an account", refusal },
     <SignUpPage
       regions={c.env.config.regions}
       minLength={limits.passwordMinLength}
-      {...(typed && { typed })}
-      {...(refusal && { errors: refusal.errors })}
+      typed={typed}
+      errors={refusal?.errors}
     />,
   );
 }
@@ -128,8 +129,8 @@ function signInPage(
   return page(
     c,
     {
-      title: refusal ? "Error: sign in" : "Sign in",
-      status: refusal?.status,
+      title: "Sign in",
+      refusal,
       // The form's redirects end at the door, which the browser counts as where the form goes.
       formTarget: door === null ? undefined : doorOrigin(c.env.config, door),
     },
@@ -137,8 +138,8 @@ function signInPage(
       returnTo={returnTo}
       door={door}
       erased={c.req.query("erased") !== undefined}
-      {...(typed && { typed })}
-      {...(refusal && { errors: refusal.errors })}
+      typed={typed}
+      errors={refusal?.errors}
     />,
   );
 }

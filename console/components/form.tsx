@@ -125,6 +125,16 @@ export function Notice({ tone, alert, children, ...rest }: NoticeProps) {
   );
 }
 
+/** What the form before this page did; null for none. */
+export function Done({ text }: { text: string | null }) {
+  if (text === null) return null;
+  return (
+    <Notice tone="good" class="page-notice">
+      <p>{text}</p>
+    </Notice>
+  );
+}
+
 /** Text to take along, with a button that copies it where scripts run. */
 export function Command({ text, label }: { text: string; label: string }) {
   return (

@@ -2,7 +2,7 @@
 
 import type { Profile, SessionView } from "../../workers/account/account.ts";
 import type { Holding } from "../../workers/privacy/holdings.ts";
-import { Command, type FormErrors, Notice } from "../components/form.tsx";
+import { Command, Done, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Time } from "../components/time.tsx";
 import { Shelf } from "../pictures/shelf.tsx";
@@ -20,11 +20,7 @@ interface SessionsProps {
 export function SessionsPage({ sessions, current, now, done }: SessionsProps) {
   return (
     <>
-      {done !== null && (
-        <Notice tone="good" class="page-notice">
-          <p>{done}</p>
-        </Notice>
-      )}
+      <Done text={done} />
       <header class="page-head">
         <div>
           <h1>Where you are signed in</h1>
@@ -134,7 +130,7 @@ export function AccountPage({ profile, holdings, labels, now }: AccountProps) {
 interface EraseProps {
   readonly holdings: readonly Holding[];
   readonly devices: readonly string[];
-  readonly errors?: FormErrors;
+  readonly errors?: FormErrors | undefined;
 }
 
 export function ErasePage({ holdings, devices, errors }: EraseProps) {
@@ -160,7 +156,7 @@ export function ErasePage({ holdings, devices, errors }: EraseProps) {
       button="Erase everything"
       back={{ href: "/account", label: "Your account" }}
       password
-      {...(errors && { errors })}
+      errors={errors}
     />
   );
 }

@@ -20,7 +20,7 @@ interface ConfirmProps {
   readonly back: { readonly href: string; readonly label: string };
   readonly fields?: Readonly<Record<string, string>>;
   readonly password?: boolean;
-  readonly errors?: FormErrors;
+  readonly errors?: FormErrors | undefined;
 }
 
 export function ConfirmPage(props: ConfirmProps) {

@@ -13,9 +13,9 @@ export interface DeviceProps {
   readonly now: number;
   readonly done: string | null;
   /** An update password just made: shown this once. */
-  readonly secret?: string;
-  readonly typed?: { readonly person: string };
-  readonly errors?: FormErrors;
+  readonly secret?: string | undefined;
+  readonly typed?: { readonly person: string } | undefined;
+  readonly errors?: FormErrors | undefined;
 }
 
 interface SwitchProps {

@@ -1,6 +1,6 @@
 /** One device: the path, then name, door, who may come in, and the way out. */
 
-import { Command, ErrorSummary, Notice } from "../components/form.tsx";
+import { Command, Done, ErrorSummary, Notice } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Light } from "../components/light.tsx";
 import { Time } from "../components/time.tsx";
@@ -17,11 +17,7 @@ export function DevicePage(props: DeviceProps) {
   return (
     <div data-device={device.id} data-live={liveOf(device)} data-settings={settingsOf(device)}>
       <p class="hidden-text" role="status" data-announce />
-      {done !== null && (
-        <Notice tone="good" class="page-notice">
-          <p>{done}</p>
-        </Notice>
-      )}
+      <Done text={done} />
       <div data-changed hidden>
         <Notice tone="brass" class="page-notice">
           <p>

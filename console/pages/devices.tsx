@@ -1,7 +1,7 @@
 /** The devices of an account, and adding one. */
 
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
-import { Command, ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
+import { Command, Done, ErrorSummary, Field, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Light } from "../components/light.tsx";
 import { liveOf, settingsOf } from "../live.ts";
@@ -20,11 +20,7 @@ export function DevicesPage({ devices, origin, now, done }: DevicesProps) {
   const here = devices.filter((device) => device.connection?.online).length;
   return (
     <>
-      {done !== null && (
-        <Notice tone="good" class="page-notice">
-          <p>{done}</p>
-        </Notice>
-      )}
+      <Done text={done} />
       <header class="page-head">
         <div>
           <h1>Your devices</h1>
@@ -123,7 +119,7 @@ interface AddProps {
   readonly found: { readonly fingerprint: string; readonly minutesLeft: number } | null;
   readonly linkZone: string;
   readonly origin: string;
-  readonly errors?: FormErrors;
+  readonly errors?: FormErrors | undefined;
 }
 
 export function AddDevicePage({ typed, found, linkZone, origin, errors }: AddProps) {

@@ -11,8 +11,8 @@ interface Region {
 interface SignUpProps {
   readonly regions: readonly Region[];
   readonly minLength: number;
-  readonly typed?: { readonly address: string; readonly region: string };
-  readonly errors?: FormErrors;
+  readonly typed?: { readonly address: string; readonly region: string } | undefined;
+  readonly errors?: FormErrors | undefined;
 }
 
 export function SignUpPage({ regions, minLength, typed, errors }: SignUpProps) {
@@ -133,8 +133,8 @@ interface SignInProps {
   /** The label of the device whose door asked. */
   readonly door?: string | null;
   readonly erased?: boolean;
-  readonly typed?: { readonly address: string };
-  readonly errors?: FormErrors;
+  readonly typed?: { readonly address: string } | undefined;
+  readonly errors?: FormErrors | undefined;
 }
 
 export function SignInPage({ returnTo, door, erased, typed, errors }: SignInProps) {
