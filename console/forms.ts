@@ -47,11 +47,3 @@ export async function refusalOf(
     return { status, errors: { [names[field] ?? field]: `${title}.` } };
   }
 }
-
-/** A path of ours to go back to, or null: never another origin, never a way to leave the house. */
-export function localPath(text: string | undefined, origin: string): string | null {
-  if (text === undefined || !/^\/(?![/\\])/.test(text)) return null;
-  if (!URL.canParse(text, origin)) return null;
-  const url = new URL(text, origin);
-  return url.origin === origin ? url.pathname + url.search : null;
-}

@@ -2,7 +2,6 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { localPath } from "../../console/forms.ts";
 import { contentSecurityPolicy, pageHeaders } from "../../console/headers.ts";
 import { liveOf } from "../../console/live.ts";
 import { ddclientConfiguration } from "../../console/pages/commands.ts";
@@ -10,8 +9,10 @@ import { waysOf } from "../../console/pictures/path.tsx";
 import { controlOf, place } from "../../console/pictures/shelf.tsx";
 import { type ClassName, classes } from "../../db/data-map/classes.ts";
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
-import { DAY } from "../../protocol/limits.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
 import { sayRelative } from "../../protocol/relative-time.ts";
+import { pathBehindDoor } from "../../workers/link/handoff.ts";
+import { localPath } from "../../workers/local-path.ts";
 
 const now = Date.UTC(2026, 10, 22, 12);
 
@@ -38,12 +39,18 @@ describe("where a form may lead", () => {
     ["//evil.example", null],
     ["/\\evil.example", null],
     ["/\t/evil.example", null],
+    ["/.//evil.example/", null],
+    ["/..//evil.example", null],
+    ["/a/..//evil.example", null],
+    ["/%2e//evil.example", null],
+    ["/.%2E//evil.example", null],
+    ["/./\\evil.example", null],
     ["https://evil.example/", null],
     ["javascript:alert(1)", null],
     ["", null],
     [undefined, null],
   ])("%j → %j", (text, expected) => {
-    expect(localPath(text, origin)).toBe(expected);
+    expect(localPath(text)).toBe(expected);
   });
 
   it("never leaves the origin, whatever was asked", () => {
@@ -53,6 +60,8 @@ describe("where a form may lead", () => {
       "\t",
       "\n",
       "//",
+      ".",
+      "%2e",
       "@",
       ":",
       "evil.example",
@@ -62,10 +71,27 @@ describe("where a form may lead", () => {
     );
     fc.assert(
       fc.property(fc.array(parts), (pieces) => {
-        const path = localPath(`/${pieces.join("")}`, origin);
-        return path === null || new URL(path, origin).origin === origin;
+        const text = `/${pieces.join("")}`;
+        for (const path of [localPath(text), pathBehindDoor(text)]) {
+          if (path !== null && new URL(path, origin).origin !== origin) return false;
+        }
+        return true;
       }),
     );
+  });
+});
+
+describe("where the way through a door may lead", () => {
+  it.each([
+    ["/files?a=b", "/files?a=b"],
+    ["/a/..//evil.example", "/"],
+    ["//evil.example", "/"],
+    ["/.well-known/latchkey/leave", "/"],
+    ["/a/../.well-known/latchkey/leave", "/"],
+    [`/${"a".repeat(limits.linkPathBytes)}`, "/"],
+    [null, "/"],
+  ])("%j → %j", (text, expected) => {
+    expect(pathBehindDoor(text)).toBe(expected);
   });
 });
 

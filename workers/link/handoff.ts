@@ -10,6 +10,7 @@ import { fromBase64url } from "../../protocol/tokens.ts";
 import { doorOrigin } from "../config.ts";
 import { currentSession } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
+import { localPath } from "../local-path.ts";
 import { Problem } from "../problem.ts";
 
 /** `GET /door?label=…&nonce=…&to=…` on the console's host. */
@@ -41,24 +42,13 @@ function handoffQuery(url: URL): { label: string; nonceHash: string; to: string 
   const nonceHash = url.searchParams.get("nonce") ?? "";
   if (checkLabel(label) === "label-syntax") throw new Problem("bad-request", "label");
   if (fromBase64url(nonceHash)?.byteLength !== 32) throw new Problem("bad-request", "nonce");
-  return { label, nonceHash, to: localPath(url.searchParams.get("to")) };
+  return { label, nonceHash, to: pathBehindDoor(url.searchParams.get("to")) };
 }
 
-/**
- * A path on the same host, or `/`: never another origin, whatever a browser makes of slashes and
- * backslashes, and never a path of the door itself.
- */
-export function localPath(to: string | null): string {
-  if (to === null || !to.startsWith("/") || to.length > limits.linkPathBytes) return "/";
-  const base = "http://host.invalid";
-  let url: URL;
-  try {
-    url = new URL(to, base);
-  } catch {
-    return "/";
-  }
-  if (url.origin !== base || url.pathname.startsWith("//")) return "/";
-  return url.pathname.startsWith(doorPaths.prefix) ? "/" : url.pathname + url.search;
+/** A path behind the door to go on to, or `/`: never another host, never a path of the door itself. */
+export function pathBehindDoor(to: string | null): string {
+  const path = to === null || to.length > limits.linkPathBytes ? null : localPath(to);
+  return path === null || path.startsWith(doorPaths.prefix) ? "/" : path;
 }
 
 /** The nonce that this browser holds for this door, or null. */

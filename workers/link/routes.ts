@@ -14,7 +14,7 @@ import { cookieHeader } from "../cookies.ts";
 import type { Ports } from "../ports.ts";
 import { problemResponse } from "../problem.ts";
 import { forwarded } from "./forwarded.ts";
-import { localPath, nonceOf } from "./handoff.ts";
+import { nonceOf, pathBehindDoor } from "./handoff.ts";
 import { type DoorPageName, type DoorPages, plainPages, problemOfPage } from "./pages.ts";
 
 /** Where trying again makes sense, and after how many seconds. */
@@ -77,7 +77,7 @@ async function toSignIn({ request, ports, label }: Visit): Promise<Response> {
 }
 
 function entered({ request }: Visit, token: string): Response {
-  const to = localPath(new URL(request.url).searchParams.get("to"));
+  const to = pathBehindDoor(new URL(request.url).searchParams.get("to"));
   return redirect(to, [cookieHeader("__Host-door", token), forget("__Host-door-nonce")]);
 }
 
