@@ -48,31 +48,35 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const databases = ["DIRECTORY", "DB_HOME", ...(options.databases ?? [])];
   const origin = `http://localhost:${options.port}`;
   const variables = { ...defaults(origin), ...options.variables };
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      log: new Log(LogLevel.ERROR),
-      host: "127.0.0.1",
-      port: 0,
-      cf: false,
-      telemetry: { enabled: false },
-      resourcePersistencePath: options.data,
-      workers: [
-        {
-          name: "latchkey",
-          modules: [...(await bundle())],
-          compatibilityDate: "2026-08-01",
-          compatibilityFlags: ["nodejs_compat"],
-          bindings: variables,
-          d1Databases: Object.fromEntries(databases.map((name) => [name, name.toLowerCase()])),
-          r2Buckets: { KEYS: "keys" },
-          durableObjects: {
-            DEVICES: { className: "DeviceObject", useSQLite: true },
-            LIMITER: { className: "LimiterObject", useSQLite: true },
-          },
-          unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
-        },
-      ],
-    }),
+  const modules = await bundle();
+  const miniflare = withoutSignalHandlers(
+    () =>
+      new Miniflare(
+        convertV4MiniflareOptions({
+          log: new Log(LogLevel.ERROR),
+          host: "127.0.0.1",
+          port: 0,
+          cf: false,
+          telemetry: { enabled: false },
+          resourcePersistencePath: options.data,
+          workers: [
+            {
+              name: "latchkey",
+              modules: [...modules],
+              compatibilityDate: "2026-08-01",
+              compatibilityFlags: ["nodejs_compat"],
+              bindings: variables,
+              d1Databases: Object.fromEntries(databases.map((name) => [name, name.toLowerCase()])),
+              r2Buckets: { KEYS: "keys" },
+              durableObjects: {
+                DEVICES: { className: "DeviceObject", useSQLite: true },
+                LIMITER: { className: "LimiterObject", useSQLite: true },
+              },
+              unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
+            },
+          ],
+        }),
+      ),
   );
   await miniflare.ready;
   for (const name of databases) {
@@ -101,6 +105,22 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       await miniflare.dispose();
     },
   };
+}
+
+/**
+ * Miniflare ends the process on a signal, before anything else could close. Whoever starts the edge
+ * closes it.
+ */
+function withoutSignalHandlers<T>(start: () => T): T {
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const before = new Map(signals.map((signal) => [signal, new Set(process.listeners(signal))]));
+  const started = start();
+  for (const [signal, listeners] of before) {
+    for (const listener of process.listeners(signal)) {
+      if (!listeners.has(listener)) process.removeListener(signal, listener);
+    }
+  }
+  return started;
 }
 
 function report(error: unknown): void {
