@@ -15,7 +15,6 @@ import { clearCookie } from "../workers/cookies.ts";
 import { keepSession, sessionToken } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { localPath } from "../workers/local-path.ts";
-import { localPath } from "../workers/local-path.ts";
 import { policy } from "../workers/privacy/policy.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
