@@ -212,6 +212,16 @@ describe("a device that fails", () => {
     expect(await (await asked).text()).toBe("back");
   });
 
+  it("is asked again when it connects anew before its older connection is known to have broken", async () => {
+    const asked = device.ask("/");
+    await agent.request();
+    const back = await device.connect();
+    const { stream, head } = await back.request();
+    expect(head.path).toBe("/");
+    back.answer(stream, 200, [], "back");
+    expect(await (await asked).text()).toBe("back");
+  });
+
   it("is not asked again for what may have happened", async () => {
     const asked = device.ask("/pay", { method: "POST", body: "once" });
     await agent.request();

@@ -365,6 +365,16 @@ export class World {
     this.link.onAgent(socket);
   }
 
+  /** The device connects anew before anybody noticed that its older connection had broken. */
+  replace(): void {
+    this.socket = null;
+    this.server?.close();
+    this.server = null;
+    this.toAgent.length = 0;
+    this.toEdge.length = 0;
+    this.connect();
+  }
+
   /** The socket goes, and what was under way with it. */
   disconnect(): void {
     const { socket, server } = this;

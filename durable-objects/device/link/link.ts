@@ -72,8 +72,7 @@ export class Link {
     const payload = head === null ? null : encodeHead(head);
     if (head === null || payload === null) return refusal("too-long");
     const repeatable = isRepeatable(request, head);
-    let socket =
-      this.#live?.socket ?? findAgent() ?? (repeatable ? await this.#nextAgent(visitor) : null);
+    let socket = this.#current(findAgent) ?? (repeatable ? await this.#nextAgent(visitor) : null);
     for (let attempt = 1; ; attempt++) {
       if (request.signal?.aborted) return refusal("failed"); // nobody is there to read it
       if (socket === null) return refusal(attempt === 1 ? "offline" : "failed");
@@ -83,7 +82,10 @@ export class Link {
       if (outcome.kind === "response") return outcome.response;
       if (outcome.kind !== "lost") return refusal(outcome.kind);
       if (!repeatable || attempt === 2) return refusal("failed");
-      socket = await this.#nextAgent(visitor);
+      // A connection that was replaced is lost after its successor came: there is nothing to wait for.
+      const lost = socket;
+      const other = this.#current(findAgent);
+      socket = other !== null && other !== lost ? other : await this.#nextAgent(visitor);
     }
   }
 
@@ -126,6 +128,13 @@ export class Link {
       if (!mayEnter(exchange.visitor)) exchange.abort();
     }
     for (const [resolve, visitor] of [...this.#waiting]) if (!mayEnter(visitor)) resolve(null);
+  }
+
+  /** The device's live socket. A session on any other is over, for its end is deaf or replaced. */
+  #current(findAgent: () => Socket | null): Socket | null {
+    const socket = findAgent();
+    if (this.#live !== null && this.#live.socket !== socket) this.#drop();
+    return socket;
   }
 
   #exchange(

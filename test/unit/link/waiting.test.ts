@@ -102,6 +102,59 @@ describe("a device that drops before its head", () => {
   });
 });
 
+describe("a device that connects anew while its older connection still seems to live", () => {
+  it("is asked again on the new connection, at once", async () => {
+    world.connect();
+    const asked = ask();
+    await world.settle();
+    world.replace();
+    await flow();
+    expect(await state(asked)).toBe("200");
+    expect(world.link.load.waiting).toBe(0);
+  });
+
+  it("is not asked again for what may have happened", async () => {
+    world.connect();
+    const asked = ask("POST");
+    await world.settle();
+    world.replace();
+    await flow();
+    expect(await state(asked)).toBe("failed");
+    expect(world.calls).toEqual([]);
+  });
+});
+
+describe("a connection that has gone deaf", () => {
+  /** Asks while the device's only socket is one that nobody has heard of for too long. */
+  const askDeaf = (method = "GET") =>
+    world.link
+      .relay(new Request("http://nas.link.test/", { method }), () => null, person)
+      .then((response) => response.headers.get(doorHeader) ?? String(response.status));
+
+  it("is not trusted for having carried requests before", async () => {
+    world.connect();
+    const before = ask();
+    await flow();
+    expect(await before).toBe("200");
+    expect(await state(askDeaf("POST"))).toBe("offline");
+    const asked = askDeaf();
+    expect(await state(asked)).toBe("waiting");
+    world.replace();
+    await flow();
+    expect(await state(asked)).toBe("200");
+  });
+
+  it("holds nobody who asked while it could still hear", async () => {
+    world.connect();
+    const asked = ask();
+    await world.settle();
+    expect(await state(askDeaf("POST"))).toBe("offline");
+    world.replace();
+    await flow();
+    expect(await state(asked)).toBe("200");
+  });
+});
+
 describe("a device that does not answer", () => {
   it("is given up after the limit, and told so", async () => {
     world.connect();
