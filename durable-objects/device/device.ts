@@ -15,8 +15,8 @@ import { Door, doorHeader, refusal } from "./door.ts";
 import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
-import { isRegistered, migrate } from "./migrations.ts";
 import { Name } from "./name.ts";
+import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
   AccessMode,
   AddressUpdate,
@@ -30,66 +30,51 @@ import type {
   UpdateResult,
   Way,
 } from "./rpc.ts";
-import { featureNames, wayHeader } from "./rpc.ts";
-
-interface RegistrationRow extends Record<string, string | number> {
-  device_id: string;
-  account_id: string;
-  public_key: string;
-  label: string;
-  access_mode: AccessMode;
-  created_at: number;
-}
+import { wayHeader } from "./rpc.ts";
+import { Switches } from "./switches.ts";
 
 export class Device implements DeviceRpc {
   readonly #context: DeviceContext;
-  readonly #sealer: Sealer;
+  readonly #registration: RegistrationRecord;
   readonly #features: Features;
   readonly #access: Access;
   readonly #name: Name;
   readonly #door: Door;
   readonly #connection: Connection;
   readonly #link: Link;
-  #registered: boolean;
+  readonly #switches: Switches;
   /**
    * What changes features, the connection or the registration runs one after another, so that a seal
    * under way is done before a switch-off destroys its key, and no key is made again afterwards.
    */
   #turn: Promise<unknown> = Promise.resolve();
-  /** The registration as it is: every visit asks, few things ever change it. */
-  #knownRow: RegistrationRow | null = null;
   /** Counts changes: watchers are told the newest state only, never an older one after it. */
   #changes = 0;
 
   constructor(context: DeviceContext) {
     this.#context = context;
-    this.#sealer = new Sealer(context.keys, context.clock, context.random);
-    this.#registered = isRegistered(context.sql);
-    if (this.#registered) migrate(context.sql);
+    this.#registration = new RegistrationRecord(context);
+    const sealer = new Sealer(context.keys, context.clock, context.random);
     this.#features = new Features(context);
     this.#access = new Access(context);
-    this.#name = new Name(context, this.#sealer, () => this.#isOn("name"));
+    this.#name = new Name(context, sealer, () => this.#isOn("name"));
     this.#door = new Door(context);
     this.#link = new Link(context);
-    this.#connection = new Connection(context, this.#sealer);
+    this.#connection = new Connection(context, sealer);
+    this.#switches = new Switches({
+      context,
+      sealer,
+      features: this.#features,
+      name: this.#name,
+      door: this.#door,
+      link: this.#link,
+      connection: this.#connection,
+    });
   }
 
   async register(registration: Registration): Promise<void> {
-    const { sql, clock } = this.#context;
-    if (registration.deviceId !== this.#context.deviceId)
-      throw new Error("not this device's object");
-    migrate(sql);
-    this.#registered = true;
-    this.#forgetMemory();
-    sql.run(
-      `INSERT INTO registration (device_id, account_id, public_key, label, access_mode, created_at)
-       VALUES (?, ?, ?, ?, 'owner', ?) ON CONFLICT DO NOTHING`,
-      registration.deviceId,
-      registration.accountId,
-      registration.publicKey,
-      registration.label,
-      clock.now(),
-    );
+    this.#registration.begin(registration);
+    this.#features.forgetMemory();
   }
 
   async describe(): Promise<DeviceDescription | null> {
@@ -112,8 +97,8 @@ export class Device implements DeviceRpc {
   setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null> {
     return this.#inTurn(async () => {
       if (this.#row() === null) return null;
-      if (on) await this.#switchOn(feature);
-      else await this.#switchOff(feature);
+      if (!on) await this.#switches.off(feature);
+      else if ((await this.#switches.on(feature)) && feature === "name") await this.#adoptAddress();
       return await this.#changed();
     });
   }
@@ -121,7 +106,7 @@ export class Device implements DeviceRpc {
   async setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
     if (this.#row() === null) return null;
     this.#access.setMode(mode);
-    this.#forgetMemory();
+    this.#registration.forgetMemory();
     this.#endVisitsWithoutRight();
     return await this.#changed();
   }
@@ -179,16 +164,15 @@ export class Device implements DeviceRpc {
 
   async unregister(): Promise<void> {
     // Deaf at once; what is under way finds no device any more and writes nothing.
-    this.#registered = false;
-    this.#forgetMemory();
+    this.#registration.end();
+    this.#features.forgetMemory();
     this.#link.reset();
     this.#connection.closeAll("unregistered");
     await this.#inTurn(async () => {
       this.#context.wakeAt(null);
       await this.#context.deleteAll();
       this.#name.forgetMemory();
-      await this.#destroyKeys(featureNames);
-      await this.#connection.destroyKey();
+      await this.#switches.destroyAllKeys();
     });
   }
 
@@ -215,12 +199,12 @@ export class Device implements DeviceRpc {
   }
 
   async onMessage(socket: Socket, data: string | ArrayBuffer): Promise<void> {
-    if (!this.#registered) return;
+    if (!this.#registration.stands) return;
     if (this.#connection.isAgent(socket)) this.#link.onMessage(socket, data);
   }
 
   async onClose(socket: Socket): Promise<void> {
-    if (!this.#registered || !this.#connection.isAgent(socket)) return;
+    if (!this.#registration.stands || !this.#connection.isAgent(socket)) return;
     this.#link.onAgentGone(socket);
     await this.#inTurn(async () => {
       if (this.#row() === null) return;
@@ -235,7 +219,7 @@ export class Device implements DeviceRpc {
       if (this.#row() === null) return;
       this.#door.sweep();
       await this.#connection.sweep();
-      await this.#finishSwitchOff();
+      await this.#switches.finishOff();
       this.#scheduleSweep();
     });
   }
@@ -277,44 +261,6 @@ export class Device implements DeviceRpc {
       // Unregistered while the visitor stood at the door: the tables are gone.
       if (this.#row() === null) return refusal("unknown");
       throw error;
-    }
-  }
-
-  async #switchOn(feature: FeatureName): Promise<void> {
-    if (this.#features.isOn(feature)) return;
-    // A key that waits to be destroyed must be gone before a new one is made (FEA-7).
-    await this.#finishSwitchOff();
-    this.#features.begin(feature);
-    await this.#connection.featuresChanged(this.#features.states());
-    if (feature === "name") await this.#adoptAddress();
-  }
-
-  /** The data goes at once; the key goes now, or with the next wake-up if its store is away. */
-  async #switchOff(feature: FeatureName): Promise<void> {
-    const { sql } = this.#context;
-    sql.transaction(() => {
-      this.#features.end(feature);
-      if (feature === "name") this.#name.clear();
-      if (feature === "link") this.#door.clear();
-    });
-    if (feature === "link") this.#link.reset();
-    await this.#connection.featuresChanged(this.#features.states());
-    await this.#finishSwitchOff().catch(() => undefined);
-  }
-
-  /** Destroys the keys of what was switched off; idempotent. */
-  async #finishSwitchOff(): Promise<void> {
-    const off = this.#features.ending();
-    if (off.length === 0) return;
-    await this.#destroyKeys(off);
-    if (!this.#isOn("name") && !this.#isOn("link")) await this.#connection.destroyKey();
-    for (const feature of off) this.#features.ended(feature);
-  }
-
-  async #destroyKeys(features: readonly FeatureName[]): Promise<void> {
-    for (const feature of features) {
-      if (feature === "name") await this.#name.destroyKey();
-      else await this.#sealer.destroy(`feature/${this.#context.deviceId}/${feature}`);
     }
   }
 
@@ -360,19 +306,10 @@ export class Device implements DeviceRpc {
   }
 
   #row(): RegistrationRow | null {
-    if (!this.#registered) return null;
-    this.#knownRow ??=
-      this.#context.sql.all<RegistrationRow>("SELECT * FROM registration")[0] ?? null;
-    return this.#knownRow;
-  }
-
-  /** Reads the registration and the features again next time. */
-  #forgetMemory(): void {
-    this.#knownRow = null;
-    this.#features.forgetMemory();
+    return this.#registration.row();
   }
 
   #isOn(feature: FeatureName): boolean {
-    return this.#registered && this.#features.isOn(feature);
+    return this.#registration.stands && this.#features.isOn(feature);
   }
 }

@@ -1,0 +1,81 @@
+/**
+ * Switching a feature on and off. Off deletes its data at once and destroys the key that sealed it
+ * (FEA-4); an end that broke off is finished before the feature begins anew (FEA-7). Whoever calls
+ * takes turns: nothing here may run beside another change.
+ */
+
+import type { Sealer } from "../../db/seal.ts";
+import type { Connection } from "./connection.ts";
+import type { DeviceContext } from "./context.ts";
+import type { Door } from "./door.ts";
+import type { Features } from "./features.ts";
+import type { Link } from "./link/link.ts";
+import type { Name } from "./name.ts";
+import { type FeatureName, featureNames } from "./rpc.ts";
+
+/** Everything that a feature fills, or that must hear of its end. */
+export interface Rooms {
+  readonly context: DeviceContext;
+  readonly sealer: Sealer;
+  readonly features: Features;
+  readonly name: Name;
+  readonly door: Door;
+  readonly link: Link;
+  readonly connection: Connection;
+}
+
+export class Switches {
+  readonly #rooms: Rooms;
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms;
+  }
+
+  /** @returns false when the feature was on already */
+  async on(feature: FeatureName): Promise<boolean> {
+    const { features, connection } = this.#rooms;
+    if (features.isOn(feature)) return false;
+    // A key that waits to be destroyed must be gone before a new one is made (FEA-7).
+    await this.finishOff();
+    features.begin(feature);
+    await connection.featuresChanged(features.states());
+    return true;
+  }
+
+  /** The data goes at once; the key goes now, or with the next wake-up if its store is away. */
+  async off(feature: FeatureName): Promise<void> {
+    const { context, features, name, door, link, connection } = this.#rooms;
+    context.sql.transaction(() => {
+      features.end(feature);
+      if (feature === "name") name.clear();
+      if (feature === "link") door.clear();
+    });
+    if (feature === "link") link.reset();
+    await connection.featuresChanged(features.states());
+    await this.finishOff().catch(() => undefined);
+  }
+
+  /** Destroys the keys of what was switched off; idempotent. */
+  async finishOff(): Promise<void> {
+    const { features, connection } = this.#rooms;
+    const off = features.ending();
+    if (off.length === 0) return;
+    await this.#destroyKeys(off);
+    if (!features.isOn("name") && !features.isOn("link")) await connection.destroyKey();
+    for (const feature of off) features.ended(feature);
+  }
+
+  /** Destroys every key of the device, which is gone. */
+  async destroyAllKeys(): Promise<void> {
+    await this.#destroyKeys(featureNames);
+    await this.#rooms.connection.destroyKey();
+  }
+
+  async #destroyKeys(features: readonly FeatureName[]): Promise<void> {
+    const { context, name, sealer } = this.#rooms;
+    for (const feature of features) {
+      if (feature === "name") await name.destroyKey();
+      else await sealer.destroy(`feature/${context.deviceId}/${feature}`);
+    }
+  }
+}
