@@ -67,7 +67,7 @@ export const regionMap = {
     key: "id",
     since: "created_at",
     erase: { by: "account_id" },
-    columns: { id, account_id: id, created_at: time },
+    columns: { id, account_id: id, created_at: time, ends_at: time },
   },
   device_guest: {
     class: "access",

@@ -3,7 +3,7 @@
  * about a device lives in its object. Reads filter by expiry, so a late sweep shows nothing.
  */
 
-import { and, asc, count, eq, gt, sql } from "drizzle-orm";
+import { and, asc, count, eq, gt, isNotNull, isNull, sql } from "drizzle-orm";
 import type { Db } from "../db.ts";
 import { account, device, deviceGuest, enrolment, enrolmentGrant } from "../schema/region.ts";
 
@@ -128,6 +128,7 @@ export async function insertDevice(
           id: sql<string>`${row.id}`.as("id"),
           accountId: account.id,
           createdAt: sql<number>`${now}`.as("created_at"),
+          endsAt: sql<null>`NULL`.as("ends_at"),
         })
         .from(account)
         .where(owner),
@@ -160,12 +161,31 @@ export async function ownerOf(db: Db, deviceId: string): Promise<string | null> 
 export async function devicesOf(
   db: Db,
   accountId: string,
-): Promise<{ id: string; createdAt: number }[]> {
+): Promise<{ id: string; createdAt: number; endsAt: number | null }[]> {
   return await db
-    .select({ id: device.id, createdAt: device.createdAt })
+    .select({ id: device.id, createdAt: device.createdAt, endsAt: device.endsAt })
     .from(device)
     .where(eq(device.accountId, accountId))
     .orderBy(asc(device.createdAt), asc(device.id));
+}
+
+/** Notes that a device is to be gone since `now`, so that whoever sweeps finishes it; keeps an earlier note. */
+export async function markEnding(db: Db, deviceId: string, now: number): Promise<void> {
+  await db
+    .update(device)
+    .set({ endsAt: now })
+    .where(and(eq(device.id, deviceId), isNull(device.endsAt)));
+}
+
+/** Devices of a region whose end is not finished, the one that is latest first. */
+export async function endingDevices(db: Db, limit: number): Promise<string[]> {
+  const rows = await db
+    .select({ id: device.id })
+    .from(device)
+    .where(isNotNull(device.endsAt))
+    .orderBy(asc(device.endsAt))
+    .limit(limit);
+  return rows.map((row) => row.id);
 }
 
 /** Deletes a device's rows of its own region; the last step of unregistering. */

@@ -78,8 +78,13 @@ export const device = sqliteTable(
     id: text().primaryKey(),
     accountId: text("account_id").notNull(),
     createdAt: integer("created_at").notNull(),
+    /** Since when it should be gone; null for a device that stays. */
+    endsAt: integer("ends_at"),
   },
-  (table) => [index("device_account").on(table.accountId)],
+  (table) => [
+    index("device_account").on(table.accountId),
+    index("device_ends_at").on(table.endsAt),
+  ],
 );
 
 /** Which devices a person was let in to: so that erasing the person reaches those devices. */

@@ -7,7 +7,7 @@ import { limits } from "../../protocol/limits.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import {
   formatUserCode,
-  isAbandoned,
+  isOver,
   isPublicKey,
   judgePoll,
   newUserCode,
@@ -94,6 +94,8 @@ it("a fingerprint is four groups that differ from key to key", async () => {
 });
 
 it("an approval counts as broken off only when it can no longer be under way", () => {
-  expect(isAbandoned({ createdAt: 1000 }, 1000 + limits.enrolmentMs)).toBe(false);
-  expect(isAbandoned({ createdAt: 1000 }, 1001 + limits.enrolmentMs)).toBe(true);
+  const device = { createdAt: 1000, endsAt: null };
+  expect(isOver(device, 1000 + limits.enrolmentMs)).toBe(false);
+  expect(isOver(device, 1001 + limits.enrolmentMs)).toBe(true);
+  expect(isOver({ ...device, endsAt: 1000 }, 1000)).toBe(true);
 });

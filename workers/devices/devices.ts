@@ -4,9 +4,7 @@
  */
 
 import {
-  deleteDevice,
   deleteGuest,
-  deleteGuestsOf,
   devicesOf,
   hasGuest,
   insertGuest,
@@ -21,8 +19,8 @@ import type {
 import { isId } from "../../protocol/ids.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
-import { abandonDevice, regionDb } from "./enrolments.ts";
-import { isAbandoned } from "./rules.ts";
+import { endDevice } from "./ending.ts";
+import { isOver } from "./rules.ts";
 
 export {
   approveEnrolment,
@@ -50,7 +48,7 @@ function present<T>(answer: T | null): T {
   return answer;
 }
 
-/** The account's devices, the oldest first. What a broken-off approval left is cleared on the way. */
+/** The account's devices, the oldest first. What an approval or an end left half done ends on the way. */
 export async function listDevices(ports: Ports, accountId: string): Promise<DeviceDescription[]> {
   const db = ports.regions.db(accountId);
   const rows = db === null ? [] : await devicesOf(db, accountId);
@@ -58,8 +56,8 @@ export async function listDevices(ports: Ports, accountId: string): Promise<Devi
     rows.map(async (row) => ({ row, device: await ports.devices.get(row.id).describe() })),
   );
   for (const { row, device } of described) {
-    if (device === null && isAbandoned(row, ports.clock.now())) {
-      ports.background(abandonDevice(ports, row.id));
+    if (device === null && isOver(row, ports.clock.now())) {
+      ports.background(endDevice(ports, row.id));
     }
   }
   return described.flatMap(({ device }) => (device === null ? [] : [device]));
@@ -113,10 +111,10 @@ export async function allow(
   const db = ports.regions.db(personId);
   if (db !== null) await insertGuest(db, deviceId, personId);
   const known = db !== null && (await hasGuest(db, deviceId, personId));
-  const device = present(await object.allow(personId));
-  if (device === "full") {
+  const device = await object.allow(personId);
+  if (device === "full" || device === null) {
     if (db !== null) await deleteGuest(db, deviceId, personId);
-    throw new Problem("too-many");
+    throw new Problem(device === null ? "not-found" : "too-many");
   }
   // An erasure that ran in between took the row and may have missed the list.
   if (known && !(await hasGuest(db, deviceId, personId))) {
@@ -153,19 +151,12 @@ export async function rotateUpdateSecret(
   throw new Problem("feature-off");
 }
 
-/**
- * Unregisters: the object drops its whole store and closes every socket, the label is held, the rows
- * go, the one that leads to the rest last. Broken off anywhere, it is finished by calling it again.
- */
+/** Unregisters: nothing of the device remains but its label, held. Broken off, the sweep finishes it. */
 export async function unregisterDevice(
   ports: Ports,
   accountId: string,
   deviceId: string,
 ): Promise<void> {
-  const object = await ownDevice(ports, accountId, deviceId);
-  await object.unregister();
-  await ports.directory.holdLabelsOf(deviceId);
-  // Guests' rows stand in their own regions.
-  for (const region of ports.regions.ids) await deleteGuestsOf(regionDb(ports, region), deviceId);
-  await deleteDevice(regionDb(ports, deviceId), deviceId);
+  await ownDevice(ports, accountId, deviceId);
+  await endDevice(ports, deviceId);
 }

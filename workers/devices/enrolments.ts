@@ -5,7 +5,6 @@
 
 import {
   claimUserCode,
-  deleteDevice,
   deleteEnrolment,
   enrolmentByUserCode,
   insertDevice,
@@ -31,16 +30,11 @@ import { limitedNetwork } from "../account/client.ts";
 import { doorOrigin } from "../config.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
+import { abandonDevice, regionDb } from "./ending.ts";
 import { formatUserCode, isPublicKey, judgePoll, newUserCode, parseUserCode } from "./rules.ts";
 
 /** The region that holds enrolments nobody approved yet: they belong to no one. */
 const waitingRoom = (ports: Ports): Db => regionDb(ports, ports.regions.default);
-
-export function regionDb(ports: Ports, id: string): Db {
-  const db = ports.regions.db(id);
-  if (db === null) throw new Problem("not-found");
-  return db;
-}
 
 /** RFC 8628 §3.1–3.2. @throws Problem `bad-request` for a bad key, `too-many-tries` for a flood */
 export async function startEnrolment(
@@ -214,11 +208,4 @@ async function makeDevice(ports: Ports, made: NewDevice): Promise<DeviceDescript
   // The account may have been erased meanwhile: then its devices were, and this one must follow.
   if (device === null || (await ownerOf(db, deviceId)) === null) throw new Problem("not-found");
   return device;
-}
-
-/** Undoes a device that never came into being; each step may be repeated, the row goes last. */
-export async function abandonDevice(ports: Ports, deviceId: string): Promise<void> {
-  await ports.devices.get(deviceId).unregister();
-  await ports.directory.releaseLabelsOf(deviceId);
-  await deleteDevice(regionDb(ports, deviceId), deviceId);
 }

@@ -56,7 +56,13 @@ export function judgePoll(
     : { error: "authorization_pending", intervalMs: enrolment.intervalMs };
 }
 
-/** A device row whose object knows nothing: an approval that broke off, once it can no longer be running. */
-export function isAbandoned(device: { readonly createdAt: number }, now: number): boolean {
-  return now - device.createdAt > limits.enrolmentMs;
+/**
+ * What to make of a device row whose object knows nothing: true for an end that broke off, and for an
+ * approval that did, once it can no longer be running.
+ */
+export function isOver(
+  device: { readonly createdAt: number; readonly endsAt: number | null },
+  now: number,
+): boolean {
+  return device.endsAt !== null || now - device.createdAt > limits.enrolmentMs;
 }

@@ -17,6 +17,7 @@ import {
 } from "../../db/queries/retention.ts";
 import type { RegionId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { finishEndings } from "../devices/ending.ts";
 import type { Ports } from "../ports.ts";
 import { finishErasure } from "./erase.ts";
 import { deleteOldEntries, oldestEntries, openErasures } from "./ledger.ts";
@@ -80,7 +81,15 @@ function jobsOf(ports: Ports): Job[] {
   if (shared === null) throw new Error("the default region has no database");
   const jobs: Job[] = ports.regions.ids.flatMap((region) => {
     const db = ports.regions.db(region);
-    return db === null ? [] : lanesOf("region").map((lane) => jobOf(ports, lane, region, db, db));
+    if (db === null) return [];
+    const unregistering: Job = {
+      name: "unregistering",
+      region,
+      leases: db,
+      batch: () => finishEndings(ports, db),
+      oldest: () => firstExpiry(db, "device", "ends_at"),
+    };
+    return [...lanesOf("region").map((lane) => jobOf(ports, lane, region, db, db)), unregistering];
   });
   for (const lane of lanesOf("directory")) {
     jobs.push(jobOf(ports, lane, null, ports.directory.db, shared));

@@ -20,8 +20,11 @@ CREATE TABLE challenge (
 );
 CREATE INDEX challenge_account ON challenge (account_id);
 CREATE INDEX challenge_expires_at ON challenge (expires_at);
-CREATE TABLE device (id TEXT PRIMARY KEY NOT NULL, account_id TEXT NOT NULL, created_at INTEGER NOT NULL);
+CREATE TABLE device (
+  id TEXT PRIMARY KEY NOT NULL, account_id TEXT NOT NULL, created_at INTEGER NOT NULL, ends_at INTEGER
+);
 CREATE INDEX device_account ON device (account_id);
+CREATE INDEX device_ends_at ON device (ends_at);
 CREATE TABLE device_guest (id TEXT PRIMARY KEY NOT NULL, account_id TEXT NOT NULL, device_id TEXT NOT NULL);
 CREATE INDEX device_guest_account ON device_guest (account_id);
 CREATE INDEX device_guest_device ON device_guest (device_id);

@@ -8,11 +8,13 @@ import {
   deleteGuest,
   deleteGuestsOf,
   devicesOf,
+  endingDevices,
   enrolmentByUserCode,
   hasGuest,
   insertDevice,
   insertEnrolment,
   insertGuest,
+  markEnding,
   notePoll,
   ownerOf,
   pollState,
@@ -124,6 +126,29 @@ export const deviceCases: Cases = {
     assert.deepEqual(await ids(), [young]);
     assert.equal((await pollState(region, deviceCodeHash, NOW)).grant, null);
     assert.deepEqual([await ownerOf(region, young), await ownerOf(region, old)], [accountId, null]);
+  },
+
+  "[CON-11] a device that is ending is found until it is gone, and keeps its first note": async ({
+    region,
+  }) => {
+    const accountId = await newAccount(region);
+    const [stays, late, latest] = [
+      await newDevice(region, accountId, NOW),
+      await newDevice(region, accountId, NOW + 1),
+      await newDevice(region, accountId, NOW + 2),
+    ];
+    await markEnding(region, late, 7);
+    await markEnding(region, latest, 6);
+    await markEnding(region, late, 5);
+    const ours = async (limit: number) =>
+      (await endingDevices(region, limit)).filter((id) => [stays, late, latest].includes(id));
+    assert.deepEqual(await ours(99), [latest, late]);
+    assert.deepEqual(await ours(1), [latest]);
+    const notes = (await devicesOf(region, accountId)).map((device) => device.endsAt);
+    assert.deepEqual(notes, [null, 7, 6]);
+    await deleteDevice(region, latest);
+    assert.deepEqual(await ours(99), [late]);
+    await deleteDevice(region, late);
   },
 
   "guests are noted once, only if they exist, and taken off": async ({ region }) => {

@@ -1,0 +1,67 @@
+/**
+ * The end of a device: one row says that it is ending before anything of it goes, so that an end
+ * which broke off is finished by the sweep, by the next look at the list or by asking again.
+ */
+
+import {
+  deleteDevice,
+  deleteGuestsOf,
+  endingDevices,
+  markEnding,
+} from "../../db/queries/devices.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Db, Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
+
+/** The database of the region that `id` names. @throws Problem `not-found` for no region of ours */
+export function regionDb(ports: Ports, id: string): Db {
+  const db = ports.regions.db(id);
+  if (db === null) throw new Problem("not-found");
+  return db;
+}
+
+/**
+ * Ends a device: the object drops its whole store and closes every socket, the label is held, the
+ * rows go, the one that leads to the rest last. Each step may be repeated. Asks nobody's leave.
+ */
+export async function endDevice(ports: Ports, deviceId: string): Promise<void> {
+  await dropObject(ports, deviceId);
+  await ports.directory.holdLabelsOf(deviceId);
+  // Guests' rows stand in their own regions.
+  for (const region of ports.regions.ids) await deleteGuestsOf(regionDb(ports, region), deviceId);
+  await deleteDevice(regionDb(ports, deviceId), deviceId);
+}
+
+/**
+ * Undoes an approval that failed a moment ago: nobody ever saw the device, so its label is free at
+ * once. If this breaks off too, what is left ends like any other device.
+ */
+export async function abandonDevice(ports: Ports, deviceId: string): Promise<void> {
+  await dropObject(ports, deviceId);
+  await ports.directory.releaseLabelsOf(deviceId);
+  await deleteDevice(regionDb(ports, deviceId), deviceId);
+}
+
+async function dropObject(ports: Ports, deviceId: string): Promise<void> {
+  await markEnding(regionDb(ports, deviceId), deviceId, ports.clock.now());
+  await ports.devices.get(deviceId).unregister();
+}
+
+/** Takes up the ends of one region that broke off; one that fails again holds up no other. */
+export async function finishEndings(
+  ports: Ports,
+  db: Db,
+): Promise<{ readonly deleted: number; readonly more: boolean }> {
+  let deleted = 0;
+  let failure: unknown = null;
+  for (const deviceId of await endingDevices(db, limits.erasureObjectsPerRun)) {
+    try {
+      await endDevice(ports, deviceId);
+      deleted++;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  if (failure !== null) throw failure;
+  return { deleted, more: false };
+}
