@@ -74,7 +74,10 @@ export const limits = {
   linkStreamWindowBytes: 256 * 1024,
   linkConnectionWindowBytes: 8 * 1024 * 1024,
   linkStreams: 256,
+  linkStreamsPerVisitor: 128, // a browser over HTTP/2 asks for a hundred things at once
   linkHeadMs: 60 * SECOND,
+  linkUploadIdleMs: 60 * SECOND,
+  linkUntakenMs: 15 * MINUTE, // a paused film; its player asks for the rest when it goes on
   linkHoldOfflineMs: 5 * SECOND,
   linkBufferedBytes: 512 * 1024,
   linkWriteBufferBytes: 128 * 1024,

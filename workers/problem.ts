@@ -9,6 +9,7 @@ export const problems = {
   forbidden: { status: 403, title: "You may not do this" },
   "not-found": { status: 404, title: "There is nothing here" },
   "method-not-allowed": { status: 405, title: "This address does not take that method" },
+  "request-timeout": { status: 408, title: "The request stopped before it was complete" },
   "device-gone": { status: 410, title: "This device is not registered any more" },
   "label-taken": { status: 409, title: "This name is taken or was given up lately" },
   "label-syntax": {
@@ -29,6 +30,7 @@ export const problems = {
   "uri-too-long": { status: 414, title: "The address is too long" },
   "upgrade-required": { status: 426, title: "This address takes WebSockets only" },
   "password-weak": { status: 422, title: "This password is too short or too common" },
+  "password-differs": { status: 422, title: "This is not the password you chose" },
   "address-syntax": { status: 422, title: "This is not an e-mail address" },
   "region-unknown": { status: 422, title: "This region is not offered" },
   "too-many": { status: 422, title: "You have as many of these as you can have" },

@@ -29,6 +29,7 @@ export const doorVerdicts = {
   forbidden: 403,
   "cross-site": 403,
   unknown: 404,
+  stalled: 408,
   "too-long": 414,
   upgrade: 501,
   failed: 502,

@@ -57,6 +57,8 @@ async function answer(visit: Visit, verdict: DoorVerdict, response: Response): P
       return entered(visit, response.headers.get(doorTokenHeader) ?? "");
     case "left":
       return await left(visit);
+    case "stalled":
+      return problemResponse("request-timeout");
     case "revoked":
       return await page(visit, "forbidden", 403);
     default:

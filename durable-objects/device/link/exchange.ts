@@ -20,12 +20,15 @@ export type Outcome =
   | { readonly kind: "lost" }
   | { readonly kind: "failed" }
   | { readonly kind: "timeout" }
+  | { readonly kind: "stalled" }
   | { readonly kind: "revoked" };
 
 export interface ExchangeOptions {
   readonly request: Request;
   /** Who is served: an account, or null when the door is open to everyone. */
   readonly visitor: string | null;
+  /** The network it comes from, which has a share of the streams. */
+  readonly network: string;
   readonly now: () => number;
   /** Called once, when nothing of this exchange is left. */
   readonly onDone: (exchange: Exchange) => void;
@@ -33,6 +36,7 @@ export interface ExchangeOptions {
 
 export class Exchange implements StreamHandler {
   readonly visitor: string | null;
+  readonly network: string;
   readonly outcome: Promise<Outcome>;
   readonly #options: ExchangeOptions;
   #settle: (outcome: Outcome) => void = () => {};
@@ -47,12 +51,17 @@ export class Exchange implements StreamHandler {
   #watching = false;
   #ended = false;
   #done = false;
-  /** When waiting for a head is over, ms since the epoch; null while the request is still going out. */
-  #headDeadline: number | null = null;
+  /** Whom the request waits for: the visitor to send more of it, the device to take it, or nobody. */
+  #upload: "visitor" | "device" | "over" = "over";
+  /** Pieces of the response that the visitor has not taken. */
+  #untaken = 0;
+  /** When something moved last, ms since the epoch. */
+  #movedAt = 0;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
     this.visitor = options.visitor;
+    this.network = options.network;
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -62,15 +71,36 @@ export class Exchange implements StreamHandler {
   start(stream: LinkStream): void {
     this.#stream = stream;
     const { request } = this.#options;
-    if (request.body === null) this.#headDeadline = this.#options.now() + limits.linkHeadMs;
-    else void this.#sendBody(request.body);
+    this.#moved();
+    if (request.body !== null) void this.#sendBody(request.body);
   }
 
-  /** Gives up when the head is overdue, or when the visitor has left. */
+  /** Gives up when somebody is overdue, or when the visitor has left. */
   tick(now: number): void {
     this.#watchVisitor();
-    if (this.#headDeadline === null || this.#head !== null || now < this.#headDeadline) return;
-    this.#fail({ kind: "timeout" }, resetCode.timeout);
+    const kind = this.#overdue(now - this.#movedAt);
+    if (kind !== null) this.#fail({ kind }, resetCode.timeout);
+  }
+
+  /**
+   * Who is overdue when nothing moved for `idleMs`: the visitor (`stalled`), the device (`timeout`) or
+   * nobody. A device may be silent within its response for ever: a visitor waits for events so.
+   */
+  #overdue(idleMs: number): "stalled" | "timeout" | null {
+    if (this.#untaken > 0) return idleMs >= limits.linkUntakenMs ? "stalled" : null;
+    if (this.#head !== null) return null;
+    switch (this.#upload) {
+      case "visitor":
+        return idleMs >= limits.linkUploadIdleMs ? "stalled" : null;
+      case "device":
+        return idleMs >= limits.linkUntakenMs ? "timeout" : null;
+      case "over":
+        return idleMs >= limits.linkHeadMs ? "timeout" : null;
+    }
+  }
+
+  #moved(): void {
+    this.#movedAt = this.#options.now();
   }
 
   /** Ends it now; a response on its way becomes an error. */
@@ -165,8 +195,13 @@ export class Exchange implements StreamHandler {
 
   #write(pipe: BodyPipe, bytes: Uint8Array): void {
     const length = bytes.byteLength;
+    if (this.#untaken++ === 0) this.#moved();
     pipe.write(bytes).then(
-      () => this.#stream?.consumed(length),
+      () => {
+        this.#untaken--;
+        this.#moved();
+        this.#stream?.consumed(length);
+      },
       () => this.#visitorLeft(),
     );
   }
@@ -191,15 +226,19 @@ export class Exchange implements StreamHandler {
     this.#source = source;
     try {
       for (;;) {
+        this.#upload = "visitor";
         const { bytes, last } = await source.read();
+        this.#moved();
         if (this.#done) return;
         const room = stream.write(bytes);
         if (last) break;
+        this.#upload = "device";
         if (!room) await this.#room();
         if (this.#done) return;
+        this.#moved();
       }
       stream.end();
-      this.#headDeadline = this.#options.now() + limits.linkHeadMs;
+      this.#upload = "over";
     } catch {
       this.#visitorLeft();
     }

@@ -6,13 +6,15 @@
  */
 
 import type { Clock, Random } from "../../../db/primitives.ts";
+import { networkOf, parsePeer } from "../../../protocol/addresses.ts";
 import { closeCodes } from "../../../protocol/agent.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { encodeHead, type OpenHead } from "../../../protocol/link/headers.ts";
 import { Session } from "../../../protocol/link/session.ts";
 import type { Socket } from "../context.ts";
 import { refusal } from "../door.ts";
-import { Exchange, microtask, type Outcome } from "./exchange.ts";
+import { peerHeader } from "../rpc.ts";
+import { Exchange, type ExchangeOptions, microtask, type Outcome } from "./exchange.ts";
 import { openHead } from "./heads.ts";
 
 /** What Link needs of the object. */
@@ -72,13 +74,14 @@ export class Link {
     const payload = head === null ? null : encodeHead(head);
     if (head === null || payload === null) return refusal("too-long");
     const repeatable = isRepeatable(request, head);
+    const network = networkAt(request.headers.get(peerHeader));
     let socket = this.#current(findAgent) ?? (repeatable ? await this.#nextAgent(visitor) : null);
     for (let attempt = 1; ; attempt++) {
       if (request.signal?.aborted) return refusal("failed"); // nobody is there to read it
       if (socket === null) return refusal(attempt === 1 ? "offline" : "failed");
       const session = this.#sessionOf(socket);
-      if (session.isFull) return refusal("busy");
-      const outcome = await this.#exchange(session, payload, request, visitor);
+      if (session.isFull || !this.#hasShare(network)) return refusal("busy");
+      const outcome = await this.#exchange(session, payload, { request, visitor, network });
       if (outcome.kind === "response") return outcome.response;
       if (outcome.kind !== "lost") return refusal(outcome.kind);
       if (!repeatable || attempt === 2) return refusal("failed");
@@ -137,20 +140,26 @@ export class Link {
     return socket;
   }
 
+  /** False while one network has so much under way that the rest is for others. */
+  #hasShare(network: string): boolean {
+    if (this.#exchanges.size < limits.linkStreamsPerVisitor) return true;
+    let count = 0;
+    for (const exchange of this.#exchanges) if (exchange.network === network) count++;
+    return count < limits.linkStreamsPerVisitor;
+  }
+
   #exchange(
     session: Session,
     payload: Uint8Array,
-    request: Request,
-    visitor: string | null,
+    who: Pick<ExchangeOptions, "request" | "visitor" | "network">,
   ): Promise<Outcome> {
     const exchange = new Exchange({
-      request,
-      visitor,
+      ...who,
       now: () => this.#context.clock.now(),
       onDone: () => this.#exchanges.delete(exchange),
     });
     this.#exchanges.add(exchange);
-    exchange.start(session.open(payload, request.body === null, exchange));
+    exchange.start(session.open(payload, who.request.body === null, exchange));
     this.#tick();
     return exchange.outcome;
   }
@@ -217,6 +226,12 @@ export class Link {
 /** RFC 9110 §9.2.2: repeating these changes nothing, and without a body nothing is used up. */
 function isRepeatable(request: Request, head: OpenHead): boolean {
   return request.body === null && (head.method === "GET" || head.method === "HEAD");
+}
+
+/** The network a visitor comes from; whoever's address is not known is one of the unknown. */
+function networkAt(peer: string | null): string {
+  const address = parsePeer(peer ?? "");
+  return address === null ? "unknown" : networkOf(address);
 }
 
 /** A random start: a late frame of a session that was forgotten meets no stream of the new one. */

@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { doorHeader } from "../../../durable-objects/device/door.ts";
+import { peerHeader } from "../../../durable-objects/device/rpc.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { Chance, type Script, Upload, Visitor, World } from "../../support/link-world.ts";
 
@@ -23,8 +24,9 @@ beforeEach(() => {
 });
 
 /** Asks, and says how it ended. */
-function ask(method = "GET", signal?: AbortSignal): Promise<string> {
-  const init = signal === undefined ? { method } : { method, signal };
+function ask(method = "GET", signal?: AbortSignal, peer = "192.0.2.1"): Promise<string> {
+  const headers = { [peerHeader]: peer };
+  const init = signal === undefined ? { method, headers } : { method, headers, signal };
   return world.link
     .relay(new Request("http://nas.link.test/", init), () => world.socket, person)
     .then((response) => response.headers.get(doorHeader) ?? String(response.status));
@@ -173,17 +175,17 @@ describe("a device that does not answer", () => {
 
   it("has all the time an upload takes", async () => {
     world.connect();
-    const upload = new Upload(0, 3);
+    const upload = new Upload(0, 200_000);
     const visitor = new Visitor();
     void visitor.ask(world, "/", "POST", upload);
     await world.settle();
-    world.advance(limits.linkHeadMs * 3);
-    await world.settle();
-    expect(visitor.ending).toBe("waiting");
-    upload.give(new Chance(5));
-    upload.give(new Chance(5));
-    upload.give(new Chance(5));
-    await world.settle();
+    for (let given = 0; given < 3; given++) {
+      world.advance(limits.linkUploadIdleMs - 1);
+      await world.settle();
+      expect(visitor.ending).toBe("waiting");
+      upload.give(new Chance(5));
+      await world.settle();
+    }
     world.advance(limits.linkHeadMs + limits.linkTickMs);
     await world.settle();
     expect(visitor.ending).toBe("refused timeout");
@@ -193,13 +195,129 @@ describe("a device that does not answer", () => {
 describe("a busy device", () => {
   it("gets no more streams than the limit, and takes more when they end", async () => {
     world.connect();
-    const all = Array.from({ length: limits.linkStreams }, () => ask());
+    const all = Array.from({ length: limits.linkStreams }, (_, at) =>
+      ask("GET", undefined, `192.0.2.${at}`),
+    );
     expect(await state(ask())).toBe("busy");
     await flow();
     expect(new Set(await Promise.all(all))).toEqual(new Set(["200"]));
     const next = ask();
     await flow();
     expect(await next).toBe("200");
+  });
+});
+
+describe("a visitor", () => {
+  it.each([
+    ["an address", () => "192.0.2.1"],
+    ["an IPv6 network", (at: number) => `2001:db8::${at.toString(16)}`],
+    ["no known address", () => ""],
+  ])("of %s holds its share of the streams and leaves the others theirs", async (_name, peer) => {
+    world.connect();
+    const greedy = Array.from({ length: limits.linkStreamsPerVisitor }, (_, at) =>
+      ask("POST", undefined, peer(at)),
+    );
+    expect(await state(ask("POST", undefined, peer(0xffff)))).toBe("busy");
+    const other = ask("POST", undefined, "192.0.2.2");
+    await flow();
+    expect([await other, ...(await Promise.all(greedy))].every((end) => end === "200")).toBe(true);
+  });
+
+  it("who stops in the middle of an upload is given up, and the device told", async () => {
+    world.connect();
+    const upload = new Upload(0, 200_000);
+    const visitor = new Visitor();
+    void visitor.ask(world, "/", "POST", upload);
+    await world.settle();
+    upload.give(new Chance(5));
+    await world.settle();
+    while (world.toAgent.length > 0) world.deliverToAgent();
+    world.advance(limits.linkUploadIdleMs - 1);
+    await world.settle();
+    expect(visitor.ending).toBe("waiting");
+    world.advance(limits.linkTickMs);
+    await world.settle();
+    while (world.toAgent.length > 0) world.deliverToAgent();
+    expect(visitor.ending).toBe("refused stalled");
+    expect(world.calls[0]?.state).toBe("aborted");
+    expect([world.link.load.exchanges, world.server?.session.size, world.timers]).toEqual([
+      0, 0, 0,
+    ]);
+  });
+
+  /** A visitor with the first piece of a long response, who has read all that came so far. */
+  async function reading(): Promise<Visitor> {
+    world.scripts.set("/", { ...script, length: 600_000, announced: 600_000 });
+    world.connect();
+    const visitor = new Visitor();
+    void visitor.ask(world, "/", "GET", null);
+    await flow();
+    return visitor;
+  }
+
+  it("who pauses is waited for, and one who never reads again is not for ever", async () => {
+    const visitor = await reading();
+    world.advance(limits.linkUntakenMs - 1);
+    await flow();
+    expect(visitor.ending).toBe("reading");
+    visitor.read();
+    await flow();
+    world.advance(limits.linkUntakenMs - 1);
+    await flow();
+    expect([visitor.ending, world.link.load.exchanges]).toEqual(["reading", 1]);
+    world.advance(limits.linkTickMs);
+    await flow();
+    for (let read = 0; read < 3; read++) {
+      visitor.read();
+      await flow();
+    }
+    expect([visitor.ending, world.link.load.exchanges]).toEqual(["error", 0]);
+    expect(world.server?.session.size).toBe(0);
+  });
+
+  it("who has read everything waits for what comes next as long as they like", async () => {
+    world.connect();
+    const visitor = new Visitor();
+    void visitor.ask(world, "/", "GET", null);
+    await world.settle();
+    while (world.toAgent.length > 0) world.deliverToAgent();
+    await world.calls[0]?.step(chance); // the head; the body is still to come
+    await world.settle();
+    while (world.toEdge.length > 0) world.deliverToEdge();
+    await world.settle();
+    visitor.read();
+    await world.settle();
+    for (let hour = 0; hour < 24; hour++) {
+      world.advance(4 * limits.linkUntakenMs);
+      await world.settle();
+    }
+    await flow();
+    visitor.read();
+    await flow();
+    expect([visitor.status, visitor.ending]).toEqual([200, "complete"]);
+  });
+});
+
+describe("a device that does not take an upload", () => {
+  it("is given up in the end", async () => {
+    world.connect();
+    world.scripts.set("/", { ...script, readsBody: true });
+    const upload = new Upload(0, 600_000);
+    const visitor = new Visitor();
+    void visitor.ask(world, "/", "POST", upload);
+    await world.settle();
+    while (world.toAgent.length > 0) world.deliverToAgent(); // and its service reads nothing
+    for (let given = 0; given < 20; given++) {
+      upload.give(new Chance(5));
+      await world.settle();
+      while (world.toAgent.length > 0) world.deliverToAgent();
+    }
+    world.advance(limits.linkUntakenMs - 1);
+    await world.settle();
+    expect(visitor.ending).toBe("waiting");
+    world.advance(limits.linkTickMs);
+    await world.settle();
+    expect(visitor.ending).toBe("refused timeout");
   });
 });
 
