@@ -3,7 +3,7 @@
 import { limits } from "../protocol/limits.ts";
 import { readBounded } from "../workers/body.ts";
 import type { Ctx } from "../workers/http.ts";
-import { Problem, problems } from "../workers/problem.ts";
+import { Problem, type ProblemCode, problems } from "../workers/problem.ts";
 import type { FormErrors } from "./components/form.tsx";
 
 /** The fields of an `application/x-www-form-urlencoded` body; an absent field is the empty string. */
@@ -27,6 +27,9 @@ export interface Refusal {
 /** Refusals that a form says itself; any other is a page of its own. */
 const sayable = new Set([400, 401, 409, 410, 422, 429, 503]);
 
+/** After these nothing that could be typed into the form would help. */
+const final: ReadonlySet<ProblemCode> = new Set(["not-signed-in", "link-expired", "contact-taken"]);
+
 /**
  * Does the work of a form.
  * @param names what this form calls the fields that a refusal names; `""` for one that names none
@@ -40,7 +43,7 @@ export async function refusalOf(
     await work();
     return null;
   } catch (error) {
-    if (!(error instanceof Problem) || error.code === "not-signed-in") throw error;
+    if (!(error instanceof Problem) || final.has(error.code)) throw error;
     const { status, title } = problems[error.code];
     if (!sayable.has(status)) throw error;
     const field = error.field ?? "";

@@ -62,14 +62,16 @@ street.get("/sign-up/sent", (c) =>
   ),
 );
 
-street.get("/verify", (c) =>
-  page(c, { title: "Confirm your address" }, <VerifyPage token={c.req.query("token") ?? ""} />),
-);
+street.get("/verify", (c) => verifyPage(c, c.req.query("token") ?? ""));
 
 street.post("/verify", async (c) => {
   const form = await readForm(c);
-  const session = await verifySignUp(c.env, form("token"), clientOf(c));
-  return enter(c, session, HOME);
+  const token = form("token");
+  let session: NewSession | null = null;
+  const refusal = await refusalOf(async () => {
+    session = await verifySignUp(c.env, { token, password: form("password") }, clientOf(c));
+  });
+  return session === null ? verifyPage(c, token, refusal) : enter(c, session, HOME);
 });
 
 street.get("/sign-in", (c) => {
@@ -116,6 +118,14 @@ function signUpPage(
       typed={typed}
       errors={refusal?.errors}
     />,
+  );
+}
+
+function verifyPage(c: Ctx, token: string, refusal?: Refusal | null): Response {
+  return page(
+    c,
+    { title: "Confirm your address", refusal },
+    <VerifyPage token={token} errors={refusal?.errors} />,
   );
 }
 

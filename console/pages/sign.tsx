@@ -107,23 +107,41 @@ export function MailSentPage({ mailPage, minutes }: { mailPage: string | null; m
   );
 }
 
-/** Mail scanners open links; only a person presses the button. */
-export function VerifyPage({ token, errors }: { token: string; errors?: FormErrors }) {
+interface VerifyProps {
+  readonly token: string;
+  readonly errors?: FormErrors | undefined;
+}
+
+/**
+ * Mail scanners open links; only a person presses the button, and only who began the sign-up knows
+ * its password.
+ */
+export function VerifyPage({ token, errors }: VerifyProps) {
   return (
     <div class="narrow stack">
       <header>
         <h1>This is your address</h1>
-        <p class="lead">One press and the account is open. You are signed in right after.</p>
+        <p class="lead">Now show that you asked for the account. You are signed in right after.</p>
       </header>
       <ErrorSummary errors={errors} />
-      <form method="post" action="/verify">
+      <form class="form" method="post" action="/verify" novalidate>
         <input type="hidden" name="token" value={token} />
+        <Field
+          name="password"
+          label="The password you chose"
+          type="password"
+          autocomplete="current-password"
+          errors={errors}
+        />
         <button class="button wide" type="submit">
           <Icon name="key" />
           Open my account
         </button>
       </form>
-      <p class="aside">You did not ask for it? Close this page, and nothing happens.</p>
+      <p class="aside">
+        You did not ask for it? Close this page, and nothing happens. The password does not come to
+        mind? <a href="/sign-up">Ask for a new mail</a> with another one.
+      </p>
     </div>
   );
 }

@@ -26,8 +26,13 @@ export async function insertChallenge(db: Db, row: NewChallenge): Promise<void> 
   await db.insert(challenge).values(row);
 }
 
-export async function deleteChallenge(db: Db, tokenHash: string): Promise<void> {
-  await db.delete(challenge).where(eq(challenge.tokenHash, tokenHash));
+/** Takes a waiting secret back; false when it was gone, be it that it was used. */
+export async function deleteChallenge(db: Db, tokenHash: string): Promise<boolean> {
+  const rows = await db
+    .delete(challenge)
+    .where(eq(challenge.tokenHash, tokenHash))
+    .returning({ accountId: challenge.accountId });
+  return rows.length === 1;
 }
 
 export interface PendingSignUp {

@@ -134,6 +134,7 @@ class Api {
     const link = new URL(linkIn(await mailbox.next(EMAIL)));
     const session = await this.call("POST", "/sign-up/verify", {
       token: link.searchParams.get("token"),
+      password,
     });
     this.#token = (session as { token: string }).token;
   }

@@ -280,6 +280,8 @@ describe("an account", () => {
     await page.keyboard.press("Enter");
     await page.waitForURL("**/sign-up/sent");
     await page.goto(linkIn(await world.mailbox.next("kim@example.org")));
+    await tabTo(page, "The password you chose");
+    await page.keyboard.type(password);
     await tabTo(page, "Open my account");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/devices");
@@ -294,9 +296,11 @@ describe("an account", () => {
     for (const method of ["GET", "HEAD", "GET"]) await fetch(link, { method });
     const { page, context } = await visit(world.browser);
     await page.goto(link);
+    await page.getByLabel("The password you chose").fill(password);
     await page.getByRole("button", { name: "Open my account" }).click();
     await page.waitForURL("**/devices");
     await page.goto(link);
+    await page.getByLabel("The password you chose").fill(password);
     await page.getByRole("button", { name: "Open my account" }).click();
     await page.getByRole("heading", { name: /used or is too old/ }).waitFor();
     await context.close();

@@ -138,6 +138,7 @@ async function signUp(page: Page, address: string): Promise<void> {
   await page.getByRole("button", { name: "Send me the mail" }).click();
   await page.waitForURL("**/sign-up/sent");
   await page.goto(linkIn(await world.mailbox.next(address)));
+  await page.getByLabel("The password you chose").fill(password);
   await page.getByRole("button", { name: "Open my account" }).click();
   await page.waitForURL("**/devices");
 }

@@ -119,9 +119,10 @@ beforeAll(async () => {
 
 async function newAccount(): Promise<string> {
   const address = `access${count++}@example.org`;
-  await signUp(test.ports, { address, password: "an unlikely password" }, client);
+  const password = "an unlikely password";
+  await signUp(test.ports, { address, password }, client);
   const token = /token=(\S+)/.exec(test.mail.sent.at(-1)?.text ?? "")?.[1] ?? "";
-  return (await verifySignUp(test.ports, token, client)).accountId;
+  return (await verifySignUp(test.ports, { token, password }, client)).accountId;
 }
 
 const newSession = async (id = accountId) =>

@@ -35,7 +35,7 @@ function mailedToken(): string {
 
 async function signedUp(): Promise<string> {
   await signUp(test.ports, { address, password }, client);
-  return (await verifySignUp(test.ports, mailedToken(), client)).accountId;
+  return (await verifySignUp(test.ports, { token: mailedToken(), password }, client)).accountId;
 }
 
 const rows = async (table: string) =>
@@ -47,7 +47,7 @@ describe("sign-up", () => {
   it("[ACC-1] needs one verified contact and a credential, and no more", async () => {
     await signUp(test.ports, { address, password }, client);
     expect(await rows("account")).toEqual([]);
-    const session = await verifySignUp(test.ports, mailedToken(), client);
+    const session = await verifySignUp(test.ports, { token: mailedToken(), password }, client);
     expect(await rows("account")).toHaveLength(1);
     expect(await profile(test.ports, session.accountId)).toEqual({
       accountId: session.accountId,
@@ -178,8 +178,8 @@ describe("verification", () => {
   it("works once", async () => {
     await signUp(test.ports, { address, password }, client);
     const token = mailedToken();
-    await verifySignUp(test.ports, token, client);
-    const again = verifySignUp(test.ports, token, client);
+    await verifySignUp(test.ports, { token, password }, client);
+    const again = verifySignUp(test.ports, { token, password }, client);
     await expect(again).rejects.toMatchObject({ code: "link-expired" });
   });
 
@@ -187,7 +187,9 @@ describe("verification", () => {
     await signUp(test.ports, { address, password }, client);
     const token = mailedToken();
     const tries = await Promise.allSettled(
-      Array.from({ length: 8 }, () => verifySignUp(test.ports, token, client)),
+      Array.from({ length: limits.challengeAttempts }, () =>
+        verifySignUp(test.ports, { token, password }, client),
+      ),
     );
     expect(tries.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     for (const refused of tries.filter((one) => one.status === "rejected")) {
@@ -204,7 +206,7 @@ describe("verification", () => {
       tokens.push(mailedToken());
     }
     const tries = await Promise.allSettled(
-      tokens.map((token) => verifySignUp(test.ports, token, client)),
+      tokens.map((token) => verifySignUp(test.ports, { token, password }, client)),
     );
     const [refused] = tries.filter((one) => one.status === "rejected");
     expect(tries.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
@@ -214,13 +216,46 @@ describe("verification", () => {
     expect(await rows("challenge")).toEqual([]);
   });
 
+  it("opens nothing for the mailbox's owner who did not choose the password", async () => {
+    await signUp(test.ports, { address, password: "a stranger's password" }, client);
+    const token = mailedToken();
+    const pressed = verifySignUp(test.ports, { token, password }, client);
+    await expect(pressed).rejects.toMatchObject({ code: "password-differs", field: "password" });
+    expect(await rows("account")).toEqual([]);
+    const { directory } = test.ports;
+    const contact = await directory.contactHash(address);
+    expect(await directory.accountOfContact(contact)).toBeNull();
+  });
+
+  it("[SEC-4] lets a wrong password be corrected, and forgets the sign-up after a few", async () => {
+    await signUp(test.ports, { address, password }, client);
+    const token = mailedToken();
+    const wrong = { token, password: `${password}x` };
+    for (let attempt = 1; attempt < limits.challengeAttempts; attempt++) {
+      const tried = verifySignUp(test.ports, wrong, client);
+      await expect(tried).rejects.toMatchObject({ code: "password-differs" });
+    }
+    expect((await verifySignUp(test.ports, { token, password }, client)).accountId).toBeDefined();
+
+    await signUp(test.ports, { address: `second-${address}`, password }, client);
+    const guessed = { token: mailedToken(), password: `${password}x` };
+    for (let attempt = 1; attempt <= limits.challengeAttempts; attempt++) {
+      const tried = verifySignUp(test.ports, guessed, client);
+      await expect(tried).rejects.toMatchObject({ code: "password-differs" });
+    }
+    const late = verifySignUp(test.ports, { ...guessed, password }, client);
+    await expect(late).rejects.toMatchObject({ code: "link-expired" });
+    expect(await rows("challenge")).toEqual([]);
+    expect(await personKeys()).toHaveLength(1);
+  });
+
   it("can be done again when it was cut off after the address was claimed", async () => {
     await signUp(test.ports, { address, password }, client);
     const { directory } = test.ports;
     const contact = await directory.contactHash(address);
     const [challenge] = (await rows("challenge")) as { account_id: string }[];
     await directory.claimContact(contact, challenge?.account_id ?? "");
-    const session = await verifySignUp(test.ports, mailedToken(), client);
+    const session = await verifySignUp(test.ports, { token: mailedToken(), password }, client);
     expect(session.accountId).toBe(challenge?.account_id);
   });
 
@@ -230,10 +265,10 @@ describe("verification", () => {
     await signUp(test.ports, { address: `second-${address}`, password }, client);
     const inTime = mailedToken();
     test.clock.advance(limits.challengeMs - 1);
-    await verifySignUp(test.ports, inTime, client);
+    await verifySignUp(test.ports, { token: inTime, password }, client);
     test.clock.advance(1);
     expect(await rows("challenge")).toHaveLength(1);
-    const tried = verifySignUp(test.ports, late, client);
+    const tried = verifySignUp(test.ports, { token: late, password }, client);
     await expect(tried).rejects.toMatchObject({ code: "link-expired" });
   });
 
@@ -242,7 +277,7 @@ describe("verification", () => {
     const session = await signedUp().then(() => newToken("ses", "home", random));
     const made = newToken("chl", "home", random);
     for (const token of ["", "nonsense", session, made, newToken("chl", "moon", random)]) {
-      const tried = verifySignUp(test.ports, token, client);
+      const tried = verifySignUp(test.ports, { token, password }, client);
       await expect(tried).rejects.toMatchObject({ code: "link-expired" });
     }
   });
@@ -251,7 +286,7 @@ describe("verification", () => {
     await signUp(test.ports, { address, password }, client);
     const [challenge] = (await rows("challenge")) as { account_id: string }[];
     await test.ports.sealer.destroy(personKey(challenge?.account_id ?? ""));
-    const tried = verifySignUp(test.ports, mailedToken(), client);
+    const tried = verifySignUp(test.ports, { token: mailedToken(), password }, client);
     await expect(tried).rejects.toMatchObject({ code: "link-expired" });
   });
 });
@@ -284,7 +319,7 @@ describe("what is stored", () => {
     await signUp(test.ports, secrets, client);
     const waiting = await dump();
     const token = mailedToken();
-    const session = await verifySignUp(test.ports, token, client);
+    const session = await verifySignUp(test.ports, { token, password: secrets.password }, client);
     const open = await dump();
     for (const text of [waiting, open]) {
       expect(text).toContain("system/control");

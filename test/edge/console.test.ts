@@ -58,7 +58,7 @@ async function signedIn(): Promise<string> {
   await signUp(test.ports, { address, password }, client);
   const link = /http\S+/.exec(test.mail.sent.at(-1)?.text ?? "")?.[0] ?? "";
   const token = new URL(link).searchParams.get("token") ?? "";
-  return (await verifySignUp(test.ports, token, client)).token;
+  return (await verifySignUp(test.ports, { token, password }, client)).token;
 }
 
 describe("every page", () => {
@@ -177,6 +177,25 @@ describe("forms", () => {
       const response = await browse("/sign-up", { method: "POST", headers });
       expect(response.status, type).toBe(400);
     }
+  });
+
+  it("ask for the chosen password before an account opens, and say when it is another", async () => {
+    const address = `chosen${count++}@example.org`;
+    await signUp(test.ports, { address, password }, client);
+    const token = /token=(\S+)/.exec(test.mail.sent.at(-1)?.text ?? "")?.[1] ?? "";
+    const refused = await browse("/verify", { form: { token, password: "another password" } });
+    const text = await refused.text();
+    expect(refused.status).toBe(422);
+    expect(text).toContain("This is not the password");
+    expect(text).toContain('id="password-error"');
+    expect(text).toContain(`value="${token}"`);
+    const opened = await browse("/verify", { form: { token, password } });
+    expect([opened.status, opened.headers.get("location")]).toEqual([303, "/devices"]);
+    const again = await browse("/verify", { form: { token, password } });
+    expect([again.status, (await again.text()).includes("used or is too old")]).toEqual([
+      410,
+      true,
+    ]);
   });
 
   it("answer success with a redirect, so that a reload sends nothing twice", async () => {

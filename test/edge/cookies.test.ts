@@ -41,7 +41,7 @@ async function signUp(): Promise<Answer> {
   const address = `cookie${count++}@example.org`;
   await ask("POST", "/api/sign-up", { body: { address, password } });
   const token = /token=(\S+)/.exec(test.mail.sent.at(-1)?.text ?? "")?.[1];
-  return await ask("POST", "/api/sign-up/verify", { body: { token } });
+  return await ask("POST", "/api/sign-up/verify", { body: { token, password } });
 }
 
 /** `name=value` of a Set-Cookie. */

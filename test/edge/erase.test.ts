@@ -58,7 +58,7 @@ async function newAccount(test: TestPorts): Promise<NewSession & { address: stri
   await signUp(test.ports, { address, password }, client);
   const link = /http\S+/.exec(test.mail.sent.at(-1)?.text ?? "")?.[0] ?? "";
   const token = new URL(link).searchParams.get("token") ?? "";
-  return { address, ...(await verifySignUp(test.ports, token, client)) };
+  return { address, ...(await verifySignUp(test.ports, { token, password }, client)) };
 }
 
 async function newDevice(ports: Ports, accountId: string): Promise<string> {
@@ -245,7 +245,7 @@ describe("[RGT-4] erasing an account", () => {
     await signUp(test.ports, { address: person.address, password }, client);
     const link = /http\S+/.exec(test.mail.sent.at(-1)?.text ?? "")?.[0] ?? "";
     const token = new URL(link).searchParams.get("token") ?? "";
-    const again = await verifySignUp(test.ports, token, client);
+    const again = await verifySignUp(test.ports, { token, password }, client);
     expect(again.accountId).not.toBe(person.accountId);
     expect((await dump(objects())).includes(person.accountId)).toBe(false);
   });

@@ -72,10 +72,11 @@ const readers: Record<string, Reader> = {
   },
   "region.challenge": async () => {
     const address = `late${serial++}@example.org`;
-    await signUp(test.ports, { address, password: "an unlikely password" }, client);
+    const password = "an unlikely password";
+    await signUp(test.ports, { address, password }, client);
     const link = /http\S+/.exec(test.mail.sent.at(-1)?.text ?? "")?.[0] ?? "";
     const token = new URL(link).searchParams.get("token") ?? "";
-    const opened = () => verifySignUp(test.ports, token, client);
+    const opened = () => verifySignUp(test.ports, { token, password }, client);
     return {
       liveMs: limits.challengeMs,
       isSeen: () =>

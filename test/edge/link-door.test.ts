@@ -333,7 +333,7 @@ describe("the way from the console's host", () => {
     const who = { address: "door@example.org", password: "an unlikely password" };
     await signUp(test.ports, who, client);
     const token = /token=(\S+)/.exec(test.mail.sent.at(-1)?.text ?? "")?.[1] ?? "";
-    session = await verifySignUp(test.ports, token, client);
+    session = await verifySignUp(test.ports, { token, password: who.password }, client);
   });
 
   async function door(query: Record<string, string>, signedIn = true): Promise<Response> {

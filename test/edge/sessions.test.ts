@@ -35,7 +35,7 @@ beforeEach(async () => {
   address = `grace${count++}@example.org`;
   await signUp(test.ports, { address, password }, client);
   const token = /token=(\S+)/.exec(test.mail.sent.at(-1)?.text ?? "")?.[1] ?? "";
-  first = await verifySignUp(test.ports, token, client);
+  first = await verifySignUp(test.ports, { token, password }, client);
 });
 
 afterEach(() => vi.restoreAllMocks());
@@ -63,7 +63,7 @@ describe("sign-in", () => {
     const other = `u${address}`;
     await signUp(test.ports, { address: other, password: "gr\u00fcn gr\u00fcn wald" }, client);
     const token = /token=(\S+)/.exec(test.mail.sent.at(-1)?.text ?? "")?.[1] ?? "";
-    await verifySignUp(test.ports, token, client);
+    await verifySignUp(test.ports, { token, password: "gru\u0308n gr\u00fcn wald" }, client);
     await signInWith({ address: other, password: "gru\u0308n gru\u0308n wald" });
   });
 
@@ -280,6 +280,6 @@ describe("a session", () => {
   async function otherAccount(): Promise<NewSession> {
     await signUp(test.ports, { address: `other-${address}`, password }, client);
     const token = /token=(\S+)/.exec(test.mail.sent.at(-1)?.text ?? "")?.[1] ?? "";
-    return await verifySignUp(test.ports, token, client);
+    return await verifySignUp(test.ports, { token, password }, client);
   }
 });

@@ -53,7 +53,7 @@ const newAddress = () => `ada${count++}@example.org`;
 async function newPerson(address = newAddress()): Promise<{ address: string; cookie: string }> {
   expect((await ask("/api/sign-up", { body: { address, password } })).status).toBe(202);
   const token = new URL(linkIn(await mailbox.next(address))).searchParams.get("token");
-  const verified = await ask("/api/sign-up/verify", { body: { token } });
+  const verified = await ask("/api/sign-up/verify", { body: { token, password } });
   expect(verified.status).toBe(201);
   return { address, cookie: verified.headers.getSetCookie()[0]?.split(";")[0] ?? "" };
 }
@@ -100,7 +100,7 @@ describe("an account", () => {
       ["/api/sign-up", { body, headers: { "content-type": "text/plain" } }, 400, "bad-request"],
       ["/api/sign-up", { body: { ...body, region: "moon" } }, 422, "region-unknown"],
       ["/api/sign-up", { body: " ".repeat(limits.requestBodyBytes + 1) }, 413, "body-too-large"],
-      ["/api/sign-up/verify", { body: { token: "\u0000" } }, 410, "link-expired"],
+      ["/api/sign-up/verify", { body: { token: "\u0000", password } }, 410, "link-expired"],
       ["/api/sessions", { body: { address: "a".repeat(10_000), password } }, 400, "bad-request"],
       [
         "/api/sessions",

@@ -134,7 +134,7 @@ async function signUpIn(region: string): Promise<Person> {
   const password = `${newMarker()} Aa1`;
   await ask(world, "/api/sign-up", { body: { address, password, region } });
   const token = await tokenInMail(world, address);
-  const opened = await ask(world, "/api/sign-up/verify", { body: { token } });
+  const opened = await ask(world, "/api/sign-up/verify", { body: { token, password } });
   expect(opened.status).toBe(201);
   return { address, password, accountId: opened.json.account_id, token: opened.json.token };
 }
@@ -176,7 +176,7 @@ describe.each(twoRegions)("an erased account on $name", (runtime) => {
     expect((await ask(world, "/api/sessions", { body: { address, password } })).status).toBe(401);
     await ask(world, "/api/sign-up", { body: { address, password } });
     const token = await tokenInMail(world, address);
-    const opened = await ask(world, "/api/sign-up/verify", { body: { token } });
+    const opened = await ask(world, "/api/sign-up/verify", { body: { token, password } });
     const back = { token: opened.json.token as string };
     expect(opened.json.account_id).not.toBe(person.accountId);
     expect((await ask(world, "/api/devices", back)).json.devices).toEqual([]);

@@ -63,7 +63,7 @@ export async function openAccount(world: World, address: string): Promise<TestAc
   await call(world, "POST", "/api/sign-up", { address, password });
   const link = new URL(linkIn(await world.mailbox.next(address)));
   const token = link.searchParams.get("token");
-  const session = await call(world, "POST", "/api/sign-up/verify", { token });
+  const session = await call(world, "POST", "/api/sign-up/verify", { token, password });
   return { address, accountId: String(session.account_id), token: String(session.token) };
 }
 

@@ -22,7 +22,7 @@ export {
   type SignInOutcome,
   signIn,
 } from "./sign-in.ts";
-export { type SignUp, signUp, verifySignUp } from "./sign-up.ts";
+export { type SignUp, signUp, type Verification, verifySignUp } from "./sign-up.ts";
 
 export interface Profile {
   readonly accountId: string;

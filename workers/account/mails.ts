@@ -12,6 +12,7 @@ export function verifyMail(origin: string, to: string, token: string): MailMessa
       "Hello,",
       "someone, probably you, opened a Latchkey account with this address. To confirm it, open:",
       `${origin}/verify?token=${token}`,
+      "The page asks for the password that was chosen then.",
       `The link works once, within ${limits.challengeMs / 60_000} minutes. If this was not you, do nothing: without the link there is no account, and we forget the address.`,
       "Latchkey",
     ].join("\n\n"),

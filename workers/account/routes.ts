@@ -25,7 +25,7 @@ const secret = z.string().max(limits.passwordMaxLength * 4);
 const address = z.string().max(limits.addressLength * 2);
 
 const signUpBody = z.strictObject({ address, password: secret, region: z.string().optional() });
-const verifyBody = z.strictObject({ token: z.string() });
+const verifyBody = z.strictObject({ token: z.string(), password: secret });
 const signInBody = z.strictObject({ address, password: secret });
 const eraseBody = z.strictObject({ password: secret });
 
@@ -107,7 +107,7 @@ accounts.openapi(
     responses: { 201: json(newSession, "The account is open and its owner signed in") },
   }),
   async (c) => {
-    const session = await verifySignUp(c.env, c.req.valid("json").token, clientOf(c));
+    const session = await verifySignUp(c.env, c.req.valid("json"), clientOf(c));
     return c.json(handOver(c, session), 201);
   },
 );

@@ -18,7 +18,7 @@ import { limits } from "../../protocol/limits.ts";
 import { hashToken, newToken, parseToken } from "../../protocol/tokens.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
-import { hashPassword } from "./argon2.ts";
+import { hashPassword, verifyPassword } from "./argon2.ts";
 import { type Client, limitedNetwork } from "./client.ts";
 import { alreadyMail, verifyMail } from "./mails.ts";
 import { isStrongPassword, normalizeAddress, normalizePassword } from "./rules.ts";
@@ -103,19 +103,31 @@ async function openChallenge(
   return { db, accountId, token, tokenHash };
 }
 
-/** Takes back a sign-up that opens no account: its row and the key that sealed its address. */
+/**
+ * Takes back a sign-up that opens no account: its row and the key that sealed its address. Where the
+ * row became an account a moment ago, the key is that account's and stays.
+ */
 async function forget(ports: Ports, db: Db, tokenHash: string, accountId: string): Promise<void> {
-  await deleteChallenge(db, tokenHash);
-  await ports.sealer.destroy(personKey(accountId));
+  if (await deleteChallenge(db, tokenHash)) await ports.sealer.destroy(personKey(accountId));
+}
+
+export interface Verification {
+  /** From the link in the mail: shows that the mailbox is theirs. */
+  readonly token: string;
+  /** As at the sign-up: shows that it was theirs. */
+  readonly password: string;
 }
 
 /**
- * Opens the account that a mailed token stands for, and signs its owner in. A token works once.
- * @throws Problem `link-expired`; `contact-taken` when the address got its account another way
+ * Opens the account that a mailed token stands for, and signs its owner in. A token works once. The
+ * password is asked for again because anybody can begin a sign-up with an address that is not theirs:
+ * its owner would else open an account whose password a stranger knows.
+ * @throws Problem `link-expired`; `password-differs`, after a few of which the sign-up is forgotten;
+ *   `contact-taken` when the address got its account another way
  */
 export async function verifySignUp(
   ports: Ports,
-  token: string,
+  { token, password }: Verification,
   client: Client,
 ): Promise<NewSession> {
   const now = ports.clock.now();
@@ -124,6 +136,14 @@ export async function verifySignUp(
   if (region === undefined || db === null) throw new Problem("link-expired");
   const tokenHash = await hashToken(token);
   const { accountId, address, phc } = await openPending(ports, db, tokenHash, now);
+  const { challengeAttempts, challengeMs } = limits;
+  if (!(await ports.limits.take("sign-up-password", tokenHash, challengeAttempts, challengeMs))) {
+    await forget(ports, db, tokenHash, accountId);
+    throw new Problem("link-expired");
+  }
+  if (!verifyPassword(phc, normalizePassword(password))) {
+    throw new Problem("password-differs", "password");
+  }
   // The directory decides between two sign-ups with one address; claiming twice for one is harmless,
   // so a verification cut off after this line can be done again with the same link.
   const contact = await ports.directory.contactHash(address);
@@ -139,7 +159,9 @@ export async function verifySignUp(
     phc: await ports.sealer.seal(key, sealedAt.phc(accountId), phc),
   };
   if (!(await createAccount(db, tokenHash, sealed, now))) throw new Problem("link-expired");
-  return sessionOf(await completeSignIn(ports, { accountId, methods: ["mail"] }, client));
+  return sessionOf(
+    await completeSignIn(ports, { accountId, methods: ["mail", "password"] }, client),
+  );
 }
 
 async function openPending(ports: Ports, db: Db, tokenHash: string, now: number) {

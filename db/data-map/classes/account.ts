@@ -75,7 +75,7 @@ export const accountClasses = {
     liveMs: limits.challengeMs,
     copiesMs: LIVE_CLEAN_MS,
     seenBy: "nobody",
-    deletedBy: "opening the link, time",
+    deletedBy: "opening the link, five wrong passwords, time",
     inExport: "no",
     place: "region",
     obligations: ["ACC-1", "NOT-9"],

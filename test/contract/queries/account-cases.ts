@@ -92,7 +92,8 @@ export const accountCases: Cases = {
 
   "a sign-up that is taken back opens nothing": async ({ region }) => {
     const { tokenHash } = await newChallenge(region, NOW + 1);
-    await deleteChallenge(region, tokenHash);
+    assert.equal(await deleteChallenge(region, tokenHash), true);
+    assert.equal(await deleteChallenge(region, tokenHash), false);
     assert.equal(await pendingSignUp(region, tokenHash, NOW), null);
   },
 

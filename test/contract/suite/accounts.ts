@@ -14,10 +14,11 @@ export function accounts(world: () => World): void {
       expect((await ask(world(), "/api/sign-up", { body })).status).toBe(202);
       expect((await ask(world(), "/api/sessions", { body })).status).toBe(401);
       const token = await tokenInMail(world(), address);
-      const opened = await ask(world(), "/api/sign-up/verify", { body: { token } });
+      const verify = { body: { token, password: body.password } };
+      const opened = await ask(world(), "/api/sign-up/verify", verify);
       expect(opened.status).toBe(201);
       expect(cookieOf(opened, "__Host-sid")).toBe(opened.json.token);
-      expect((await ask(world(), "/api/sign-up/verify", { body: { token } })).status).toBe(410);
+      expect((await ask(world(), "/api/sign-up/verify", verify)).status).toBe(410);
       const own = await ask(world(), "/api/account", { token: opened.json.token });
       expect(own.json).toMatchObject({ id: opened.json.account_id, address, region: "home" });
     });

@@ -21,7 +21,7 @@ export async function newPerson(world: World, region?: string): Promise<Person> 
   });
   if (asked.status !== 202) throw new Error(`sign-up: ${asked.status} ${asked.text}`);
   const token = await tokenInMail(world, address);
-  const opened = await ask(world, "/api/sign-up/verify", { body: { token } });
+  const opened = await ask(world, "/api/sign-up/verify", { body: { token, password } });
   if (opened.status !== 201) throw new Error(`verify: ${opened.status} ${opened.text}`);
   return { address, password, accountId: opened.json.account_id, token: opened.json.token };
 }
