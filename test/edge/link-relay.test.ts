@@ -340,6 +340,38 @@ describe("a hostile device", () => {
   });
 });
 
+describe("where something on our side fails", () => {
+  const failing: [string, Partial<Ports>][] = [
+    [
+      "the directory",
+      { directory: { deviceOfLabel: () => Promise.reject(new Error("D1_ERROR")) } as never },
+    ],
+    [
+      "the object",
+      { devices: { get: () => ({ fetch: () => Promise.reject(new Error("reset")) }) } as never },
+    ],
+  ];
+
+  it.each(failing)(
+    "%s, the visitor gets our page and nothing of the failure",
+    async (_name, part) => {
+      const test = testPorts({ env, replace: part });
+      const url = `http://${device.label}.link.localhost:8787/`;
+      const { handle } = await import("../../workers/app.ts");
+      const problem = await handle(new Request(url), test.ports);
+      expect([problem.status, problem.headers.get("retry-after")]).toEqual([503, "2"]);
+      expect(await problem.json()).toMatchObject({ code: "unavailable" });
+      const shown = await handle(new Request(url, page), test.ports);
+      expect([shown.status, shown.headers.get("retry-after")]).toEqual([503, "2"]);
+      expect(shown.headers.get("content-type")).toContain("text/html");
+      expect(test.lines).toEqual([
+        { event: "internal-error", code: "Error" },
+        { event: "internal-error", code: "Error" },
+      ]);
+    },
+  );
+});
+
 describe("where there is no device", () => {
   it.each([
     "http://nobody.link.localhost:8787/",

@@ -12,7 +12,7 @@ import {
 import { base64url, hashToken } from "../../protocol/tokens.ts";
 import { cookieHeader } from "../cookies.ts";
 import type { Ports } from "../ports.ts";
-import { problemResponse } from "../problem.ts";
+import { type ProblemCode, problemResponse } from "../problem.ts";
 import { forwarded } from "./forwarded.ts";
 import { nonceOf, pathBehindDoor } from "./handoff.ts";
 import { type DoorPageName, type DoorPages, plainPages, problemOfPage } from "./pages.ts";
@@ -41,6 +41,17 @@ export async function link(
   pages: DoorPages = plainPages,
 ): Promise<Response> {
   const visit = { request, ports, label: label ?? "", pages };
+  try {
+    return await serve(visit, label);
+  } catch (error) {
+    // The directory or the object is away; a reset object comes back with the next request.
+    ports.log({ event: "internal-error", code: error instanceof Error ? error.name : "unknown" });
+    return await page(visit, "failed", 503, "unavailable");
+  }
+}
+
+async function serve(visit: Visit, label: string | null): Promise<Response> {
+  const { request, ports } = visit;
   const deviceId = label === null ? null : await ports.directory.deviceOfLabel(label);
   if (deviceId === null) return await page(visit, "unknown", 404);
   const response = await ports.devices.get(deviceId).fetch(forwarded(request, ports.peer));
@@ -109,15 +120,20 @@ function wantsPage(request: Request): boolean {
 }
 
 /** A page for people, a problem for programs. */
-async function page(visit: Visit, name: DoorPageName, status: number): Promise<Response> {
+async function page(
+  visit: Visit,
+  name: DoorPageName,
+  status: number,
+  problem: ProblemCode | null = name === "left" ? null : problemOfPage[name],
+): Promise<Response> {
   const { request, ports, label, pages } = visit;
   const retryAfter = RETRY_AFTER[name] ?? null;
   const headers = new Headers({ "cache-control": "no-store", "x-robots-tag": "noindex" });
   if (retryAfter !== null) headers.set("retry-after", String(retryAfter));
-  if (!wantsPage(request) && name !== "left") {
-    const problem = problemResponse(problemOfPage[name]);
-    for (const [header, value] of headers) problem.headers.set(header, value);
-    return problem;
+  if (!wantsPage(request) && problem !== null) {
+    const response = problemResponse(problem);
+    for (const [header, value] of headers) response.headers.set(header, value);
+    return response;
   }
   const nonce = base64url(ports.random.bytes(16));
   const facts = { label, console: ports.config.origin, nonce, retryAfter };
