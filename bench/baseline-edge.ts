@@ -2,7 +2,8 @@
 
 import { join } from "node:path";
 import { build } from "esbuild";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { compatibilityDate, localServer } from "../scripts/local/miniflare.ts";
 
 /** Starts the baseline worker on `port`. @returns ends it */
 export async function startBaseline(port: number): Promise<() => Promise<void>> {
@@ -16,17 +17,13 @@ export async function startBaseline(port: number): Promise<() => Promise<void>> 
   });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      log: new Log(LogLevel.ERROR),
-      host: "127.0.0.1",
-      port: 0,
-      cf: false,
-      telemetry: { enabled: false },
+      ...localServer,
       workers: [
         {
           name: "baseline",
           modules: true,
           script: result.outputFiles[0]?.text ?? "",
-          compatibilityDate: "2026-08-01",
+          compatibilityDate,
           durableObjects: { ALONE: { className: "AloneObject", useSQLite: true } },
           unsafeDirectSockets: [{ host: "127.0.0.1", port }],
         },

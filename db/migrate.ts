@@ -12,6 +12,21 @@ export interface MigrationFile {
 /** Runs one statement against the database and returns its rows. */
 export type Run = (statement: string, ...parameters: string[]) => Promise<readonly unknown[]>;
 
+/** What migrating needs of a D1 database, the platform's or Miniflare's. */
+interface D1 {
+  prepare(statement: string): {
+    bind(...parameters: string[]): { all(): Promise<{ readonly results: readonly unknown[] }> };
+  };
+}
+
+/** Runs statements on a D1 database. */
+export function onD1(database: D1): Run {
+  return async (statement, ...parameters) => {
+    const prepared = database.prepare(statement).bind(...parameters);
+    return (await prepared.all()).results;
+  };
+}
+
 /** @returns the names that were applied now */
 export async function applyMigrations(
   run: Run,

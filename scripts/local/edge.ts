@@ -7,9 +7,10 @@ import { mkdir, readdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { build, type Plugin } from "esbuild";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
-import { applyMigrations, type MigrationFile } from "../../db/migrate.ts";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { applyMigrations, type MigrationFile, onD1 } from "../../db/migrate.ts";
 import { buildConsole } from "../build-console.ts";
+import { compatibilityDate, localServer } from "./miniflare.ts";
 import { useTruePeers } from "./workerd-config.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -53,17 +54,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     () =>
       new Miniflare(
         convertV4MiniflareOptions({
-          log: new Log(LogLevel.ERROR),
-          host: "127.0.0.1",
-          port: 0,
-          cf: false,
-          telemetry: { enabled: false },
+          ...localServer,
           resourcePersistencePath: options.data,
           workers: [
             {
               name: "latchkey",
               modules: [...modules],
-              compatibilityDate: "2026-08-01",
+              compatibilityDate,
               compatibilityFlags: ["nodejs_compat"],
               bindings: variables,
               d1Databases: Object.fromEntries(databases.map((name) => [name, name.toLowerCase()])),
@@ -82,13 +79,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   for (const name of databases) {
     const database = await miniflare.getD1Database(name);
     await applyMigrations(
-      async (statement, ...parameters) =>
-        (
-          await database
-            .prepare(statement)
-            .bind(...parameters)
-            .all()
-        ).results,
+      onD1(database),
       await migrationFiles(name === "DIRECTORY" ? "directory" : "region"),
     );
   }

@@ -5,6 +5,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { describe, it } from "vitest";
 import type { Db } from "../../db/db.ts";
 import { Directory } from "../../db/directory.ts";
+import { onD1 } from "../../db/migrate.ts";
 import { R2KeyStore } from "../../durable-objects/platform.ts";
 import { cases } from "../contract/queries/cases.ts";
 
@@ -23,12 +24,7 @@ describe("queries on D1", () => {
     directory: new Directory(drizzle(DIRECTORY) as Db, keys, {
       now: () => clock.time,
     }),
-    run: async (statement: string, ...parameters: string[]) =>
-      (
-        await DB_HOME.prepare(statement)
-          .bind(...parameters)
-          .all()
-      ).results,
+    run: onD1(DB_HOME),
     clock,
   };
   it.each(Object.entries(cases))("%s", (_name, run) => run(stores));

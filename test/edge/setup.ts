@@ -1,7 +1,7 @@
 /** Migrates the databases of each test file's isolated storage. */
 
 import { env } from "cloudflare:workers";
-import { applyMigrations, type MigrationFile } from "../../db/migrate.ts";
+import { applyMigrations, type MigrationFile, onD1 } from "../../db/migrate.ts";
 
 const { DIRECTORY, DB_HOME, TEST_MIGRATIONS } = env as unknown as {
   DIRECTORY: D1Database;
@@ -13,14 +13,5 @@ for (const [database, files] of [
   [DIRECTORY, TEST_MIGRATIONS.directory],
   [DB_HOME, TEST_MIGRATIONS.region],
 ] as const) {
-  await applyMigrations(
-    async (statement, ...parameters) =>
-      (
-        await database
-          .prepare(statement)
-          .bind(...parameters)
-          .all()
-      ).results,
-    files,
-  );
+  await applyMigrations(onD1(database), files);
 }
