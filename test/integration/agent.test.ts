@@ -57,17 +57,16 @@ async function enrolled(home: string, label = newLabel()) {
 const owned = (id: string, path = "") =>
   ask(world, `/api/devices/${id}${path}`, { token: owner.token });
 
-async function switchOn(id: string, feature: "name" | "link"): Promise<void> {
-  const path = `/api/devices/${id}/features/${feature}`;
-  const answer = await ask(world, path, { method: "PUT", token: owner.token, body: { on: true } });
-  expect(answer.status).toBe(200);
+/** Changes a device as its owner. */
+async function change(id: string, path: string, body: object): Promise<void> {
+  const request = { method: "PUT", token: owner.token, body };
+  expect((await ask(world, `/api/devices/${id}${path}`, request)).status).toBe(200);
 }
 
-async function openToEveryone(id: string): Promise<void> {
-  const path = `/api/devices/${id}/access`;
-  const body = { mode: "everyone" };
-  const answer = await ask(world, path, { method: "PUT", token: owner.token, body });
-  expect(answer.status).toBe(200);
+/** Switches the door on, for everyone. */
+async function openDoor(id: string): Promise<void> {
+  await change(id, "/features/link", { on: true });
+  await change(id, "/access", { mode: "everyone" });
 }
 
 /** Lines that something says, one after another; `until` waits for one that matches. */
@@ -113,6 +112,16 @@ function runHere(home: string, serve: string | null = null): Running {
   return { lines, end, stop: () => controller.abort() };
 }
 
+/** An enrolled device whose door is open to everyone, and its agent once it says so. */
+async function serving(local: string | null) {
+  const home = newHome();
+  const device = await enrolled(home);
+  await openDoor(device.device_id);
+  const agent = runHere(home, local);
+  await agent.lines.until(/^Link is on/);
+  return { device, agent, host: world.doorHost(device.label) };
+}
+
 describe("the agent in a process", () => {
   it("enrolls with a key that only its owner can read, and that never left the box", async () => {
     const home = newHome();
@@ -131,13 +140,8 @@ describe("the agent in a process", () => {
   });
 
   it("serves visitors, is shown online, and stops when told", async () => {
-    const home = newHome();
-    const device = await enrolled(home);
-    await switchOn(device.device_id, "link");
-    await openToEveryone(device.device_id);
-    const agent = runHere(home, nas.origin);
-    await agent.lines.until(/^Link is on/);
-    const page = await ask(world, "/", { host: world.doorHost(device.label) });
+    const { device, agent, host } = await serving(nas.origin);
+    const page = await ask(world, "/", { host });
     expect([page.status, page.text]).toEqual([200, expect.stringContaining("welcome")]);
     expect((await owned(device.device_id)).json.connection).toMatchObject({
       online: true,
@@ -148,51 +152,34 @@ describe("the agent in a process", () => {
   });
 
   it("comes back by itself after the edge was killed and started again", async () => {
-    const home = newHome();
-    const device = await enrolled(home);
-    await switchOn(device.device_id, "link");
-    await openToEveryone(device.device_id);
-    const agent = runHere(home, nas.origin);
-    await agent.lines.until(/^Link is on/);
+    const { agent, host } = await serving(nas.origin);
     const before = agent.lines.all.length;
     await world.restart("SIGKILL");
     await agent.lines.until(/Trying again in/, before);
     await agent.lines.until(/^Connected/, before);
     await agent.lines.until(/^Link is on/, before);
-    expect((await ask(world, "/", { host: world.doorHost(device.label) })).status).toBe(200);
+    expect((await ask(world, "/", { host })).status).toBe(200);
     agent.stop();
     expect(await agent.end).toBe("stopped");
   });
 
   it("follows the switch: off serves nothing, on serves again", async () => {
-    const home = newHome();
-    const device = await enrolled(home);
-    await switchOn(device.device_id, "link");
-    await openToEveryone(device.device_id);
-    const agent = runHere(home, nas.origin);
-    await agent.lines.until(/^Link is on/);
-    const host = world.doorHost(device.label);
+    const { device, agent, host } = await serving(nas.origin);
     expect((await ask(world, "/", { host })).status).toBe(200);
     const before = agent.lines.all.length;
-    const path = `/api/devices/${device.device_id}/features/link`;
-    await ask(world, path, { method: "PUT", token: owner.token, body: { on: false } });
+    await change(device.device_id, "/features/link", { on: false });
     await agent.lines.until(/^Link is off/, before);
     expect((await ask(world, "/", { host })).status).toBe(404);
-    await switchOn(device.device_id, "link");
-    await openToEveryone(device.device_id);
+    await openDoor(device.device_id);
     expect((await ask(world, "/", { host })).status).toBe(200);
     agent.stop();
     await agent.end;
   });
 
   it("refuses visitors at once when it offers nothing", async () => {
-    const home = newHome();
-    const device = await enrolled(home);
-    await switchOn(device.device_id, "link");
-    await openToEveryone(device.device_id);
-    const agent = runHere(home);
+    const { agent, host } = await serving(null);
     await agent.lines.until(/^Link is on, but/);
-    const visit = await ask(world, "/", { host: world.doorHost(device.label), method: "POST" });
+    const visit = await ask(world, "/", { host, method: "POST" });
     expect(visit.status).toBe(502);
     agent.stop();
     expect(await agent.end).toBe("stopped");
@@ -270,8 +257,7 @@ describe.each(Object.entries(programs))("the agent as a program on %s", (_name, 
     await approve(code as string, label);
     expect(await enrolling.exit).toBe(exitCodes.done);
     const device = JSON.parse(await readFile(join(home, "device.json"), "utf8"));
-    await switchOn(device.device_id, "link");
-    await openToEveryone(device.device_id);
+    await openDoor(device.device_id);
 
     const running = start(command, ["run", "--home", home, "--serve", nas.origin]);
     await running.out.until(/^Link is on/);
