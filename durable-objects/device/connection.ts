@@ -186,7 +186,8 @@ export class Connection {
   }
 
   /**
-   * Deletes a record whose time has come, and the key that sealed it. While the device is connected
+   * Destroys the key of a record whose time has come, then deletes the record: while a row stands, a
+   * key that could not be destroyed is tried again. While the device is connected
    * the record is renewed instead: a close that nobody could tell us of (a crash) ends it in time too.
    */
   async sweep(): Promise<void> {
@@ -196,8 +197,8 @@ export class Connection {
       this.#context.sql.run("UPDATE connection SET expires_at = ?", this.#leaseEnd());
       return;
     }
-    this.#context.sql.run("DELETE FROM connection");
     await this.destroyKey();
+    this.#context.sql.run("DELETE FROM connection");
   }
 
   destroyKey(): Promise<void> {
@@ -220,6 +221,8 @@ export class Connection {
 
   async #record(attachment: AgentAttachment): Promise<void> {
     const { since, address, agent } = attachment;
+    // The key of a record whose time has come goes before anything new is sealed.
+    if ((this.nextExpiry() ?? Infinity) <= this.#context.clock.now()) await this.destroyKey();
     const sealed = await this.#sealer.seal(
       this.#key(),
       "connection.record",

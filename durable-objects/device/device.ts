@@ -7,7 +7,6 @@
 
 import { Sealer } from "../../db/seal.ts";
 import { parsePeer } from "../../protocol/addresses.ts";
-import { limits } from "../../protocol/limits.ts";
 import { Access } from "./access.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
@@ -31,7 +30,8 @@ import type {
   Way,
 } from "./rpc.ts";
 import { wayHeader } from "./rpc.ts";
-import { Switches } from "./switches.ts";
+import { type Rooms, Switches } from "./switches.ts";
+import { Upkeep } from "./upkeep.ts";
 
 export class Device implements DeviceRpc {
   readonly #context: DeviceContext;
@@ -43,6 +43,7 @@ export class Device implements DeviceRpc {
   readonly #connection: Connection;
   readonly #link: Link;
   readonly #switches: Switches;
+  readonly #upkeep: Upkeep;
   /**
    * What changes features, the connection or the registration runs one after another, so that a seal
    * under way is done before a switch-off destroys its key, and no key is made again afterwards.
@@ -61,7 +62,7 @@ export class Device implements DeviceRpc {
     this.#door = new Door(context);
     this.#link = new Link(context);
     this.#connection = new Connection(context, sealer);
-    this.#switches = new Switches({
+    const rooms: Rooms = {
       context,
       sealer,
       features: this.#features,
@@ -69,7 +70,9 @@ export class Device implements DeviceRpc {
       door: this.#door,
       link: this.#link,
       connection: this.#connection,
-    });
+    };
+    this.#switches = new Switches(rooms);
+    this.#upkeep = new Upkeep(rooms, this.#switches);
   }
 
   async register(registration: Registration): Promise<void> {
@@ -97,8 +100,12 @@ export class Device implements DeviceRpc {
   setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null> {
     return this.#inTurn(async () => {
       if (this.#row() === null) return null;
-      if (!on) await this.#switches.off(feature);
-      else if ((await this.#switches.on(feature)) && feature === "name") await this.#adoptAddress();
+      if (!on) {
+        await this.#switches.off(feature);
+        await this.#upkeep.finishOff();
+      } else if ((await this.#switches.on(feature)) && feature === "name") {
+        await this.#adoptAddress();
+      }
       return await this.#changed();
     });
   }
@@ -154,7 +161,7 @@ export class Device implements DeviceRpc {
       ? await this.#door.issueCode(accountId, nonceHash, (person) => this.#mayEnter(person))
       : null;
     if (code === null) return { kind: "forbidden" };
-    this.#scheduleSweep();
+    this.#upkeep.schedule();
     return { kind: "code", code };
   }
 
@@ -216,11 +223,7 @@ export class Device implements DeviceRpc {
   /** A wake-up, not a command: acts on what is true now. */
   onAlarm(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#row() === null) return;
-      this.#door.sweep();
-      await this.#connection.sweep();
-      await this.#switches.finishOff();
-      this.#scheduleSweep();
+      if (this.#row() !== null) await this.#upkeep.run();
     });
   }
 
@@ -255,7 +258,7 @@ export class Device implements DeviceRpc {
         (forwarded, visitor) =>
           this.#link.relay(forwarded, () => this.#connection.agent(), visitor),
       );
-      if (response.headers.get(doorHeader) === "entered") this.#scheduleSweep();
+      if (response.headers.get(doorHeader) === "entered") this.#upkeep.schedule();
       return response;
     } catch (error) {
       // Unregistered while the visitor stood at the door: the tables are gone.
@@ -288,21 +291,12 @@ export class Device implements DeviceRpc {
 
   async #changed(): Promise<DeviceDescription | null> {
     if (this.#row() === null) return null;
-    this.#scheduleSweep();
+    this.#upkeep.schedule();
     const change = ++this.#changes;
     const description = await this.describe();
     if (description !== null && change === this.#changes)
       this.#connection.tellWatchers(description);
     return description;
-  }
-
-  #scheduleSweep(): void {
-    const retryAt =
-      this.#features.ending().length === 0 ? null : this.#context.clock.now() + limits.keyRetryMs;
-    const times = [this.#door.nextExpiry(), this.#connection.nextExpiry(), retryAt].filter(
-      (time) => time !== null,
-    );
-    this.#context.wakeAt(times.length === 0 ? null : Math.min(...times));
   }
 
   #row(): RegistrationRow | null {

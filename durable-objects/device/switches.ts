@@ -42,7 +42,7 @@ export class Switches {
     return true;
   }
 
-  /** The data goes at once; the key goes now, or with the next wake-up if its store is away. */
+  /** The data goes at once; its key goes with `finishOff`, which comes next. */
   async off(feature: FeatureName): Promise<void> {
     const { context, features, name, door, link, connection } = this.#rooms;
     context.sql.transaction(() => {
@@ -52,7 +52,6 @@ export class Switches {
     });
     if (feature === "link") link.reset();
     await connection.featuresChanged(features.states());
-    await this.finishOff().catch(() => undefined);
   }
 
   /** Destroys the keys of what was switched off; idempotent. */

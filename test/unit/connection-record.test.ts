@@ -22,6 +22,8 @@ let stores: OpenStores;
 let now: number;
 let wake: number | null;
 let sockets: Socket[];
+let storeIsAway: boolean;
+let privateKey: CryptoKey;
 let keys: Map<KeyName, Uint8Array<ArrayBuffer>>;
 
 const keyStore: KeyStore = {
@@ -31,7 +33,10 @@ const keyStore: KeyStore = {
     keys.set(name, key);
     return key;
   },
-  destroy: async (name) => void keys.delete(name),
+  async destroy(name) {
+    if (storeIsAway) throw new Error("the key store is away");
+    keys.delete(name);
+  },
 };
 
 /** The device's logic as the next process would make it: the same store, the sockets there are. */
@@ -75,18 +80,24 @@ async function nextWake(device: Device): Promise<void> {
 /** A device with Link on and its socket connected. */
 async function connected(): Promise<Device> {
   const pair = (await crypto.subtle.generateKey("Ed25519", true, ["sign"])) as CryptoKeyPair;
+  ({ privateKey } = pair);
   const publicKey = base64url(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)));
   const device = boot();
   await device.register({ deviceId, accountId: "acc", publicKey, label: "nas" });
   await device.setFeature("link", true);
-  const assertion = await signAssertion(pair.privateKey, deviceId, ORIGIN, now);
+  await connect(device);
+  return device;
+}
+
+/** Opens the device's socket, as it does after every silence. */
+async function connect(device: Device): Promise<void> {
+  const assertion = await signAssertion(privateKey, deviceId, ORIGIN, now);
   const headers = {
     authorization: `Bearer ${assertion}`,
     [wayHeader]: "agent",
     [peerHeader]: "192.0.2.1",
   };
   expect((await device.fetch(new Request(ORIGIN, { headers }))).status).toBe(101);
-  return device;
 }
 
 beforeEach(() => {
@@ -95,6 +106,7 @@ beforeEach(() => {
   now = 1_800_000_000_000;
   wake = null;
   sockets = [];
+  storeIsAway = false;
   keys = new Map();
 });
 
@@ -121,4 +133,61 @@ it("[CON-2] is gone with its key 24 hours after a crash that told nobody", async
   expect(now - crashedAt).toBeLessThanOrEqual(limits.connectionAfterOfflineMs);
   expect((await device.describe())?.connection).toBeNull();
   expect([...keys.keys()]).toEqual([]);
+});
+
+const rows = () => new Store(join(folder, "device.db"), stores).all("SELECT * FROM connection");
+
+it("[CON-2] whose key cannot be destroyed is hidden, and tried again until key and row are gone", async () => {
+  await connected();
+  sockets = [];
+  const device = boot();
+  storeIsAway = true;
+  for (let time = 0; time < 10; time++) {
+    await nextWake(device);
+    expect((await device.describe())?.connection).toBeNull();
+    expect([rows().length, keys.size]).toEqual([1, 1]);
+    expect(wake).toBe(now + limits.keyRetryMs);
+    // What changes meanwhile puts it off no further.
+    now += 1000;
+    await device.setAccess("owner");
+    expect(wake).toBe(now - 1000 + limits.keyRetryMs);
+  }
+  storeIsAway = false;
+  await nextWake(device);
+  expect([rows(), [...keys.keys()], wake]).toEqual([[], [], null]);
+});
+
+it("[CON-2] is tried again as soon as the object wakes, whatever its memory held", async () => {
+  await connected();
+  sockets = [];
+  storeIsAway = true;
+  await nextWake(boot());
+  storeIsAway = false;
+  const device = boot();
+  await device.setAccess("owner");
+  expect(wake).toBeLessThanOrEqual(now);
+  await device.onAlarm();
+  expect([rows(), [...keys.keys()]]).toEqual([[], []]);
+});
+
+it("a key store that is away holds up nothing else that expires", async () => {
+  const device = await connected();
+  sockets = [];
+  storeIsAway = true;
+  now += limits.connectionAfterOfflineMs - 1;
+  expect((await device.issueDoorCode("acc", "nonce")).kind).toBe("code");
+  now += limits.doorCodeMs;
+  await device.onAlarm();
+  expect(new Store(join(folder, "device.db"), stores).all("SELECT * FROM door_code")).toEqual([]);
+  expect(wake).toBe(now + limits.keyRetryMs);
+});
+
+it("[CON-2] a new one is sealed under a new key when the wake-up for the old one is late", async () => {
+  await connected();
+  const [old] = [...keys.values()];
+  sockets = [];
+  now += limits.connectionAfterOfflineMs;
+  await connect(boot());
+  expect([...keys.values()]).toEqual([expect.anything()]);
+  expect([...keys.values()]).not.toEqual([old]);
 });

@@ -1,0 +1,56 @@
+/**
+ * What a wake-up is for: deletes what has expired, destroys the keys that are to go, and says when to
+ * wake the object next. A key store that is away fails no wake-up, for a platform gives up after a few:
+ * the next one is set, a little later, until the key is gone. Whoever calls takes turns.
+ */
+
+import { limits } from "../../protocol/limits.ts";
+import type { Rooms, Switches } from "./switches.ts";
+
+export class Upkeep {
+  readonly #rooms: Rooms;
+  readonly #switches: Switches;
+  /**
+   * No key is tried again before this; ms since the epoch. In memory only: an object that was thrown
+   * out tries at once.
+   */
+  #retryAt = 0;
+
+  constructor(rooms: Rooms, switches: Switches) {
+    this.#rooms = rooms;
+    this.#switches = switches;
+  }
+
+  /** Acts on what is true now; nothing that fails holds up the rest. */
+  async run(): Promise<void> {
+    this.#rooms.door.sweep();
+    await this.#tried(() => this.#rooms.connection.sweep());
+    await this.finishOff();
+    this.schedule();
+  }
+
+  /** Destroys the keys of what was switched off, now or with a later wake-up. */
+  async finishOff(): Promise<void> {
+    await this.#tried(() => this.#switches.finishOff());
+  }
+
+  /** Sets the next wake-up; none when nothing waits. */
+  schedule(): void {
+    const { context, features, door, connection } = this.#rooms;
+    const now = context.clock.now();
+    const keys = [connection.nextExpiry(), features.ending().length === 0 ? null : now].map((at) =>
+      at !== null && at <= now ? Math.max(at, this.#retryAt) : at,
+    );
+    const times = [door.nextExpiry(), ...keys].filter((at) => at !== null);
+    context.wakeAt(times.length === 0 ? null : Math.min(...times));
+  }
+
+  async #tried(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch {
+      // What failed still stands in its table, from where the next wake-up takes it up.
+      this.#retryAt = this.#rooms.context.clock.now() + limits.keyRetryMs;
+    }
+  }
+}
