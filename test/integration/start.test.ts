@@ -31,7 +31,7 @@ function start(...args: string[]): ChildProcess {
 }
 
 /** The lines on standard output until the program is ready. */
-async function ready(child: ChildProcess): Promise<Record<string, never>> {
+async function ready(child: ChildProcess): Promise<unknown> {
   for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
     return JSON.parse(line);
   }
