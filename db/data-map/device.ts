@@ -51,6 +51,12 @@ export const deviceMap = {
       changed_at: time,
     },
   },
+  name_change: {
+    class: "name changes",
+    feature: "name",
+    expires: "expires_at",
+    columns: { family: state, expires_at: time },
+  },
   door_code: {
     class: "door visit",
     feature: "link",

@@ -12,6 +12,7 @@ const steps: readonly string[] = [
      expires_at INTEGER);
    CREATE TABLE name_record (row INTEGER PRIMARY KEY CHECK (row = 1), addresses_sealed TEXT,
      update_secret_hash TEXT, changed_at INTEGER);
+   CREATE TABLE name_change (family TEXT NOT NULL, expires_at INTEGER NOT NULL);
    CREATE TABLE door_code (code_hash TEXT PRIMARY KEY, nonce_hash TEXT NOT NULL,
      account_id TEXT NOT NULL, expires_at INTEGER NOT NULL);
    CREATE TABLE door_session (token_hash TEXT PRIMARY KEY, account_id TEXT NOT NULL,

@@ -35,8 +35,6 @@ export class Name {
    * never overtaken by an older one, and a key that was destroyed is not made again by a late seal.
    */
   #turn: Promise<unknown> = Promise.resolve();
-  /** Times of recent changes per family, for the limit; in memory only. */
-  readonly #changes: Record<Family, number[]> = { ipv4: [], ipv6: [] };
 
   /** @param isOn whether the feature is on at this moment; whatever awaits asks again after */
   constructor(context: DeviceContext, sealer: Sealer, isOn: () => boolean) {
@@ -91,6 +89,7 @@ export class Name {
   /** Deletes the record. What is in its turn right now finds the name off and writes nothing. */
   clear(): void {
     this.#context.sql.run("DELETE FROM name_record");
+    this.#context.sql.run("DELETE FROM name_change");
     this.forgetMemory();
   }
 
@@ -102,8 +101,18 @@ export class Name {
   forgetMemory(): void {
     this.#epoch++;
     this.#records = null;
-    this.#changes.ipv4 = [];
-    this.#changes.ipv6 = [];
+  }
+
+  /** When the next change stops counting; null when none counts. */
+  nextExpiry(): number | null {
+    const query = "SELECT min(expires_at) AS at FROM name_change";
+    return this.#context.sql.all<{ at: number | null }>(query)[0]?.at ?? null;
+  }
+
+  /** Forgets the changes that count no more. */
+  sweep(): void {
+    const now = this.#context.clock.now();
+    this.#context.sql.run("DELETE FROM name_change WHERE expires_at <= ?", now);
   }
 
   async #update(update: AddressUpdate): Promise<UpdateResult> {
@@ -123,17 +132,29 @@ export class Name {
     }
     const sealed = await this.#sealer.seal(this.#key(), "name.addresses", JSON.stringify(after));
     if (!this.#isOn()) return { verdict: "nohost", ...NONE };
-    this.#context.sql.run(
-      `INSERT INTO name_record (row, addresses_sealed, changed_at) VALUES (1, ?, ?)
-       ON CONFLICT (row) DO UPDATE SET addresses_sealed = excluded.addresses_sealed,
-         changed_at = excluded.changed_at`,
-      sealed,
-      now,
-    );
-    if (update.secret !== null) for (const family of changed) this.#changes[family].push(now);
+    this.#store(sealed, update.secret === null ? [] : changed, now);
     this.#epoch++;
     this.#records = after;
     return { verdict: "good", ...after };
+  }
+
+  /** Writes the record, and the changes that count against the limit: the object may sleep in between. */
+  #store(sealed: string, counted: readonly Family[], now: number): void {
+    const { sql } = this.#context;
+    sql.transaction(() => {
+      sql.run(
+        `INSERT INTO name_record (row, addresses_sealed, changed_at) VALUES (1, ?, ?)
+         ON CONFLICT (row) DO UPDATE SET addresses_sealed = excluded.addresses_sealed,
+           changed_at = excluded.changed_at`,
+        sealed,
+        now,
+      );
+      this.sweep();
+      for (const family of counted) {
+        const expiresAt = now + limits.updateWindowMs;
+        sql.run("INSERT INTO name_change (family, expires_at) VALUES (?, ?)", family, expiresAt);
+      }
+    });
   }
 
   /** The addresses after `update`; null when one of them has no place in a public name. */
@@ -162,10 +183,14 @@ export class Name {
 
   /** Seconds until this family may change again; 0 when it may now. */
   #waitFor(family: Family, now: number): number {
-    const recent = this.#changes[family].filter((at) => at > now - limits.updateWindowMs);
-    this.#changes[family] = recent;
-    if (recent.length < limits.updateChangesPerFamily) return 0;
-    return Math.ceil(((recent[0] as number) + limits.updateWindowMs - now) / 1000);
+    const recent = this.#context.sql.all<{ expires_at: number }>(
+      "SELECT expires_at FROM name_change WHERE family = ? AND expires_at > ? ORDER BY expires_at",
+      family,
+      now,
+    );
+    const [first] = recent;
+    if (first === undefined || recent.length < limits.updateChangesPerFamily) return 0;
+    return Math.ceil((first.expires_at - now) / 1000);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -24,6 +24,7 @@ export class Upkeep {
   /** Acts on what is true now; nothing that fails holds up the rest. */
   async run(): Promise<void> {
     this.#rooms.door.sweep();
+    this.#rooms.name.sweep();
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.finishOff();
     this.schedule();
@@ -36,12 +37,12 @@ export class Upkeep {
 
   /** Sets the next wake-up; none when nothing waits. */
   schedule(): void {
-    const { context, features, door, connection } = this.#rooms;
+    const { context, features, door, name, connection } = this.#rooms;
     const now = context.clock.now();
     const keys = [connection.nextExpiry(), features.ending().length === 0 ? null : now].map((at) =>
       at !== null && at <= now ? Math.max(at, this.#retryAt) : at,
     );
-    const times = [door.nextExpiry(), ...keys].filter((at) => at !== null);
+    const times = [door.nextExpiry(), name.nextExpiry(), ...keys].filter((at) => at !== null);
     context.wakeAt(times.length === 0 ? null : Math.min(...times));
   }
 

@@ -1,5 +1,6 @@
 /** The name's service on D1 and objects: what each dyndns2 client gets, and what changes. */
 
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
@@ -378,5 +379,38 @@ describe("the client's own address", () => {
       const answer = await ask(world, `?hostname=${nas.host}`, basic(nas.host, nas.secret));
       expect(answer).toMatchObject({ status: 200, text: "dnserr" });
     }
+  });
+});
+
+describe("the limit of changes", () => {
+  const stored = (stub: DurableObjectStub, query: string) =>
+    runInDurableObject(stub, (_, state) => state.storage.sql.exec(query).toArray());
+
+  it("[ANO-6] outlasts the object's sleep; holds times only, which go when they no longer count", async () => {
+    const world = testPorts({ env });
+    const nas = await named(world);
+    const stub = nas.stub as unknown as DurableObjectStub;
+    const change = (last: number) =>
+      ask(world, `?hostname=${nas.host}&myip=203.0.113.${last}`, basic(nas.host, nas.secret));
+    for (let last = 0; last < limits.updateChangesPerFamily; last++) {
+      expect((await change(last)).text).toBe(`good 203.0.113.${last}`);
+      await evictDurableObject(stub);
+    }
+    const refused = await change(99);
+    expect(refused).toMatchObject({ status: 503, text: "911" });
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(await stored(stub, "SELECT * FROM name_change")).toEqual(
+      Array(limits.updateChangesPerFamily).fill({
+        family: "ipv4",
+        expires_at: expect.any(Number),
+      }),
+    );
+    await stored(stub, `UPDATE name_change SET expires_at = ${Date.now() - 1}`);
+    await evictDurableObject(stub);
+    expect((await change(99)).text).toBe("good 203.0.113.99");
+    expect(await stored(stub, "SELECT * FROM name_change")).toHaveLength(1);
+    await stored(stub, `UPDATE name_change SET expires_at = ${Date.now() - 1}`);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await stored(stub, "SELECT * FROM name_change")).toEqual([]);
   });
 });

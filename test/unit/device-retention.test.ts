@@ -82,7 +82,12 @@ describe("what expires in a device's object", () => {
     },
   );
 
-  it("is all that expires: three tables", () => {
-    expect(expiring.map(([table]) => table)).toEqual(["connection", "door_code", "door_session"]);
+  it("is all that expires: four tables", () => {
+    expect(expiring.map(([table]) => table)).toEqual([
+      "connection",
+      "name_change",
+      "door_code",
+      "door_session",
+    ]);
   });
 });
