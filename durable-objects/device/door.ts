@@ -29,6 +29,8 @@ export const doorVerdicts = {
   forbidden: 403,
   "cross-site": 403,
   unknown: 404,
+  malformed: 400,
+  method: 405,
   stalled: 408,
   "too-long": 414,
   upgrade: 501,

@@ -125,11 +125,24 @@ export function decodeOpen(payload: Uint8Array): OpenHead | null {
   if (head === null || !isHeaderList(head.headers)) return null;
   const { service, method, path, headers } = head;
   if (typeof service !== "string" || !SERVICE.test(service)) return null;
-  if (typeof method !== "string" || !TOKEN.test(method)) return null;
-  if (REFUSED_METHODS.has(method.toUpperCase())) return null;
-  if (typeof path !== "string" || path.length > limits.linkPathBytes) return null;
-  if (!PATH.test(path)) return null;
-  return { service, method, path, headers };
+  if (typeof method !== "string" || typeof path !== "string") return null;
+  const open = { service, method, path, headers };
+  return requestFault(open) === null ? open : null;
+}
+
+/** What is wrong with a request that no service may get; null when nothing is. Both ends ask. */
+export function requestFault(head: OpenHead): "method" | "too-long" | "malformed" | null {
+  const { method, path, headers } = head;
+  if (isForHop(method)) return "method";
+  if (path.length > limits.linkPathBytes) return "too-long";
+  if (!TOKEN.test(method) || !PATH.test(path)) return "malformed";
+  if (!headers.every(isHeader) || contentLength(headers) === "bad") return "malformed";
+  return null;
+}
+
+/** True for CONNECT and TRACE, in any case, and TRACK. */
+export function isForHop(method: string): boolean {
+  return REFUSED_METHODS.has(method.toUpperCase());
 }
 
 /** Reads the payload of HEAD; null when it is not a final response. */
@@ -158,7 +171,10 @@ function isHeaderList(headers: unknown): headers is HeaderList {
       header.length === 2 &&
       typeof header[0] === "string" &&
       typeof header[1] === "string" &&
-      TOKEN.test(header[0]) &&
-      VALUE.test(header[1]),
+      isHeader([header[0], header[1]]),
   );
+}
+
+function isHeader([name, value]: readonly [string, string]): boolean {
+  return TOKEN.test(name) && VALUE.test(value);
 }

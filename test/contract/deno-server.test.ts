@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { request } from "undici";
@@ -187,6 +187,8 @@ describe("deno task serve", () => {
       "x-forwarded-for": "192.0.2.9",
       "x-forwarded-proto": "https",
     });
+    expect(await traced(world, world.doorHost(box.label))).toMatch(/^HTTP\/1.1 405 /);
+    expect(await traced(world, "latchkey.example")).toMatch(/^HTTP\/1.1 4\d\d /);
     socket.socket.terminate();
     await service.close();
   });
@@ -215,6 +217,19 @@ describe("deno task serve", () => {
     expect(readable).toEqual([]);
   });
 });
+
+/** The status line that TRACE gets at `host`; clients of HTTP refuse to send it. */
+function traced(world: World, host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(world.port, "127.0.0.1");
+    socket.on("error", reject);
+    socket.once("data", (data) => {
+      socket.destroy();
+      resolve(data.toString("latin1").split("\r\n")[0] ?? "");
+    });
+    socket.write(`TRACE / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  });
+}
 
 function filesBelow(folder: string): { name: string; mode: number }[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => ({

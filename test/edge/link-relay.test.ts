@@ -401,6 +401,24 @@ describe("where there is no device", () => {
     ]);
   });
 
+  it.each<[string, RequestInit]>([
+    ["a control byte in a header", { headers: { "x-a": "a\u0001b" } }],
+    ["a length that is none", { method: "POST", headers: { "content-length": "+3" } }],
+  ])("%s is the visitor's mistake, and the device never hears of it", async (_name, init) => {
+    const response = await device.ask("/", init);
+    expect([response.status, await response.json()]).toMatchObject([400, { code: "bad-request" }]);
+    expect(agent.count(frameType.open)).toBe(0);
+  });
+
+  it("TRACE is for the hop, not for the device", async () => {
+    const response = await device.ask("/", { method: "TRACE" });
+    expect([response.status, await response.json()]).toMatchObject([
+      405,
+      { code: "method-not-allowed" },
+    ]);
+    expect(response.headers.get("allow")).toContain("GET");
+  });
+
   it("a target that is too long is refused", async () => {
     const response = await device.ask(`/${"a".repeat(limits.linkPathBytes)}`);
     expect(response.status).toBe(414);

@@ -14,6 +14,7 @@ import { type Upgrade, upgrades } from "../../durable-objects/host/sockets.ts";
 import { systemClock, systemRandom } from "../../durable-objects/system.ts";
 import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { isForHop } from "../../protocol/link/headers.ts";
 import { handle } from "../app.ts";
 import { egressGate, smtpTransport } from "../egress/egress.ts";
 import { logGate } from "../egress/log.ts";
@@ -197,7 +198,8 @@ async function upgrading(
 /** The request as the visitor made it: a proxy in front that ends TLS leaves only `http` to be seen. */
 function asVisited(request: Request, origin: string): Request {
   const { protocol } = new URL(origin);
-  if (request.url.startsWith(protocol)) return request;
+  // No `Request` can be made with a method for the hop; nobody serves one, so its scheme matters to nobody.
+  if (request.url.startsWith(protocol) || isForHop(request.method)) return request;
   return new Request(request.url.replace(/^[a-z]+:/, protocol), request);
 }
 

@@ -68,6 +68,10 @@ async function answer(visit: Visit, verdict: DoorVerdict, response: Response): P
       return entered(visit, response.headers.get(doorTokenHeader) ?? "");
     case "left":
       return await left(visit);
+    case "malformed":
+      return problemResponse("bad-request");
+    case "method":
+      return methodNotAllowed();
     case "stalled":
       return problemResponse("request-timeout");
     case "revoked":
@@ -87,6 +91,13 @@ async function toSignIn({ request, ports, label }: Visit): Promise<Response> {
   target.searchParams.set("nonce", await hashToken(nonce));
   target.searchParams.set("to", url.pathname + url.search);
   return redirect(target.href, [cookieHeader("__Host-door-nonce", nonce)]);
+}
+
+/** RFC 9110 §15.5.6: says which methods are taken. A device may take more, and says so itself. */
+function methodNotAllowed(): Response {
+  const response = problemResponse("method-not-allowed");
+  response.headers.set("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  return response;
 }
 
 function entered({ request }: Visit, token: string): Response {

@@ -1,11 +1,11 @@
 /** From a visitor's request to OPEN, and from HEAD to the response's headers. Pure. */
 
-import { limits } from "../../../protocol/limits.ts";
 import {
   endToEnd,
   fromByteString,
   type HeaderList,
   type OpenHead,
+  requestFault,
   toByteString,
   webService,
 } from "../../../protocol/link/headers.ts";
@@ -28,22 +28,25 @@ export function isClaim(name: string): boolean {
   return CLAIMS.has(name) || CLAIM_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
+/** Why a request cannot be put to a device; what the agent would refuse is refused before. */
+export type RequestFault = NonNullable<ReturnType<typeof requestFault>>;
+
 /**
  * The head that the device gets: the public Host, the visitor's address as the edge sees it,
  * end-to-end headers, and no cookie or header that is between the visitor and us.
- * @returns null when the target is longer than `limits.linkPathBytes`
  */
-export function openHead(request: Request): OpenHead | null {
+export function openHead(request: Request): OpenHead | RequestFault {
   const url = new URL(request.url);
-  const path = url.pathname + url.search;
-  if (path.length > limits.linkPathBytes) return null;
   const headers = forwardedHeaders(url, request.headers.get(peerHeader));
   for (const [name, value] of endToEnd(request.headers)) {
     if (name === "host" || isClaim(name)) continue;
     const kept = name === "cookie" ? withoutOurCookies(value) : value;
-    if (kept !== "") headers.push([name, headersHoldText ? toByteString(kept) : kept]);
+    if (kept === "" && name !== "content-length") continue;
+    headers.push([name, headersHoldText ? toByteString(kept) : kept]);
   }
-  return { service: webService, method: request.method, path, headers };
+  const path = url.pathname + url.search;
+  const head = { service: webService, method: request.method, path, headers };
+  return requestFault(head) ?? head;
 }
 
 /** What the device is told about where a request came from. */

@@ -71,8 +71,9 @@ export class Link {
     visitor: string | null,
   ): Promise<Response> {
     const head = openHead(request);
-    const payload = head === null ? null : encodeHead(head);
-    if (head === null || payload === null) return refusal("too-long");
+    if (typeof head === "string") return refusal(head);
+    const payload = encodeHead(head);
+    if (payload === null) return refusal("too-long");
     const repeatable = isRepeatable(request, head);
     const network = networkAt(request.headers.get(peerHeader));
     let socket = this.#current(findAgent) ?? (repeatable ? await this.#nextAgent(visitor) : null);

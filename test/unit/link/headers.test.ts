@@ -228,9 +228,46 @@ describe("a visitor's request", () => {
   });
 
   it("is refused when its target is too long", () => {
-    expect(
-      openHead(new Request(`http://nas.link.test/${"a".repeat(limits.linkPathBytes)}`)),
-    ).toBeNull();
+    const request = new Request(`http://nas.link.test/${"a".repeat(limits.linkPathBytes)}`);
+    expect(openHead(request)).toBe("too-long");
+  });
+
+  it.each<[string, string, Record<string, string>, string]>([
+    ["TRACE", "TRACE", {}, "method"],
+    ["TRACK in small letters", "track", {}, "method"],
+    ["CONNECT", "CONNECT", {}, "method"],
+    ["a control byte in a value", "GET", { "x-a": "a\u0001b" }, "malformed"],
+    ["DEL in a value", "GET", { "x-a": "a\u007fb" }, "malformed"],
+    ["two lengths", "POST", { "content-length": "3, 3" }, "malformed"],
+    ["a signed length", "POST", { "content-length": "+3" }, "malformed"],
+    ["a hexadecimal length", "POST", { "content-length": "0x3" }, "malformed"],
+    ["an empty length", "POST", { "content-length": "" }, "malformed"],
+  ])("is refused before the device sees it: %s", (_name, method, headers, fault) => {
+    // A `Request` cannot be made with these methods; servers make them all the same.
+    const request = { url: "http://nas.link.test/", method, headers: new Headers(headers) };
+    expect(openHead(request as Request)).toBe(fault);
+  });
+
+  it("is one that the agent takes, or is refused at the edge", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "binary", maxLength: 30 }),
+        fc.constantFrom("GET", "TRACE", "PROPFIND", "G T", ""),
+        fc.webPath(),
+        (value, method, path) => {
+          const headers = new Headers();
+          try {
+            headers.set("x-a", value);
+          } catch {
+            // What `Headers` refuses, no server hands over.
+          }
+          const url = `http://nas.link.test${path}`;
+          const head = openHead({ url, method, headers } as Request);
+          if (typeof head === "string") return;
+          expect(decodeOpen(encodeHead(head) as Uint8Array)).toEqual(head);
+        },
+      ),
+    );
   });
 });
 
