@@ -132,3 +132,31 @@ export function runAgent(world: World, label: string, serve: string | null): () 
     await ended;
   };
 }
+
+/** The longest label there may be. */
+const longLabel = `donaudampfschiffahrts-elektrizitaeten-hauptbetriebswerk-${"x".repeat(7)}`;
+
+/** What tests of pages look at: an owner, two devices, and a third that waits to be added. */
+export interface Furniture {
+  readonly owner: TestAccount;
+  /** Named `attic`; every feature is on, and one other person may come in. */
+  readonly deviceId: string;
+  /** Has the longest name there may be. */
+  readonly longId: string;
+  readonly waitingCode: string;
+}
+
+export async function furnish(world: World): Promise<Furniture> {
+  const owner = await openAccount(world, "mara@example.org");
+  const deviceId = await enrollDevice(world, owner, "attic");
+  const longId = await enrollDevice(world, owner, longLabel);
+  const path = `/api/devices/${deviceId}`;
+  for (const feature of ["link", "name"]) {
+    await call(world, "PUT", `${path}/features/${feature}`, { on: true }, owner);
+  }
+  await call(world, "PUT", `${path}/access`, { mode: "listed" }, owner);
+  const friend = await openAccount(world, "noor@example.org");
+  await call(world, "PUT", `${path}/access/people/${friend.accountId}`, undefined, owner);
+  const start = await call(world, "POST", "/api/enrolments", { public_key: "A".repeat(43) });
+  return { owner, deviceId, longId, waitingCode: String(start.user_code) };
+}

@@ -1,0 +1,262 @@
+/** Every page in a real browser: what holds of each of them, in both colors, on a desk and a phone. */
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cookieMap } from "../../db/data-map/outside.ts";
+import { keepPicture, phone, visit } from "../support/browser.ts";
+import {
+  furnish,
+  password,
+  signInBrowser,
+  startWorld,
+  type TestAccount,
+  type World,
+} from "../support/console.ts";
+
+const axeSource = readFileSync(
+  createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
+  "utf8",
+);
+const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+const FIRST_VIEW_BYTES = 60 * 1024;
+
+let world: World;
+let owner: TestAccount;
+let deviceId: string;
+let longId: string;
+let waitingCode: string;
+
+beforeAll(async () => {
+  world = await startWorld();
+  ({ owner, deviceId, longId, waitingCode } = await furnish(world));
+});
+
+afterAll(() => world.close());
+
+/** Every page, as a stranger and as the owner. */
+function pages(): { street: string[]; house: string[] } {
+  return {
+    street: [
+      "/",
+      "/sign-up",
+      "/sign-up/sent",
+      "/verify?token=x",
+      "/sign-in",
+      "/privacy",
+      "/problems",
+      "/nothing-here",
+    ],
+    house: [
+      "/devices",
+      "/devices/add",
+      `/devices/add?code=${waitingCode}`,
+      `/devices/${deviceId}`,
+      `/devices/${longId}`,
+      `/devices/${deviceId}/features/link/off`,
+      `/devices/${deviceId}/features/name/off`,
+      `/devices/${deviceId}/unregister`,
+      "/sessions",
+      "/account",
+      "/account/erase",
+      "/privacy",
+    ],
+  };
+}
+
+/** Leads a fresh browser over every page. */
+async function crawl(
+  options: Parameters<typeof visit>[1],
+  look: (page: Page, path: string) => Promise<void>,
+) {
+  const { street, house } = pages();
+  const visitor = await visit(world.browser, options);
+  for (const path of street) {
+    await visitor.page.goto(world.origin + path);
+    await look(visitor.page, path);
+  }
+  await signInBrowser(world, visitor.context, owner);
+  for (const path of house) {
+    await visitor.page.goto(world.origin + path);
+    await look(visitor.page, path);
+  }
+  await visitor.context.close();
+  return visitor;
+}
+
+describe("everywhere", () => {
+  it("[CKY-8] makes no request to another host, and its policy names none", async () => {
+    const policies: string[] = [];
+    const visitor = await visit(world.browser);
+    visitor.page.on("response", (response) => {
+      const policy = response.headers()["content-security-policy"];
+      if (policy !== undefined) policies.push(policy);
+    });
+    await signInBrowser(world, visitor.context, owner);
+    for (const path of [...pages().street, ...pages().house]) {
+      await visitor.page.goto(world.origin + path);
+    }
+    await visitor.context.close();
+    const foreign = visitor.requests.filter(
+      (url) => new URL(url).host !== new URL(world.origin).host,
+    );
+    expect(foreign).toEqual([]);
+    expect(visitor.requests.length).toBeGreaterThan(pages().house.length);
+    const own = `ws://${new URL(world.origin).host}`;
+    for (const policy of policies) {
+      expect(policy).toContain("default-src 'none'");
+      const hosts = policy.match(/[a-z]+:\/\/[^\s;]+|\*/g) ?? [];
+      expect(hosts.filter((host) => host !== own)).toEqual([]);
+    }
+    expect(policies.length).toBeGreaterThan(pages().house.length);
+  });
+
+  it("[CKY-1] keeps nothing in the browser but what the registry declares", async () => {
+    const visitor = await visit(world.browser);
+    const { page, context } = visitor;
+    await page.goto(`${world.origin}/sign-in`);
+    await page.getByLabel("E-mail address").fill(owner.address);
+    await page.getByLabel("Password").fill(password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL("**/devices");
+    for (const path of [...pages().house, ...pages().street]) {
+      await page.goto(world.origin + path);
+      const stored = await page.evaluate(async () => [
+        ...Object.keys(localStorage),
+        ...Object.keys(sessionStorage),
+        ...(await indexedDB.databases()).map(({ name }) => name),
+        ...(await caches.keys()),
+      ]);
+      expect(stored, path).toEqual([]);
+    }
+    const names = (await context.cookies()).map(({ name }) => name);
+    expect(names).toEqual(["__Host-sid"]);
+    expect(Object.keys(cookieMap)).toEqual(expect.arrayContaining(names));
+    await context.close();
+  });
+
+  it.each(["light", "dark"] as const)("has no axe violation in %s", async (colorScheme) => {
+    // axe is not ours: the pages' own policy would not let it in.
+    await crawl({ colorScheme, bypassCSP: true }, async (page, path) => {
+      const violations = await axe(page);
+      expect(violations, path).toEqual([]);
+    });
+  });
+
+  it("fits a phone, 200 % zoom, long names and right-to-left", async () => {
+    const widths = [phone, { width: 640, height: 400 }];
+    for (const viewport of widths) {
+      await crawl({ viewport }, async (page, path) => {
+        for (const dir of ["ltr", "rtl"]) {
+          const overflow = await page.evaluate((direction) => {
+            document.documentElement.dir = direction;
+            const { scrollWidth, clientWidth } = document.documentElement;
+            return scrollWidth - clientWidth;
+          }, dir);
+          expect(overflow, `${path} at ${viewport.width} ${dir}`).toBeLessThanOrEqual(0);
+        }
+      });
+    }
+  });
+
+  it("breaks no policy of its own and logs no error", async () => {
+    const visitor = await crawl({}, async () => {});
+    expect(visitor.complaints).toEqual([]);
+  });
+
+  it("has one heading, one main part and a title on every page, and a skip link first", async () => {
+    await crawl({}, async (page, path) => {
+      expect(await page.locator("h1").count(), path).toBe(1);
+      expect(await page.locator("main").count(), path).toBe(1);
+      expect(await page.title(), path).toMatch(/.+ · Latchkey$/);
+      const first = await page.evaluate(() => document.querySelector("a, button")?.className);
+      expect(first, path).toBe("skip");
+    });
+  });
+
+  it("sends at most 60 KB compressed for a first view, fonts aside", async () => {
+    for (const path of ["/", "/sign-in", "/privacy"]) {
+      const visitor = await visit(world.browser);
+      const bodies: Promise<Buffer>[] = [];
+      visitor.page.on("response", (response) => {
+        const font = (response.headers()["content-type"] ?? "").startsWith("font/");
+        if (!font) bodies.push(response.body());
+      });
+      await visitor.page.goto(world.origin + path, { waitUntil: "networkidle" });
+      const sizes = (await Promise.all(bodies)).map((body) => gzipSync(body).length);
+      expect(sizes.length, path).toBeGreaterThanOrEqual(3);
+      const total = sizes.reduce((sum, size) => sum + size, 0);
+      expect(total, path).toBeLessThanOrEqual(FIRST_VIEW_BYTES);
+      await visitor.context.close();
+    }
+  });
+
+  it.each(["light", "dark"] as const)(
+    "is kept as pictures, desk and phone, in %s",
+    async (colorScheme) => {
+      for (const [size, viewport] of Object.entries({
+        desk: { width: 1280, height: 800 },
+        phone,
+      })) {
+        await crawl({ colorScheme, viewport }, async (page, path) => {
+          const name = path
+            .replaceAll(deviceId, "device")
+            .replaceAll(longId, "device-long")
+            .replace(/\?.*/, "-found")
+            .replace(/[^a-z0-9]+/gi, "-");
+          await keepPicture(page, `${size}-${colorScheme}${name}`);
+        });
+      }
+    },
+  );
+});
+
+describe("the pages at a door", () => {
+  it.each(["light", "dark"] as const)(
+    "stand alone and have no axe violation in %s",
+    async (colorScheme) => {
+      const { page, context, requests, complaints } = await visit(world.browser, {
+        colorScheme,
+        viewport: phone,
+        bypassCSP: true,
+      });
+      await signInBrowser(world, context, owner);
+      const door = (label: string) =>
+        `http://${label}.${world.linkZone}:${new URL(world.origin).port}/files/x?y=1`;
+      for (const [label, title] of [
+        ["nobody", "There is no door here"],
+        ["attic", "attic is not connected right now"],
+      ] as const) {
+        await page.goto(door(label));
+        await page.getByRole("heading", { name: title, level: 1 }).waitFor();
+        expect(page.url()).toBe(door(label));
+        expect(await axe(page), label).toEqual([]);
+        await keepPicture(page, `phone-${colorScheme}-door-${label}`);
+      }
+      const pages = requests.filter((url) => new URL(url).pathname !== "/door");
+      const known = /\/files\/x\?y=1$|\/\.well-known\/latchkey\/enter\?|^data:,$/;
+      expect(pages.filter((url) => !known.test(url))).toEqual([]);
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+  );
+});
+
+interface AxeViolation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+/** What axe finds wrong with the page, by WCAG 2.2 A and AA. */
+async function axe(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  return await page.evaluate(async (tags) => {
+    const { axe } = window as unknown as {
+      axe: { run(options: unknown): Promise<{ violations: AxeViolation[] }> };
+    };
+    const result = await axe.run({ runOnly: tags });
+    return result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+  }, WCAG);
+}
