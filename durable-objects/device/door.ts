@@ -107,8 +107,12 @@ export class Door {
       if (url.pathname === doorPaths.leave) return await this.#leave(request);
       return refusal("unknown");
     }
-    if (request.headers.has("upgrade")) return refusal("upgrade");
-    if (mode === "everyone") return await relay(request, null);
+    // Any other offer of a protocol may be ignored, and is (RFC 9110 §7.8).
+    if (/^websocket$/i.test(request.headers.get("upgrade") ?? "")) return refusal("upgrade");
+    if (mode === "everyone") {
+      if (isFromSibling(request)) return refusal("cross-site");
+      return unindexed(await relay(request, null));
+    }
     const visitor = await this.#visitor(request);
     if (visitor === null) return refusal("sign-in");
     if (!mayEnter(visitor)) return refusal("forbidden");
@@ -229,6 +233,27 @@ export function isForged(request: Request): boolean {
   const site = request.headers.get("sec-fetch-site");
   if (site !== null) return site !== "same-origin" && site !== "none";
   return request.headers.get("origin") !== new URL(request.url).origin;
+}
+
+/**
+ * True when a page at another door of the zone made an unsafe request. To a browser the doors are one
+ * site, so it sends the device's own cookies along. Other sites, and clients that are no browsers, may
+ * use an open door.
+ */
+export function isFromSibling(request: Request): boolean {
+  if (SAFE_METHODS.has(request.method)) return false;
+  if (request.headers.get("sec-fetch-site") === "same-site") return true;
+  const origin = request.headers.get("origin");
+  if (origin === null || !URL.canParse(origin)) return false;
+  const [from, own] = [new URL(origin), new URL(request.url)];
+  const zone = own.hostname.slice(own.hostname.indexOf(".") + 1);
+  return from.host !== own.host && `.${from.hostname}`.endsWith(`.${zone}`);
+}
+
+/** An open door is for people who have its address, not for search engines. */
+function unindexed(response: Response): Response {
+  response.headers.append("x-robots-tag", "noindex");
+  return response;
 }
 
 /** RFC 6265 §5.4: the value of the first cookie called `name`, or null. */

@@ -340,6 +340,47 @@ describe("a hostile device", () => {
   });
 });
 
+describe("a door that is open to everyone", () => {
+  const own = () => `http://${device.label}.link.localhost:8787`;
+  const origins: [string, () => Record<string, string>, number][] = [
+    ["a client that is no browser", () => ({}), 200],
+    ["its own page", () => ({ "sec-fetch-site": "same-origin", origin: own() }), 200],
+    ["its own page in an old browser", () => ({ origin: own() }), 200],
+    ["another site", () => ({ "sec-fetch-site": "cross-site", origin: "https://a.example" }), 200],
+    ["a sandboxed page", () => ({ "sec-fetch-site": "cross-site", origin: "null" }), 200],
+    ["another door", () => ({ "sec-fetch-site": "same-site" }), 403],
+    ["another door in an old browser", () => ({ origin: "http://b.link.localhost:8787" }), 403],
+    ["a door below a door", () => ({ origin: "http://a.b.link.localhost" }), 403],
+    ["the bare zone", () => ({ origin: "https://link.localhost" }), 403],
+  ];
+
+  it.each(origins)(
+    "takes no change that another door's page made: %s",
+    async (_name, headersOf, status) => {
+      for (const method of ["POST", "DELETE"]) {
+        const asked = device.ask("/", { method, headers: headersOf() });
+        if (status === 200) agent.answer((await agent.request()).stream, 200, [], "");
+        const response = await asked;
+        expect(response.status, method).toBe(status);
+        await response.text();
+      }
+      const read = device.ask("/", { headers: headersOf() });
+      agent.answer((await agent.request()).stream, 200, [], "");
+      expect((await read).status, "a link may lead here").toBe(200);
+    },
+  );
+
+  it("is not for search engines, whatever else the device says of them", async () => {
+    const plain = device.ask("/");
+    agent.answer((await agent.request()).stream, 200, [], "");
+    expect((await plain).headers.get("x-robots-tag")).toBe("noindex");
+    const asked = device.ask("/");
+    const { stream } = await agent.request();
+    agent.answer(stream, 404, [["x-robots-tag", "noarchive"]], "");
+    expect((await asked).headers.get("x-robots-tag")).toBe("noarchive, noindex");
+  });
+});
+
 describe("where something on our side fails", () => {
   const failing: [string, Partial<Ports>][] = [
     [
@@ -394,11 +435,22 @@ describe("where there is no device", () => {
   });
 
   it("a WebSocket is told that it cannot pass yet", async () => {
-    const response = await device.ask("/", { headers: { upgrade: "websocket" } });
-    expect([response.status, await response.json()]).toMatchObject([
-      501,
-      { code: "upgrade-unsupported" },
-    ]);
+    for (const upgrade of ["websocket", "WebSocket"]) {
+      const response = await device.ask("/", { headers: { upgrade } });
+      expect([response.status, await response.json()]).toMatchObject([
+        501,
+        { code: "upgrade-unsupported" },
+      ]);
+    }
+  });
+
+  it("an offer of another protocol is ignored (RFC 9110 §7.8)", async () => {
+    const headers = { upgrade: "h2c", "http2-settings": "AAMAAABk", connection: "upgrade" };
+    const asked = device.ask("/", { headers });
+    const { stream, head } = await agent.request();
+    expect(JSON.stringify(head)).not.toMatch(/h2c|http2-settings/);
+    agent.answer(stream, 200, [], "HTTP/1.1 it is");
+    expect(await (await asked).text()).toBe("HTTP/1.1 it is");
   });
 
   it.each<[string, RequestInit]>([
