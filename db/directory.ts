@@ -5,6 +5,7 @@
 
 import { eq, sql } from "drizzle-orm";
 import { limits } from "../protocol/limits.ts";
+import { checkLabel } from "../protocol/names.ts";
 import { base64url } from "../protocol/tokens.ts";
 import type { Db } from "./db.ts";
 import type { Clock, KeyStore } from "./primitives.ts";
@@ -50,9 +51,11 @@ export class Directory {
 
   /**
    * The device that has `label`, or null. Cached in the isolate for `limits.labelCacheMs`, so a hot
-   * name costs no query; the device's object has the last word on whether it still exists.
+   * name costs no query; the device's object has the last word on whether it still exists. What can
+   * be no label costs no query either, and no room in the cache.
    */
   async deviceOfLabel(text: string): Promise<string | null> {
+    if (checkLabel(text) === "label-syntax") return null;
     const now = this.#clock.now();
     const cached = this.#labels.get(text);
     if (cached !== undefined && cached.until > now) return cached.deviceId;

@@ -2,12 +2,13 @@
 
 import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Db } from "../../db/db.ts";
 import { Directory } from "../../db/directory.ts";
 import { R2KeyStore, systemRandom } from "../../durable-objects/platform.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { countQueries } from "../support/ports.ts";
 
 const bindings = env as unknown as { DIRECTORY: D1Database; KEYS: R2Bucket };
 const device = () => newId("dev", "home", systemRandom.bytes);
@@ -40,6 +41,26 @@ describe("the directory", () => {
     now += 1;
     expect(await directory.isLabelFree("box")).toBe(true);
     expect(await directory.claimLabel("box", second)).toBe(true);
+  });
+
+  it("asks nobody about what no label can be", async () => {
+    const queries = countQueries(bindings.DIRECTORY);
+    for (const text of [
+      "",
+      "x",
+      "Nas",
+      "-nas",
+      "n_s",
+      "xn--nas",
+      "a".repeat(64),
+      "a".repeat(9999),
+    ]) {
+      expect(await directory.deviceOfLabel(text)).toBeNull();
+    }
+    expect(queries()).toBe(0);
+    expect(await directory.deviceOfLabel("nobodys")).toBeNull();
+    expect(queries()).toBe(1);
+    vi.restoreAllMocks();
   });
 
   it("keeps no label and no address in clear", async () => {

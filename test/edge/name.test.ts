@@ -2,15 +2,16 @@
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
 import { clientAddress } from "../../workers/peer.ts";
-import { type TestPorts, testPorts } from "../support/ports.ts";
+import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
 
+const { DB_HOME } = env as unknown as { DB_HOME: D1Database };
 const ZONE = "ddns.test";
 const AGENT = { "user-agent": "test/1" };
 
@@ -28,6 +29,8 @@ async function named(world: TestPorts, on = true): Promise<Named> {
   const id = newId("dev", "home", systemRandom.bytes);
   const label = `box-${labels++}`;
   await world.ports.directory.claimLabel(label, id);
+  const row = DB_HOME.prepare("INSERT INTO device (id, account_id, created_at) VALUES (?, ?, 1)");
+  await row.bind(id, "acc").run();
   const stub = world.ports.devices.get(id);
   await stub.register({ deviceId: id, accountId: "acc", publicKey: "key", label });
   if (on) await stub.setFeature("name", true);
@@ -264,6 +267,46 @@ describe("who may update", () => {
       );
     }
     expect(reached).toEqual([]);
+  });
+
+  describe("costs a stranger's flood", () => {
+    const others = Array.from({ length: limits.updateHosts }, (_, at) => `flood-${at}.${ZONE}`);
+    const query = `?hostname=${others.join(",")}&myip=203.0.113.4`;
+    afterEach(() => {
+      vi.restoreAllMocks();
+    });
+
+    it("no query when the password cannot be a secret", async () => {
+      const queries = countQueries(DB_HOME);
+      for (const password of ["", "wrong", `${nas.secret}x`, nas.secret.replace("upd", "ses")]) {
+        expect((await ask(world, query, basic(nas.host, password))).text).toBe("badauth");
+      }
+      expect(queries()).toBe(0);
+    });
+
+    it("one query, the user's, when the secret is not the user's", async () => {
+      const other = await named(world);
+      for (const user of [nas.host, nas.id, `nobody.${ZONE}`]) {
+        const queries = countQueries(DB_HOME);
+        expect((await ask(world, query, basic(user, other.secret))).text).toBe("badauth");
+        expect([user, queries()]).toEqual([user, 1]);
+        vi.restoreAllMocks();
+      }
+    });
+
+    it("nothing of what the owner is told: a line per host", async () => {
+      for (const user of [nas.host, nas.id]) {
+        const hosts = [...others.slice(1), nas.host].join(",");
+        const answer = await ask(
+          world,
+          `?hostname=${hosts}&myip=203.0.113.4`,
+          basic(user, nas.secret),
+        );
+        const lines = answer.text.split("\n");
+        expect(lines.slice(0, -1)).toEqual(Array(limits.updateHosts - 1).fill("nohost"));
+        expect(lines.at(-1)).toMatch(/^(good|nochg) 203\.0\.113\.4$/);
+      }
+    });
   });
 
   it("forgets the old secret when a new one is made, and every secret when the name goes off", async () => {

@@ -1,8 +1,10 @@
 /**
- * An update of a name: from the client's request to its device's object and back. Costs one object
- * call once the label is in the isolate's cache, and no write when nothing changed.
+ * An update of a name: from the client's request to its device's object and back. A device's own name
+ * costs one object call once the label is in the isolate's cache, and no write when nothing changed.
+ * Other names are looked up only for who holds the secret.
  */
 
+import { ownerOf } from "../../db/queries/devices.ts";
 import type { UpdateResult } from "../../durable-objects/device/rpc.ts";
 import { networkOf, parsePeer } from "../../protocol/addresses.ts";
 import { isId } from "../../protocol/ids.ts";
@@ -40,24 +42,38 @@ async function update(request: Request, ports: Ports): Promise<Response> {
   }
   const credentials = readCredentials(request.headers.get("authorization"));
   if (credentials === null) return unauthorized();
+  const { user, password } = credentials;
   const parameters = await parametersOf(request);
   if (parameters === null) return verdicts("numhost");
   const plan = planUpdate(parameters, ports.peer);
-  const devices = await devicesOf(plan.hosts, ports);
-  const deviceId = await deviceOfUser(credentials.user, devices, ports);
-  if (deviceId === null || parseToken("upd", credentials.password) === null) {
-    return await failed(ports);
+  // A stranger costs one look-up, the user's, and none before the password could be a secret.
+  const known = parseToken("upd", password) !== null;
+  const deviceId = known ? await deviceOfUser(user, ports) : null;
+  if (deviceId === null) return await failed(ports);
+  const device = ports.devices.get(deviceId);
+  const ownOnly = plan.refused === null && plan.hosts.every((host) => sameName(host, user));
+  if (!ownOnly) {
+    const proof = await device.updateAddresses({ secret: password, ...keepAll });
+    if (isRefused(proof)) return await failed(ports);
   }
-  const concerned = plan.refused === null && devices.includes(deviceId);
-  const changes = (concerned ? plan.changes : null) ?? keepAll;
-  const result = await ports.devices
-    .get(deviceId)
-    .updateAddresses({ secret: credentials.password, ...changes });
-  // A name that is off has no secret, so nobody can prove that it is theirs.
-  if (result.verdict === "badauth" || result.verdict === "nohost") return await failed(ports);
-  if (result.verdict === "911") return later(result.retryAfter ?? OUTAGE_RETRY_SECONDS);
   if (plan.refused !== null) return verdicts(plan.refused);
+  const devices = ownOnly ? plan.hosts.map(() => deviceId) : await devicesOf(plan.hosts, ports);
+  const changes = (devices.includes(deviceId) ? plan.changes : null) ?? keepAll;
+  const result = await device.updateAddresses({ secret: password, ...changes });
+  if (isRefused(result)) return await failed(ports);
+  if (result.verdict === "911") return later(result.retryAfter ?? OUTAGE_RETRY_SECONDS);
   return verdicts(...linesOf(plan, devices, deviceId, result));
+}
+
+/** A name that is off has no secret, so nobody can prove that it is theirs. */
+function isRefused({ verdict }: UpdateResult): boolean {
+  return verdict === "badauth" || verdict === "nohost";
+}
+
+/** True for the same host name, in any case, with or without the dot at its end (RFC 1034 §3.1). */
+function sameName(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((name) => name.toLowerCase().replace(/\.$/, ""));
+  return a === b;
 }
 
 /** One line per host, in the client's order. */
@@ -104,15 +120,17 @@ async function devicesOf(
 }
 
 /**
- * The device that the user name means: its host name, or its id where one of the hosts is its own.
- * So an identifier that somebody made up reaches no object.
+ * The device that the user name means: its host name, or its id if there is such a device. So an
+ * identifier that somebody made up reaches no object.
  */
 async function deviceOfUser(
   user: string,
-  devices: readonly (string | null)[],
-  { config, directory }: Ports,
+  { config, directory, regions }: Ports,
 ): Promise<string | null> {
-  if (isId("dev", user)) return devices.includes(user) ? user : null;
+  if (isId("dev", user)) {
+    const db = regions.db(user);
+    return db !== null && (await ownerOf(db, user)) !== null ? user : null;
+  }
   const label = labelUnder(user, config.ddnsZone);
   return label === null ? null : await directory.deviceOfLabel(label);
 }
