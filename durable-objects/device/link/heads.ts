@@ -13,7 +13,21 @@ import { peerHeader } from "../rpc.ts";
 
 const OURS = "x-latchkey-";
 /** Who a visitor says they are: nobody's word but the edge's counts. */
-const CLAIMS = new Set(["forwarded", "x-real-ip", "true-client-ip", "x-client-ip"]);
+const CLAIMS = new Set([
+  "forwarded",
+  "x-forwarded",
+  "x-original-forwarded-for",
+  "x-original-host",
+  "x-real-ip",
+  "client-ip",
+  "x-client-ip",
+  "x-cluster-client-ip",
+  "true-client-ip",
+  "fastly-client-ip",
+  "x-originating-ip",
+  "x-remote-ip",
+  "x-remote-addr",
+]);
 const CLAIM_PREFIXES = [OURS, "x-forwarded-", "cf-"];
 const OUR_COOKIES = "__host-door";
 
@@ -23,9 +37,13 @@ const OUR_COOKIES = "__host-door";
  */
 const headersHoldText = "FixedLengthStream" in globalThis;
 
-/** True for a request header that only the edge may set. */
+/**
+ * True for a request header that only the edge may set. CGI and WSGI make one variable of `X-Real-IP`
+ * and `X_Real_IP`, so both are the same claim.
+ */
 export function isClaim(name: string): boolean {
-  return CLAIMS.has(name) || CLAIM_PREFIXES.some((prefix) => name.startsWith(prefix));
+  const folded = name.includes("_") ? name.replaceAll("_", "-") : name;
+  return CLAIMS.has(folded) || CLAIM_PREFIXES.some((prefix) => folded.startsWith(prefix));
 }
 
 /** Why a request cannot be put to a device; what the agent would refuse is refused before. */

@@ -214,6 +214,40 @@ describe("a visitor's request", () => {
     });
   });
 
+  it.each([
+    "X-Forwarded",
+    "X-Forwarded-Proto",
+    "X_Forwarded_For",
+    "x-forwarded_host",
+    "X_Real_IP",
+    "X-Original-Forwarded-For",
+    "X-Original-Host",
+    "X-Cluster-Client-IP",
+    "Fastly-Client-IP",
+    "X-Originating-IP",
+    "X-Remote-IP",
+    "X-Remote-Addr",
+    "X-Client-IP",
+    "Client-IP",
+    "True-Client-IP",
+    "True_Client_IP",
+    "CF-Connecting-IP",
+    "CF_Ray",
+    "X_Latchkey_Peer",
+    "FORWARDED",
+  ])("never brings the device what a visitor says of itself in %s", (name) => {
+    const head = openHead(new Request("http://nas.link.test/", { headers: { [name]: "6.6.6.6" } }));
+    expect(JSON.stringify(head)).not.toContain("6.6.6.6");
+  });
+
+  it.each(["x-forward", "x-real-time", "cfg", "client-id", "x_own", "forwarded-by-hand"])(
+    "brings it %s, which says nothing of that kind",
+    (name) => {
+      const head = openHead(new Request("http://nas.link.test/", { headers: { [name]: "v" } }));
+      expect((head as { headers: HeaderList }).headers).toContainEqual([name, "v"]);
+    },
+  );
+
   it.each<[string | null, string, string]>([
     [null, "nas.example", "for=unknown;host=nas.example;proto=https"],
     ["203.0.113.9", "nas.example", "for=203.0.113.9;host=nas.example;proto=https"],
