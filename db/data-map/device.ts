@@ -61,13 +61,19 @@ export const deviceMap = {
     class: "door visit",
     feature: "link",
     expires: "expires_at",
-    columns: { code_hash: secret, nonce_hash: secret, account_id: id, expires_at: time },
+    columns: {
+      code_hash: secret,
+      nonce_hash: secret,
+      account_id: id,
+      session_id: id,
+      expires_at: time,
+    },
   },
   door_session: {
     class: "door visit",
     feature: "link",
     expires: "expires_at",
-    columns: { token_hash: secret, account_id: id, expires_at: time },
+    columns: { token_hash: secret, account_id: id, session_id: id, expires_at: time },
   },
 } as const satisfies Record<string, ObjectTableRule>;
 

@@ -244,19 +244,33 @@ export async function sessionsOf(db: Db, accountId: string, now: number): Promis
     .orderBy(desc(session.seenAt), desc(session.createdAt));
 }
 
-/** Ends one session of an account; false when it has no such session. */
-export async function deleteSession(
-  db: Db,
-  accountId: string,
-  sessionId: string,
-): Promise<boolean> {
-  const rows = await db
-    .delete(session)
-    .where(and(eq(session.id, sessionId), eq(session.accountId, accountId)))
-    .returning({ id: session.id });
-  return rows.length === 1;
+/** A session by its token's hash, or by whose it is. */
+export type SessionKey =
+  | { readonly tokenHash: string }
+  | { readonly accountId: string; readonly sessionId: string };
+
+function sessionAt(key: SessionKey): SQL | undefined {
+  return "tokenHash" in key
+    ? eq(session.tokenHash, key.tokenHash)
+    : and(eq(session.id, key.sessionId), eq(session.accountId, key.accountId));
 }
 
-export async function deleteSessionOfToken(db: Db, tokenHash: string): Promise<void> {
-  await db.delete(session).where(eq(session.tokenHash, tokenHash));
+/** Ends a session at once; its row stays for what must end with it. Null when there is none. */
+export async function expireSession(
+  db: Db,
+  key: SessionKey,
+  now: number,
+): Promise<{ id: string; accountId: string } | null> {
+  const [row] = await db
+    .update(session)
+    .set({ expiresAt: sql`min(${session.expiresAt}, ${now})` })
+    .where(sessionAt(key))
+    .returning({ id: session.id, accountId: session.accountId });
+  return row ?? null;
+}
+
+/** Deletes a session; false when there is none. */
+export async function deleteSession(db: Db, key: SessionKey): Promise<boolean> {
+  const rows = await db.delete(session).where(sessionAt(key)).returning({ id: session.id });
+  return rows.length === 1;
 }

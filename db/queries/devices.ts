@@ -169,6 +169,18 @@ export async function devicesOf(
     .orderBy(asc(device.createdAt), asc(device.id));
 }
 
+/** Every device that may know the account as somebody: its own, and those that let it in. */
+export async function devicesReached(db: Db, accountId: string): Promise<string[]> {
+  const [own, others] = (await db.batch([
+    db.select({ id: device.id }).from(device).where(eq(device.accountId, accountId)),
+    db
+      .select({ id: deviceGuest.deviceId })
+      .from(deviceGuest)
+      .where(eq(deviceGuest.accountId, accountId)),
+  ])) as [{ id: string }[], { id: string }[]];
+  return [...new Set([...own, ...others].map((row) => row.id))];
+}
+
 /** Notes that a device is to be gone since `now`, so that whoever sweeps finishes it; keeps an earlier note. */
 export async function markEnding(db: Db, deviceId: string, now: number): Promise<void> {
   await db

@@ -155,14 +155,26 @@ export class Device implements DeviceRpc {
     return this.#isOn("name") ? await this.#name.records() : null;
   }
 
-  async issueDoorCode(accountId: string, nonceHash: string): Promise<DoorCodeResult> {
+  async issueDoorCode(
+    accountId: string,
+    nonceHash: string,
+    sessionId: string,
+  ): Promise<DoorCodeResult> {
     if (!this.#isOn("link")) return { kind: "off" };
+    const asked = { accountId, nonceHash, sessionId };
     const code = this.#mayEnter(accountId)
-      ? await this.#door.issueCode(accountId, nonceHash, (person) => this.#mayEnter(person))
+      ? await this.#door.issueCode(asked, (person) => this.#mayEnter(person))
       : null;
     if (code === null) return { kind: "forbidden" };
     this.#upkeep.schedule();
     return { kind: "code", code };
+  }
+
+  async endVisits(sessionId: string): Promise<void> {
+    if (this.#row() === null) return;
+    // Which visit a request under way belongs to is not kept: those of the same person end with it.
+    const visitors = this.#door.endVisits(sessionId);
+    this.#link.keepOnly((visitor) => visitor === null || !visitors.has(visitor));
   }
 
   async holdings(): Promise<readonly HeldTable[]> {

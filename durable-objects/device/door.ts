@@ -64,6 +64,22 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Passes a request on to the device for `visitor`; null when nobody asked for a name. */
 export type Relay = (request: Request, visitor: string | null) => Promise<Response>;
 
+/** Who asks for a code. */
+interface Asked {
+  readonly accountId: string;
+  /** SHA-256 (base64url) of the nonce in the visitor's browser at the door's host. */
+  readonly nonceHash: string;
+  /** The session that shows who they are: its end is the end of the visit. */
+  readonly sessionId: string;
+}
+
+interface CodeRow extends Record<string, string | number> {
+  nonce_hash: string;
+  account_id: string;
+  session_id: string;
+  expires_at: number;
+}
+
 export class Door {
   readonly #context: DeviceContext;
 
@@ -71,13 +87,9 @@ export class Door {
     this.#context = context;
   }
 
-  /**
-   * @param nonceHash SHA-256 (base64url) of the nonce in the visitor's browser at the door's host
-   * @param mayEnter asked once more when the code is written down; null where the right has gone
-   */
+  /** @param mayEnter asked once more when the code is written down; null where the right has gone */
   async issueCode(
-    accountId: string,
-    nonceHash: string,
+    { accountId, nonceHash, sessionId }: Asked,
     mayEnter: (accountId: string) => boolean,
   ): Promise<string | null> {
     const { sql, clock } = this.#context;
@@ -85,10 +97,12 @@ export class Door {
     const codeHash = await hashToken(code);
     if (!mayEnter(accountId)) return null;
     sql.run(
-      "INSERT INTO door_code (code_hash, nonce_hash, account_id, expires_at) VALUES (?, ?, ?, ?)",
+      `INSERT INTO door_code (code_hash, nonce_hash, account_id, session_id, expires_at)
+       VALUES (?, ?, ?, ?, ?)`,
       codeHash,
       nonceHash,
       accountId,
+      sessionId,
       clock.now() + limits.doorCodeMs,
     );
     return code;
@@ -123,6 +137,17 @@ export class Door {
   forget(accountId: string): void {
     this.#context.sql.run("DELETE FROM door_code WHERE account_id = ?", accountId);
     this.#context.sql.run("DELETE FROM door_session WHERE account_id = ?", accountId);
+  }
+
+  /** Ends the visits and codes of a session; the people whose visit that was. */
+  endVisits(sessionId: string): ReadonlySet<string> {
+    const { sql } = this.#context;
+    sql.run("DELETE FROM door_code WHERE session_id = ?", sessionId);
+    const ended = sql.all<{ account_id: string }>(
+      "DELETE FROM door_session WHERE session_id = ? RETURNING account_id",
+      sessionId,
+    );
+    return new Set(ended.map((visit) => visit.account_id));
   }
 
   /** Ends every visit whose person may no longer enter. */
@@ -166,8 +191,12 @@ export class Door {
     const nonce = cookieOf(request, NONCE_COOKIE);
     if (parseToken("dor", code) === null) return refusal("bad-code");
     const [codeHash, nonceHash] = [await hashToken(code), await hashToken(nonce ?? "")];
-    const [row] = sql.all<{ nonce_hash: string; account_id: string; expires_at: number }>(
-      "DELETE FROM door_code WHERE code_hash = ? RETURNING nonce_hash, account_id, expires_at",
+    const token = this.#newToken();
+    const tokenHash = await hashToken(token);
+    // From here on no await: a right or a session that ends finds the code or the visit, never neither.
+    const [row] = sql.all<CodeRow>(
+      `DELETE FROM door_code WHERE code_hash = ?
+       RETURNING nonce_hash, account_id, session_id, expires_at`,
       codeHash,
     );
     if (row === undefined || nonce === null || row.expires_at <= clock.now()) {
@@ -175,14 +204,12 @@ export class Door {
     }
     if (!equalInConstantTime(row.nonce_hash, nonceHash)) return refusal("bad-code");
     if (!mayEnter(row.account_id)) return refusal("forbidden");
-    const token = this.#newToken();
-    const tokenHash = await hashToken(token);
-    // While the hash was made the right may have been taken away; this look and the write are one step.
-    if (!mayEnter(row.account_id)) return refusal("forbidden");
     sql.run(
-      "INSERT INTO door_session (token_hash, account_id, expires_at) VALUES (?, ?, ?)",
+      `INSERT INTO door_session (token_hash, account_id, session_id, expires_at)
+       VALUES (?, ?, ?, ?)`,
       tokenHash,
       row.account_id,
+      row.session_id,
       clock.now() + limits.doorSessionMs,
     );
     const response = refusal("entered");

@@ -52,8 +52,11 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   records() {
     return this.#device.records();
   }
-  issueDoorCode(accountId: string, nonceHash: string) {
-    return this.#device.issueDoorCode(accountId, nonceHash);
+  issueDoorCode(accountId: string, nonceHash: string, sessionId: string) {
+    return this.#device.issueDoorCode(accountId, nonceHash, sessionId);
+  }
+  endVisits(sessionId: string) {
+    return this.#device.endVisits(sessionId);
   }
   holdings() {
     return this.#device.holdings();

@@ -14,9 +14,9 @@ const steps: readonly string[] = [
      update_secret_hash TEXT, changed_at INTEGER);
    CREATE TABLE name_change (family TEXT NOT NULL, expires_at INTEGER NOT NULL);
    CREATE TABLE door_code (code_hash TEXT PRIMARY KEY, nonce_hash TEXT NOT NULL,
-     account_id TEXT NOT NULL, expires_at INTEGER NOT NULL);
+     account_id TEXT NOT NULL, session_id TEXT NOT NULL, expires_at INTEGER NOT NULL);
    CREATE TABLE door_session (token_hash TEXT PRIMARY KEY, account_id TEXT NOT NULL,
-     expires_at INTEGER NOT NULL)`,
+     session_id TEXT NOT NULL, expires_at INTEGER NOT NULL)`,
 ];
 
 /** True when this object holds a device; never creates a table. */

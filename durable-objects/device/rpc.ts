@@ -107,8 +107,13 @@ export interface DeviceRpc {
   updateAddresses(update: AddressUpdate): Promise<UpdateResult>;
   /** What DNS answers; null while the name is off. */
   records(): Promise<NameRecords | null>;
-  /** A one-time code that lets `accountId` through the door in the browser that holds the nonce. */
-  issueDoorCode(accountId: string, nonceHash: string): Promise<DoorCodeResult>;
+  /**
+   * A one-time code that lets `accountId` through the door in the browser that holds the nonce.
+   * @param sessionId the session that asked: the visit ends with it
+   */
+  issueDoorCode(accountId: string, nonceHash: string, sessionId: string): Promise<DoorCodeResult>;
+  /** Ends the visits that a session opened, and its codes. Idempotent. */
+  endVisits(sessionId: string): Promise<void>;
   /** What is held, counted; empty for a device that is gone. */
   holdings(): Promise<readonly HeldTable[]>;
   /** Closes every socket and drops the whole store. */

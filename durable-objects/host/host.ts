@@ -98,7 +98,9 @@ export class DeviceHost {
       rotateUpdateSecret: () => call((device) => device.rotateUpdateSecret()),
       updateAddresses: (update) => call((device) => device.updateAddresses(update)),
       records: () => call((device) => device.records()),
-      issueDoorCode: (accountId, nonce) => call((device) => device.issueDoorCode(accountId, nonce)),
+      issueDoorCode: (accountId, nonceHash, sessionId) =>
+        call((device) => device.issueDoorCode(accountId, nonceHash, sessionId)),
+      endVisits: (sessionId) => call((device) => device.endVisits(sessionId)),
       holdings: () => call((device) => device.holdings()),
       unregister: () => call((device) => device.unregister()),
       fetch: (request) => call((device) => device.fetch(request)),

@@ -88,7 +88,7 @@ describe("a device with every feature off", () => {
   });
 
   it("[FEA-1] offers no door, no name and no secret", async () => {
-    expect((await enrolled.stub.issueDoorCode(owner, "nonce")).kind).toBe("off");
+    expect((await enrolled.stub.issueDoorCode(owner, "nonce", "ses")).kind).toBe("off");
     expect(await enrolled.stub.records()).toBeNull();
     expect(await enrolled.stub.rotateUpdateSecret()).toBeNull();
     const visit = new Request(`http://${enrolled.device.label}.link.localhost:8787/`);
@@ -103,7 +103,7 @@ describe("switching off", () => {
     await on("name");
     await on("link");
     await enrolled.stub.rotateUpdateSecret();
-    const door = await enrolled.stub.issueDoorCode(owner, "nonce");
+    const door = await enrolled.stub.issueDoorCode(owner, "nonce", "ses");
     expect(door.kind).toBe("code");
     const agent = await connect(ports, enrolled);
     expect(await heldRows()).toEqual({
@@ -296,7 +296,7 @@ describe("an object that sleeps", () => {
 
   it("is woken to delete a door's code that nobody used", async () => {
     await on("link");
-    await enrolled.stub.issueDoorCode(owner, "nonce");
+    await enrolled.stub.issueDoorCode(owner, "nonce", "ses");
     await sql("UPDATE door_code SET expires_at = ?", Date.now() - 1);
     await evict();
     expect(await ring()).toBe(true);

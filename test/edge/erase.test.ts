@@ -83,7 +83,7 @@ async function newPerson(test: TestPorts, guest: string | null): Promise<Person>
     const update = { secret: null, ipv4: { set: "192.0.2.1" }, ipv6: "keep" } as const;
     await ports.devices.get(deviceId).updateAddresses(update);
     await setAccess(ports, accountId, deviceId, "listed");
-    await ports.devices.get(deviceId).issueDoorCode(accountId, "nonce");
+    await ports.devices.get(deviceId).issueDoorCode(accountId, "nonce", "ses");
     if (guest !== null) await allow(ports, accountId, deviceId, guest);
   }
   return { address, accountId, sessions: [first, second], devices };
@@ -193,7 +193,7 @@ describe("[RGT-4] erasing an account", () => {
   async function letIn(made: Person): Promise<Person> {
     const [theirs] = neighbor.devices as [string];
     await allow(test.ports, neighbor.accountId, theirs, made.accountId);
-    await test.ports.devices.get(theirs).issueDoorCode(made.accountId, "nonce");
+    await test.ports.devices.get(theirs).issueDoorCode(made.accountId, "nonce", "ses");
     return made;
   }
 
@@ -236,7 +236,7 @@ describe("[RGT-4] erasing an account", () => {
     for (const deviceId of person.devices) {
       const device = test.ports.devices.get(deviceId);
       expect(await device.describe()).toBeNull();
-      expect(await device.issueDoorCode(person.accountId, "nonce")).toEqual({ kind: "off" });
+      expect(await device.issueDoorCode(person.accountId, "nonce", "ses")).toEqual({ kind: "off" });
     }
   });
 

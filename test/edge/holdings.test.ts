@@ -66,7 +66,7 @@ it("counts what each device's object holds, feature by feature", async () => {
   const update = { secret: null, ipv4: { set: "192.0.2.1" }, ipv6: "keep" } as const;
   await test.ports.devices.get(id).updateAddresses(update);
   await setAccess(test.ports, accountId, id, "listed");
-  await test.ports.devices.get(id).issueDoorCode(accountId, "nonce");
+  await test.ports.devices.get(id).issueDoorCode(accountId, "nonce", "ses");
   expect(await names()).toEqual(["directory entry", "device", "name record", "door visit"]);
   await setFeature(test.ports, accountId, id, "name", false);
   await setFeature(test.ports, accountId, id, "link", false);

@@ -3,10 +3,19 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { insertGuest } from "../../db/queries/devices.ts";
 import type { AccessMode } from "../../durable-objects/device/rpc.ts";
 import { frameType } from "../../protocol/link/frames.ts";
 import { hashToken } from "../../protocol/tokens.ts";
-import { signUp, verifySignUp } from "../../workers/account/account.ts";
+import {
+  checkSession,
+  completeSignIn,
+  type NewSession,
+  revokeSession,
+  signOut,
+  signUp,
+  verifySignUp,
+} from "../../workers/account/account.ts";
 import { handle } from "../../workers/app.ts";
 import type { Ports } from "../../workers/ports.ts";
 import { testPorts } from "../support/ports.ts";
@@ -30,7 +39,7 @@ beforeEach(() => {
 
 /** Goes through the door as `accountId`; the cookie of the visit. */
 async function enter(device: TestDevice, accountId: string): Promise<string> {
-  const issued = await device.stub.issueDoorCode(accountId, await hashToken(NONCE));
+  const issued = await device.stub.issueDoorCode(accountId, await hashToken(NONCE), "ses");
   if (issued.kind !== "code") throw new Error(issued.kind);
   const response = await takeCode(device, issued.code);
   const cookie = /__Host-door=([^;]+)/.exec(response.headers.getSetCookie()[0] ?? "")?.[1];
@@ -77,7 +86,7 @@ describe("who may come in", () => {
     const account = people[who];
     let cookie = "theme=dark";
     if (account !== null) {
-      const issued = await device.stub.issueDoorCode(account, await hashToken(NONCE));
+      const issued = await device.stub.issueDoorCode(account, await hashToken(NONCE), "ses");
       expect(issued.kind).toBe(kind);
       if (issued.kind === "code") cookie += `; ${await enter(device, account)}`;
     }
@@ -140,7 +149,7 @@ describe("who may come in", () => {
 describe("the one-time code", () => {
   it("lets in once, and only in the browser that asked", async () => {
     const device = await newDevice(ports, "owner");
-    const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE));
+    const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE), "ses");
     const code = issued.kind === "code" ? issued.code : "";
     const first = await takeCode(device, code, NONCE, "/files?a=b");
     expect([first.status, first.headers.get("location")]).toEqual([303, "/files?a=b"]);
@@ -158,7 +167,7 @@ describe("the one-time code", () => {
     "is used up by a browser with the nonce %j",
     async (nonce) => {
       const device = await newDevice(ports, "owner");
-      const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE));
+      const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE), "ses");
       const code = issued.kind === "code" ? issued.code : "";
       const thief = await takeCode(device, code, nonce);
       expect([thief.status, thief.headers.getSetCookie()]).toEqual([410, []]);
@@ -168,7 +177,7 @@ describe("the one-time code", () => {
 
   it("has one winner among many", async () => {
     const device = await newDevice(ports, "owner");
-    const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE));
+    const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE), "ses");
     const code = issued.kind === "code" ? issued.code : "";
     const all = await Promise.all(Array.from({ length: 8 }, () => takeCode(device, code)));
     expect(all.filter(({ status }) => status === 303).length).toBe(1);
@@ -177,7 +186,7 @@ describe("the one-time code", () => {
 
   it("is worth nothing at another door, or after its minute", async () => {
     const [one, two] = [await newDevice(ports, "owner"), await newDevice(ports, "owner")];
-    const issued = await one.stub.issueDoorCode(owner, await hashToken(NONCE));
+    const issued = await one.stub.issueDoorCode(owner, await hashToken(NONCE), "ses");
     const code = issued.kind === "code" ? issued.code : "";
     expect((await takeCode(two, code)).status).toBe(410);
     await runInDurableObject(DEVICES.getByName(one.id), (_object, state) => {
@@ -189,7 +198,7 @@ describe("the one-time code", () => {
   it("lets nobody in whose right went away in between", async () => {
     const device = await newDevice(ports, "listed");
     await device.stub.allow(guest);
-    const issued = await device.stub.issueDoorCode(guest, await hashToken(NONCE));
+    const issued = await device.stub.issueDoorCode(guest, await hashToken(NONCE), "ses");
     const code = issued.kind === "code" ? issued.code : "";
     await device.stub.disallow(guest);
     expect((await takeCode(device, code)).status).toBe(410);
@@ -197,7 +206,7 @@ describe("the one-time code", () => {
 
   it("is kept as a hash only", async () => {
     const device = await newDevice(ports, "owner");
-    const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE));
+    const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE), "ses");
     const code = issued.kind === "code" ? issued.code : "";
     const cookie = await enter(device, owner);
     const rows = await runInDurableObject(DEVICES.getByName(device.id), (_object, state) =>
@@ -221,7 +230,7 @@ describe("the one-time code", () => {
     "",
   ])("leads nowhere but to the device: %j", async (to) => {
     const device = await newDevice(ports, "owner");
-    const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE));
+    const issued = await device.stub.issueDoorCode(owner, await hashToken(NONCE), "ses");
     const response = await takeCode(device, issued.kind === "code" ? issued.code : "", NONCE, to);
     const location = response.headers.get("location") ?? "";
     expect(new URL(location, "http://door.invalid").origin).toBe("http://door.invalid");
@@ -370,6 +379,113 @@ describe("the way from the console's host", () => {
     const { stream } = await agent.request();
     agent.answer(stream, 200, [], "welcome");
     expect(await (await asked).text()).toBe("welcome");
+  });
+
+  describe("when the session ends", () => {
+    const ends: [string, (ports: Ports, one: NewSession) => Promise<unknown>][] = [
+      ["revoked", (at, one) => revokeSession(at, one.accountId, one.sessionId)],
+      ["signed out", (at, one) => signOut(at, one.token)],
+    ];
+
+    async function signedIn(): Promise<NewSession> {
+      const proof = { accountId: session.accountId, methods: ["password"] as const };
+      return (await completeSignIn(ports, proof, { userAgent: null, peer: null })).session;
+    }
+
+    async function guestDevice(): Promise<TestDevice> {
+      const device = await newDevice(ports, "listed");
+      await device.stub.allow(session.accountId);
+      const db = ports.regions.db(session.accountId);
+      if (db === null) throw new Error("no region");
+      await insertGuest(db, device.id, session.accountId);
+      return device;
+    }
+
+    /** The cookie of the visit that `one` opens, and a code that waits. */
+    async function visit(device: TestDevice, one: NewSession) {
+      const nonce = await hashToken(NONCE);
+      const knock = async () => {
+        const query = new URLSearchParams({ label: device.label, nonce, to: "/" });
+        const headers = { cookie: `__Host-sid=${one.token}` };
+        const url = `${ports.config.origin}/door?${query}`;
+        const target = (await handle(new Request(url, { headers }), ports)).headers.get("location");
+        return new URL(target ?? "").searchParams.get("code") ?? "";
+      };
+      const entered = await takeCode(device, await knock());
+      const cookie = (entered.headers.getSetCookie()[0] ?? "").split(";")[0] ?? "";
+      return { cookie, code: await knock() };
+    }
+
+    it.each(ends)(
+      "(%s) its visit, its codes and its requests end, no other's",
+      async (_how, end) => {
+        const device = await guestDevice();
+        const [one, other] = [await signedIn(), await signedIn()];
+        const [ending, staying] = [await visit(device, one), await visit(device, other)];
+        const agent = await device.connect();
+        const asked = device.ask("/slow", { headers: { cookie: ending.cookie } });
+        await agent.request();
+        await end(ports, one);
+        expect((await asked).status).toBe(403);
+        expect((await device.ask("/", { headers: { cookie: ending.cookie } })).status).toBe(401);
+        expect((await takeCode(device, ending.code)).status).toBe(410);
+        void serve(agent);
+        expect((await device.ask("/", { headers: { cookie: staying.cookie } })).status).toBe(200);
+        expect((await takeCode(device, staying.code)).status).toBe(303);
+      },
+    );
+
+    it.each(ends)(
+      "(%s) while a device fails, it is dead and can be ended again",
+      async (_how, end) => {
+        const [gone, device] = [await guestDevice(), await guestDevice()];
+        const one = await signedIn();
+        const { cookie } = await visit(device, one);
+        await gone.stub.unregister();
+        const failing: Ports = {
+          ...ports,
+          devices: {
+            get: (id) =>
+              id === device.id
+                ? { ...ports.devices.get(id), endVisits: () => Promise.reject(new Error("reset")) }
+                : ports.devices.get(id),
+          },
+        };
+        await expect(end(failing, one)).rejects.toMatchObject({ code: "unavailable" });
+        expect(await checkSession(ports, one.token)).toBeNull();
+        await end(ports, one);
+        expect((await device.ask("/", { headers: { cookie } })).status).toBe(401);
+      },
+    );
+
+    it("a code made a moment too late is handed to nobody", async () => {
+      const device = await guestDevice();
+      const one = await signedIn();
+      const late: Ports = {
+        ...ports,
+        devices: {
+          get: (id) => ({
+            ...ports.devices.get(id),
+            issueDoorCode: async (...asked) => {
+              await signOut(ports, one.token);
+              return await ports.devices.get(id).issueDoorCode(...asked);
+            },
+          }),
+        },
+      };
+      const query = new URLSearchParams({
+        label: device.label,
+        nonce: await hashToken(NONCE),
+        to: "/",
+      });
+      const request = new Request(`${ports.config.origin}/door?${query}`, {
+        headers: { cookie: `__Host-sid=${one.token}` },
+        redirect: "manual",
+      });
+      const response = await handle(request, late);
+      expect(response.status).toBe(401);
+      expect(response.headers.get("location")).toBeNull();
+    });
   });
 
   it("refuses whoever may not enter, and says nothing of a device that is not there", async () => {

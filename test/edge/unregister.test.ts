@@ -64,7 +64,7 @@ describe("unregistering", () => {
     await setFeature(ports, owner, device.id, "link", true);
     await allow(ports, owner, device.id, person);
     const secret = await rotateUpdateSecret(ports, owner, device.id);
-    const door = await stub.issueDoorCode(owner, "nonce");
+    const door = await stub.issueDoorCode(owner, "nonce", "ses");
     expect(door.kind).toBe("code");
     const agent = await connect(ports, enrolled);
     expect(await keysOf(`feature/${device.id}/`)).toHaveLength(2);
@@ -86,7 +86,7 @@ describe("unregistering", () => {
     const update = { secret, ipv4: "keep", ipv6: "keep" } as const;
     expect((await stub.updateAddresses(update)).verdict).toBe("nohost");
     expect(await stub.records()).toBeNull();
-    expect((await stub.issueDoorCode(owner, "nonce")).kind).toBe("off");
+    expect((await stub.issueDoorCode(owner, "nonce", "ses")).kind).toBe("off");
     expect((await poll(ports, key, started.device_code)).kind).toBe("error");
     expect(await problemOf(getDevice(ports, owner, device.id))).toBe("not-found");
     const visit = new Request(`http://${label}.link.localhost:8787/`);

@@ -128,7 +128,7 @@ describe("the host of devices", () => {
     await register(host, kept);
     await host.get(deviceId).setFeature("name", true);
     await host.get(deviceId).setFeature("link", true);
-    await host.get(deviceId).issueDoorCode(deviceId, "nonce");
+    await host.get(deviceId).issueDoorCode(deviceId, "nonce", "ses");
     await host.get(deviceId).updateAddresses({
       secret: await host.get(deviceId).rotateUpdateSecret(),
       ipv4: { set: "192.0.2.77" },
@@ -212,9 +212,9 @@ describe("alarms", () => {
   async function withAlarm(host: DeviceHost): Promise<string> {
     const deviceId = await register(host);
     await host.get(deviceId).setFeature("link", true);
-    await host.get(deviceId).issueDoorCode("nobody", "nonce");
+    await host.get(deviceId).issueDoorCode("nobody", "nonce", "ses");
     await host.get(deviceId).setAccess("everyone");
-    expect(await host.get(deviceId).issueDoorCode("someone", "nonce")).toMatchObject({
+    expect(await host.get(deviceId).issueDoorCode("someone", "nonce", "ses")).toMatchObject({
       kind: "code",
     });
     await host.get(deviceId).setAccess("everyone");

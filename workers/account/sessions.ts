@@ -2,17 +2,20 @@
 
 import {
   deleteSession,
-  deleteSessionOfToken,
+  expireSession,
   personKey,
+  type SessionKey,
   sealedAt,
   sessionOfToken,
   sessionsOf,
   touchSession,
 } from "../../db/queries/accounts.ts";
+import { devicesReached } from "../../db/queries/devices.ts";
 import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken, parseToken } from "../../protocol/tokens.ts";
-import type { Ports } from "../ports.ts";
+import type { Db, Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
 
 export interface SessionView {
   readonly id: string;
@@ -60,19 +63,54 @@ export async function listSessions(ports: Ports, accountId: string): Promise<Ses
   );
 }
 
-/** Ends one session of an account; false when the account has no such session. */
+/**
+ * Ends one session of an account; false when the account has no such session.
+ * @throws Problem `unavailable` when a visit it opened could not be ended; it may be asked again
+ */
 export async function revokeSession(
   ports: Ports,
   accountId: string,
   sessionId: string,
 ): Promise<boolean> {
   const db = ports.regions.db(accountId);
-  return db !== null && isId("ses", sessionId) && (await deleteSession(db, accountId, sessionId));
+  return db !== null && isId("ses", sessionId) && (await end(ports, db, { accountId, sessionId }));
 }
 
-/** Ends the session of a token, if it is one. */
+/**
+ * Ends the session of a token, if it is one.
+ * @throws Problem `unavailable` when a visit it opened could not be ended; it may be asked again
+ */
 export async function signOut(ports: Ports, token: string): Promise<void> {
   const region = parseToken("ses", token)?.region;
   const db = region === undefined ? null : ports.regions.db(region);
-  if (db !== null) await deleteSessionOfToken(db, await hashToken(token));
+  if (db !== null) await end(ports, db, { tokenHash: await hashToken(token) });
+}
+
+/**
+ * The session first, so that it opens no other visit; then the visits it opened behind doors, which
+ * have cookies of their own; the row last, so that an end that was cut off can be asked for again.
+ */
+async function end(ports: Ports, db: Db, key: SessionKey): Promise<boolean> {
+  const ended = await expireSession(db, key, ports.clock.now());
+  if (ended === null) return false;
+  await endVisits(ports, db, ended.accountId, ended.id);
+  await deleteSession(db, key);
+  return true;
+}
+
+/** Tells every device that lets the account in as somebody: its own, and those it is a guest of. */
+async function endVisits(ports: Ports, db: Db, accountId: string, sessionId: string) {
+  const waiting = await devicesReached(db, accountId);
+  let failed = false;
+  const lane = async () => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      try {
+        await ports.devices.get(id).endVisits(sessionId);
+      } catch {
+        failed = true;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: limits.erasureObjectsAtOnce }, lane));
+  if (failed) throw new Problem("unavailable");
 }

@@ -25,9 +25,12 @@ handoff.get("/door", async (c) => {
   }
   const deviceId = await c.env.directory.deviceOfLabel(label);
   if (deviceId === null) throw new Problem("not-found");
-  const result = await c.env.devices.get(deviceId).issueDoorCode(session.accountId, nonceHash);
+  const { accountId, sessionId } = session;
+  const result = await c.env.devices.get(deviceId).issueDoorCode(accountId, nonceHash, sessionId);
   if (result.kind === "off") throw new Problem("not-found");
   if (result.kind === "forbidden") throw new Problem("forbidden");
+  // The session may have ended meanwhile, too late for its end to find this code: nobody gets it.
+  if ((await currentSession(c as Ctx)) === null) throw new Problem("not-signed-in");
   const target = new URL(doorPaths.enter, doorOrigin(c.env.config, label));
   target.searchParams.set("code", result.code);
   target.searchParams.set("to", to);

@@ -8,7 +8,8 @@ export const linkClasses = {
   "door visit": {
     basis: "legitimate interest",
     title: "Who is at a device's door",
-    holds: "a hash of the visit and the visitor's account identifier",
+    holds:
+      "a hash of the visit, the visitor's account identifier and that of the session it began in",
     purpose: "to let a signed-in visitor through without asking on every page",
     feature: "link",
     live: span(limits.doorSessionMs),
@@ -16,7 +17,7 @@ export const linkClasses = {
     copiesMs: HISTORY_MS,
     seenBy: "nobody",
     deletedBy:
-      "time, switching Link off, unregistering, taking the visitor off the list, erasing a listed visitor's account",
+      "time, signing out or ending the session, switching Link off, unregistering, taking the visitor off the list, erasing a listed visitor's account",
     inExport: "no",
     place: "device object",
     obligations: ["CON-3", "CKY-1"],

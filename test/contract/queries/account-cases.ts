@@ -6,7 +6,7 @@ import {
   createAccount,
   deleteChallenge,
   deleteSession,
-  deleteSessionOfToken,
+  expireSession,
   insertChallenge,
   insertSession,
   passwordOf,
@@ -136,10 +136,27 @@ export const accountCases: Cases = {
     const recent = await newSession(region, mine, NOW - 1, NOW + 10);
     const ids = async () => (await sessionsOf(region, mine, NOW)).map((session) => session.id);
     assert.deepEqual(await ids(), [recent.id, old.id]);
-    assert.equal(await deleteSession(region, other, old.id), false);
-    assert.equal(await deleteSession(region, mine, old.id), true);
-    assert.equal(await deleteSession(region, mine, old.id), false);
-    await deleteSessionOfToken(region, recent.tokenHash);
+    const keyOf = (accountId: string) => ({ accountId, sessionId: old.id });
+    assert.equal(await expireSession(region, keyOf(other), NOW), null);
+    assert.equal(await deleteSession(region, keyOf(other)), false);
+    assert.equal(await deleteSession(region, keyOf(mine)), true);
+    assert.equal(await deleteSession(region, keyOf(mine)), false);
+    assert.equal(await deleteSession(region, { tokenHash: recent.tokenHash }), true);
     assert.deepEqual(await ids(), []);
+  },
+
+  "a session that is ended is nobody's, and can be ended again until its row goes": async ({
+    region,
+  }) => {
+    const accountId = await newAccount(region);
+    const { id, tokenHash } = await newSession(region, accountId, NOW - 1, NOW + 10);
+    for (const key of [{ tokenHash }, { accountId, sessionId: id }]) {
+      assert.deepEqual(await expireSession(region, key, NOW), { id, accountId });
+      assert.equal(await sessionOfToken(region, tokenHash, NOW), null);
+    }
+    await touchSession(region, tokenHash, NOW, { idleMs: DAY, maxMs: DAY });
+    assert.equal(await sessionOfToken(region, tokenHash, NOW), null);
+    await deleteSession(region, { tokenHash });
+    assert.equal(await expireSession(region, { tokenHash }, NOW), null);
   },
 };
