@@ -8,6 +8,7 @@ import {
   deleteGuest,
   deleteGuestsOf,
   devicesOf,
+  devicesReached,
   endingDevices,
   enrolmentByUserCode,
   hasGuest,
@@ -170,5 +171,18 @@ export const deviceCases: Cases = {
     assert.equal(await hasGuest(region, device, guest), false);
     await deleteGuestsOf(region, device);
     assert.equal(await hasGuest(region, device, other), false);
+  },
+
+  "a person is known to the own devices and to those that let one in, each once": async ({
+    region,
+  }) => {
+    const [person, friend] = [await newAccount(region), await newAccount(region)];
+    const own = await newDevice(region, person, NOW);
+    const [theirs, strange] = [newDeviceId(), newDeviceId()];
+    await insertGuest(region, theirs, person);
+    await insertGuest(region, own, person);
+    await insertGuest(region, strange, friend);
+    assert.deepEqual((await devicesReached(region, person)).sort(), [own, theirs].sort());
+    assert.deepEqual(await devicesReached(region, newId("acc", "home", systemRandom.bytes)), []);
   },
 };
