@@ -59,6 +59,7 @@ export const limits = {
   dnsMessageBytes: 4096,
 
   // DNS front (`npm run dns`)
+  dnsFrontPortTries: 10,
   dnsFrontEdgeMs: 4 * SECOND,
   dnsFrontInFlight: 500,
   dnsTcpConnections: 200,

@@ -44,6 +44,18 @@ type Answerer = (
 /** Starts the front; the promise resolves when both transports listen on the same port. */
 export async function startFront(options: FrontOptions): Promise<Front> {
   const answer = answererOf(options.edge);
+  if (options.port !== 0) return await startBoth(options, answer);
+  // A port that is free for UDP may be in use for TCP: then any other will do.
+  for (let left = limits.dnsFrontPortTries; ; left--) {
+    try {
+      return await startBoth(options, answer);
+    } catch (error) {
+      if (left <= 1) throw error;
+    }
+  }
+}
+
+async function startBoth(options: FrontOptions, answer: Answerer): Promise<Front> {
   const udp = await startUdp(options, answer);
   try {
     const tcp = await startTcp({ ...options, port: udp.port }, answer);
