@@ -60,7 +60,7 @@ export interface AddressUpdate {
 }
 export type AddressChange = { readonly set: string } | "clear" | "keep";
 
-export type UpdateVerdict = "good" | "nochg" | "badauth" | "nohost" | "dnserr" | "abuse" | "911";
+export type UpdateVerdict = "good" | "nochg" | "badauth" | "nohost" | "dnserr" | "911";
 
 export interface UpdateResult {
   readonly verdict: UpdateVerdict;
