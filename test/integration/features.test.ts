@@ -3,8 +3,6 @@
  * what is switched off leaves nothing that can be read.
  */
 
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { agentSocketPath, agentSubprotocol } from "../../protocol/agent.ts";
 import { hashToken } from "../../protocol/tokens.ts";
@@ -16,8 +14,7 @@ import { TestSocket } from "../contract/suite/socket.ts";
 import { newLabel, World } from "../contract/suite/world.ts";
 import { workerd } from "../contract/workerd.ts";
 import { newMarker, search } from "../support/canary.ts";
-
-const KEY_BYTES = 32;
+import { keysFoundIn, keysIn, newKeysIn } from "../support/key-files.ts";
 
 /** The edge behind a proxy on this machine, so that a device may come from any address. */
 const behindProxy: Runtime = {
@@ -65,25 +62,6 @@ async function connect(box: Box): Promise<{ socket: TestSocket; traces: Traces }
   return { socket, traces };
 }
 
-async function files(): Promise<{ name: string; bytes: Buffer }[]> {
-  const entries = await readdir(world.data, { recursive: true, withFileTypes: true });
-  const names = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-  return await Promise.all(names.map(async (name) => ({ name, bytes: await readFile(name) })));
-}
-
-/** The keys in the key store: files of exactly a key's length. */
-async function keys(): Promise<Buffer[]> {
-  return (await files()).map((file) => file.bytes).filter((bytes) => bytes.length === KEY_BYTES);
-}
-
-/** Which of `keys` are in some file's bytes. */
-async function foundKeys(keys: readonly Buffer[]): Promise<Buffer[]> {
-  const all = await files();
-  return keys.filter((key) => all.some((file) => file.bytes.includes(key)));
-}
-
 /** Uses the name: a secret for updates. */
 async function updateSecret(box: Box): Promise<{ secret: string }> {
   return { secret: (await box.ask("/update-secret", "POST")).json.update_secret };
@@ -106,7 +84,7 @@ async function visit(box: Box): Promise<{ code: string; token: string }> {
 describe("what is off", () => {
   it("[FEA-1] leaves no byte of a device that connects and goes", async () => {
     const box = await Box.enroll(world, owner, newLabel());
-    const before = await keys();
+    const before = await keysIn(world.data);
     const { socket, traces: left } = await connect(box);
     const controls = { label: box.label };
     expect(await search({ folder: world.data, markers: { ...left }, controls })).toEqual([]);
@@ -114,17 +92,17 @@ describe("what is off", () => {
     await socket.closed;
     await world.sweep();
     expect(await search({ folder: world.data, markers: { ...left }, controls })).toEqual([]);
-    expect(await keys()).toHaveLength(before.length);
+    expect(await keysIn(world.data)).toHaveLength(before.length);
   });
 
   it("would have left a record, were it on", async () => {
     const box = await Box.enroll(world, owner, newLabel());
-    const before = await keys();
+    const before = await keysIn(world.data);
     await box.switch("link", true);
     const { socket, traces: left } = await connect(box);
     const { connection } = (await box.ask("")).json;
     expect(connection).toMatchObject({ online: true, address: left.address, agent: left.agent });
-    expect(await keys()).toHaveLength(before.length + 1);
+    expect(await keysIn(world.data)).toHaveLength(before.length + 1);
     socket.socket.close();
   });
 });
@@ -136,19 +114,19 @@ describe("what is switched off", () => {
       const box = await Box.enroll(world, owner, newLabel());
       const staying = await Box.enroll(world, owner, newLabel());
       for (const one of [box, staying]) await one.switch(feature, true);
-      const before = await keys();
+      const before = await keysIn(world.data);
       const { socket, traces: left } = await connect(box);
       const secrets = feature === "name" ? await updateSecret(box) : await visit(box);
-      const made = (await keys()).filter((key) => !before.some((known) => known.equals(key)));
+      const made = await newKeysIn(world.data, before);
       expect(made.length).toBe(feature === "name" ? 2 : 1);
-      expect(await foundKeys(made)).toEqual(made);
+      expect(await keysFoundIn(world.data, made)).toEqual(made);
 
       await box.switch(feature, false);
       await world.sweep();
       const markers = { ...left, ...secrets };
       const controls = { label: box.label };
       expect(await search({ folder: world.data, markers, controls })).toEqual([]);
-      expect(await foundKeys(made)).toEqual([]);
+      expect(await keysFoundIn(world.data, made)).toEqual([]);
       expect((await box.ask("")).json).toMatchObject({
         features: { name: false, link: false },
         connection: null,

@@ -21,6 +21,7 @@ import { type HomeService, startHomeService } from "../contract/suite/service.ts
 import { TestSocket } from "../contract/suite/socket.ts";
 import { newLabel, World } from "../contract/suite/world.ts";
 import { newMarker, search } from "../support/canary.ts";
+import { keysFoundIn, keysIn, newKeysIn } from "../support/key-files.ts";
 
 const REGIONS = "home:At_home:DB_HOME eu:Europe:DB_EU";
 const twoRegions: readonly Runtime[] = [
@@ -151,8 +152,14 @@ describe.each(twoRegions)("an erased account on $name", (runtime) => {
   on(runtime);
 
   it("[RGT-4] is in no byte of any store, and nothing of it comes back", async () => {
-    const [leaving, staying] = [await livedIn("eu"), await livedIn("eu")];
+    await newPerson(world); // the first person brings the directory's own key
+    const strangers = await keysIn(world.data);
+    const leaving = await livedIn("eu");
+    const theirKeys = await newKeysIn(world.data, strangers);
+    const staying = await livedIn("eu");
     const { person, box, markers } = leaving;
+    expect(theirKeys.length).toBeGreaterThan(1);
+    expect(await keysFoundIn(world.data, theirKeys)).toEqual(theirKeys);
     // The control of the search itself: the label is there while the device is.
     const { label, ...sealed } = markers;
     const before = await search({ folder: world.data, markers, controls: { label } });
@@ -169,6 +176,8 @@ describe.each(twoRegions)("an erased account on $name", (runtime) => {
     const ended = staying.serving.closed;
     const controls = { label: staying.box.label, account: staying.person.accountId };
     expect(await searchTwice({ ...sealed, label }, controls)).toEqual([]);
+    // What stays sealed somewhere stays sealed for ever: no byte of a key of theirs is left.
+    expect(await keysFoundIn(world.data, theirKeys)).toEqual([]);
     staying.serving.socket.terminate();
     await ended;
 
