@@ -38,7 +38,7 @@ export interface Ledger {
   delete(id: string): Promise<void>;
 }
 
-/** Counts tries in memory of one object per key; nothing is stored. */
+/** Counts tries, one object per key: only when they were, under a keyed hash, until their window ends. */
 export interface Limits {
   /** Counts one try of `subject`; false when `max` within `windowMs` is used up. */
   take(kind: string, subject: string, max: number, windowMs: number): Promise<boolean>;
