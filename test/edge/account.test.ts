@@ -227,7 +227,7 @@ describe("verification", () => {
     expect(await directory.accountOfContact(contact)).toBeNull();
   });
 
-  it("[SEC-4] lets a wrong password be corrected, and forgets the sign-up after a few", async () => {
+  it("lets a wrong password be corrected, and forgets the sign-up after a few", async () => {
     await signUp(test.ports, { address, password }, client);
     const token = mailedToken();
     const wrong = { token, password: `${password}x` };

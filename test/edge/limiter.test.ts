@@ -9,7 +9,7 @@ const { LIMITER } = env as unknown as { LIMITER: DurableObjectNamespace<LimiterO
 const HOUR_MS = 3_600_000;
 
 describe("the counter of tries", () => {
-  it("[SEC-3] remembers across its eviction, so that a patient guesser gains nothing", async () => {
+  it("remembers across its eviction, so that a patient guesser gains nothing", async () => {
     const counter = LIMITER.getByName("patient");
     expect(await counter.take(2, HOUR_MS)).toBe(true);
     expect(await counter.take(2, HOUR_MS)).toBe(true);
@@ -22,7 +22,7 @@ describe("the counter of tries", () => {
     expect(await LIMITER.getByName("two").take(1, HOUR_MS)).toBe(true);
   });
 
-  it("[ANO-6] keeps times and nothing else, and drops them when the window has ended", async () => {
+  it("keeps times and nothing else, and drops them when the window has ended", async () => {
     const counter = LIMITER.getByName("ends");
     await counter.take(1, HOUR_MS);
     const tables = (_: LimiterObject, state: DurableObjectState) =>

@@ -429,7 +429,7 @@ describe("the limit of changes", () => {
   const stored = (stub: DurableObjectStub, query: string) =>
     runInDurableObject(stub, (_, state) => state.storage.sql.exec(query).toArray());
 
-  it("[ANO-6] outlasts the object's sleep; holds times only, which go when they no longer count", async () => {
+  it("outlasts the object's sleep; holds times only, which go when they no longer count", async () => {
     const world = testPorts({ env });
     const nas = await named(world);
     const stub = nas.stub as unknown as DurableObjectStub;

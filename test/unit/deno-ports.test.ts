@@ -48,7 +48,7 @@ describe("keys in a folder", () => {
     await expect(keys.getOrCreate("system/a")).rejects.toThrow("wrong size");
   });
 
-  it("[RET-3] leave no byte when destroyed", async () => {
+  it("leave no byte when destroyed", async () => {
     const [gone, kept] = [newMarker().repeat(2).slice(0, 32), newMarker().repeat(2).slice(0, 32)];
     for (const text of [gone, kept]) {
       const random = { bytes: (count: number) => new TextEncoder().encode(text.slice(0, count)) };

@@ -68,7 +68,7 @@ export function accounts(world: () => World): void {
       expect((await ask(world(), "/api/account", { token: two.token })).status).toBe(200);
     });
 
-    it("[CKY-8] refuses a change that a page of another site asked for", async () => {
+    it("refuses a change that a page of another site asked for", async () => {
       const { token } = await newPerson(world());
       const cookie = `__Host-sid=${token}`;
       const answer = await ask(world(), "/api/sessions/current", {

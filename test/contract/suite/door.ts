@@ -157,7 +157,7 @@ export function doors(world: () => World): void {
         expect((await visit("/hash", { body: bytes })).text).toBe(sha256(bytes));
       });
 
-      it("[CON-8] holds the device back while a visitor does not read, and no one else", async () => {
+      it("holds the device back while a visitor does not read, and no one else", async () => {
         const path = `http://127.0.0.1:${world().port}/stream?mib=${PAUSED_MIB}`;
         const paused = await request(path, { headers: { host } });
         for (let time = 0; time < 4; time++) {
