@@ -1,6 +1,6 @@
 /** Routes of the house that belong to a person: sessions, account, erasing it. */
 
-import { checkPassword, listSessions, profile, revokeSession } from "../workers/account/account.ts";
+import { checkPassword, profile } from "../workers/account/account.ts";
 import { clearCookie } from "../workers/cookies.ts";
 import { listDevices } from "../workers/devices/devices.ts";
 import { signedIn } from "../workers/guard.ts";
@@ -8,6 +8,7 @@ import { type Ctx, service } from "../workers/http.ts";
 import { eraseAccount } from "../workers/privacy/erase.ts";
 import { holdings } from "../workers/privacy/holdings.ts";
 import { Problem } from "../workers/problem.ts";
+import { listSessions, revokeSession } from "../workers/sign-in/sessions.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { AccountPage, ErasePage, SessionsPage } from "./pages/account.tsx";

@@ -5,7 +5,7 @@
  */
 
 import type { MiddlewareHandler } from "hono";
-import { currentSession } from "../workers/guard.ts";
+import { become, currentSession } from "../workers/guard.ts";
 import { type AppEnv, type Ctx, service } from "../workers/http.ts";
 import { assetResponse } from "./assets.ts";
 import { devices } from "./devices.tsx";
@@ -16,10 +16,7 @@ import { street } from "./street.tsx";
 /** Says who is here, if anyone; lets everybody pass. */
 const visitor: MiddlewareHandler<AppEnv> = async (c, next) => {
   const session = await currentSession(c);
-  if (session !== null) {
-    c.set("accountId", session.accountId);
-    c.set("sessionId", session.sessionId);
-  }
+  if (session !== null) become(c, session);
   await next();
 };
 

@@ -2,20 +2,18 @@
 
 import { limits } from "../protocol/limits.ts";
 import { checkLabel } from "../protocol/names.ts";
-import {
-  clientOf,
-  type NewSession,
-  signIn,
-  signOut,
-  signUp,
-  verifySignUp,
-} from "../workers/account/account.ts";
 import { doorOrigin } from "../workers/config.ts";
-import { clearCookie } from "../workers/cookies.ts";
-import { keepSession, sessionToken } from "../workers/guard.ts";
+import { clearCookie, readCookie } from "../workers/cookies.ts";
+import { sessionToken } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { localPath } from "../workers/local-path.ts";
 import { policy } from "../workers/privacy/policy.ts";
+import { clientOf } from "../workers/sign-in/client.ts";
+import type { SignInOutcome } from "../workers/sign-in/complete.ts";
+import { keepOutcome } from "../workers/sign-in/hand-over.ts";
+import { signOut } from "../workers/sign-in/sessions.ts";
+import { signIn } from "../workers/sign-in/sign-in.ts";
+import { signUp, verifySignUp } from "../workers/sign-in/sign-up.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { FrontPage } from "./pages/front.tsx";
@@ -67,11 +65,11 @@ street.get("/verify", (c) => verifyPage(c, c.req.query("token") ?? ""));
 street.post("/verify", async (c) => {
   const form = await readForm(c);
   const token = form("token");
-  let session: NewSession | null = null;
+  let outcome: SignInOutcome | null = null;
   const refusal = await refusalOf(async () => {
-    session = await verifySignUp(c.env, { token, password: form("password") }, clientOf(c));
+    outcome = await verifySignUp(c.env, { token, password: form("password") }, clientOf(c));
   });
-  return session === null ? verifyPage(c, token, refusal) : enter(c, session, HOME);
+  return outcome === null ? verifyPage(c, token, refusal) : enter(c, outcome, HOME);
 });
 
 street.get("/sign-in", (c) => {
@@ -84,11 +82,13 @@ street.post("/sign-in", async (c) => {
   const form = await readForm(c);
   const returnTo = localPath(form("return"));
   const address = form("address");
-  let session: NewSession | null = null;
+  let outcome: SignInOutcome | null = null;
   const refusal = await refusalOf(async () => {
-    session = await signIn(c.env, { address, password: form("password") }, clientOf(c));
+    const trustToken = readCookie(c, "__Host-trust");
+    const input = { address, password: form("password"), trustToken };
+    outcome = await signIn(c.env, input, clientOf(c));
   });
-  if (session !== null) return enter(c, session, returnTo ?? HOME);
+  if (outcome !== null) return enter(c, outcome, returnTo ?? HOME);
   return signInPage(c, returnTo, { address }, refusal);
 });
 
@@ -99,9 +99,11 @@ street.post("/sign-out", async (c) => {
   return seeOther(c, "/");
 });
 
-function enter(c: Ctx, session: NewSession, path: string): Response {
-  keepSession(c, session.token);
-  return seeOther(c, path);
+/** Goes in, or to the page of the second step, which goes on to the same path. */
+function enter(c: Ctx, outcome: SignInOutcome, path: string): Response {
+  keepOutcome(c, outcome);
+  if (outcome.kind === "signed-in") return seeOther(c, path);
+  return seeOther(c, `/sign-in/second-step?return=${encodeURIComponent(path)}`);
 }
 
 function signUpPage(

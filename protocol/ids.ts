@@ -5,7 +5,19 @@
  * rows, and is never derived from a person, an address or a name.
  */
 
-export type IdKind = "acc" | "dev" | "ses" | "chl" | "idn" | "era";
+export type IdKind =
+  | "acc" // account
+  | "dev" // device
+  | "ses" // session
+  | "chl" // challenge
+  | "idn" // identifier: a way to reach a person
+  | "era" // erasure
+  | "act" // entry of the activity log
+  | "trb" // trusted browser
+  | "lnk" // linked account
+  | "pat" // personal access token
+  | "cli" // OpenID client
+  | "grt"; // grant of an OpenID client
 export type RegionId = string;
 export type Id<K extends IdKind = IdKind> = `${K}_${string}_${string}`;
 

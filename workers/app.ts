@@ -19,6 +19,7 @@ import { name } from "./name/routes.ts";
 import type { Ports } from "./ports.ts";
 import { privacy } from "./privacy/routes.ts";
 import { problemResponse } from "./problem.ts";
+import { signIns } from "./sign-in/routes.ts";
 
 export const app = service();
 app.onError((error, c) => (wantsPage(c) ? pageOnError(error, c) : onError(error, c as Ctx)));
@@ -28,6 +29,7 @@ app.use(
   bodyLimit({ maxSize: limits.requestBodyBytes, onError: () => problemResponse("body-too-large") }),
 );
 app.get("/healthz", (c) => c.text("ok"));
+app.route("/", signIns);
 app.route("/", accounts);
 app.route("/", enrolments);
 app.route("/", devices);

@@ -49,6 +49,14 @@ export interface Config {
   readonly smtpUrl: string | null;
   /** The development page of `npm start` that shows sent mails; null in production. */
   readonly mailPage: string | null;
+  /** Twilio's Messages resource with its account and secret, or one in its form; null: no text messages. */
+  readonly smsUrl: string | null;
+  /** The sender of text messages: a number in E.164 or a name the provider registered. */
+  readonly smsFrom: string | null;
+  /** The k-anonymity range service for breached passwords, ending in `/`; null: not asked. */
+  readonly breachUrl: string | null;
+  /** Below this age nobody may sign up (KID-1); null: nobody is asked. */
+  readonly minimumAge: number | null;
 }
 
 export type Variables = Readonly<Record<string, unknown>>;
@@ -70,6 +78,10 @@ export function readConfig(variables: Variables): Config {
     mailFrom: text(variables, "MAIL_FROM"),
     smtpUrl: optional(variables, "SMTP_URL"),
     mailPage: optional(variables, "MAIL_PAGE"),
+    smsUrl: optional(variables, "SMS_URL"),
+    smsFrom: optional(variables, "SMS_FROM"),
+    breachUrl: optional(variables, "BREACH_URL"),
+    minimumAge: age(optional(variables, "MINIMUM_AGE")),
   };
 }
 
@@ -103,6 +115,15 @@ function factor(value: string): number {
   const number = Number(value);
   if (!Number.isInteger(number) || number < 1) {
     throw new Error("NETWORK_LIMIT_FACTOR must be a whole number from 1 up.");
+  }
+  return number;
+}
+
+function age(value: string | null): number | null {
+  if (value === null) return null;
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1 || number > 21) {
+    throw new Error("MINIMUM_AGE must be a whole number of years from 1 to 21.");
   }
   return number;
 }

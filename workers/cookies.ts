@@ -1,16 +1,18 @@
 /**
  * The cookie registry: the only place that writes or reads a cookie of the console's host. Names and
  * attributes come from `cookieMap` of the data map, so an undeclared cookie does not compile (CKY-1).
- * Every cookie ends with the browser session: none has Max-Age or Expires (CKY-7).
+ * A cookie ends with the browser session, unless the map gives it a `maxAgeMs` (CKY-7).
  */
 
 import { generateCookie, getCookie, setCookie as honoSetCookie } from "hono/cookie";
-import { type CookieName, cookieMap } from "../db/data-map/outside.ts";
+import { type CookieName, type CookieRule, cookieMap } from "../db/data-map/outside.ts";
 import type { Ctx } from "./http.ts";
 
 function attributesOf(name: CookieName) {
-  const { httpOnly, sameSite } = cookieMap[name];
-  return { httpOnly, sameSite, secure: true, path: "/" } as const;
+  const rule: CookieRule = cookieMap[name];
+  const { httpOnly, sameSite, maxAgeMs } = rule;
+  const lasting = maxAgeMs === undefined ? {} : { maxAge: maxAgeMs / 1000 };
+  return { httpOnly, sameSite, secure: true, path: "/", ...lasting } as const;
 }
 
 export function setCookie(c: Ctx, name: CookieName, value: string): void {

@@ -4,6 +4,8 @@
  */
 
 import { z } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import type { AppEnv } from "./http.ts";
 
 /** A moment, as the API says it. */
 export const time = z.iso.datetime();
@@ -29,3 +31,9 @@ export const body = <T extends z.ZodType>(schema: T) => ({
 
 /** The 204 of what was done. */
 export const nothing = { description: "Done; no content" };
+
+/** For answers that belong to one person: no cache keeps them. */
+export const noStore: MiddlewareHandler<AppEnv> = async (c, next) => {
+  await next();
+  c.header("cache-control", "no-store");
+};

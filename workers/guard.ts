@@ -4,10 +4,11 @@
  */
 
 import type { MiddlewareHandler } from "hono";
-import { checkSession, signOut } from "./account/account.ts";
+import { limits } from "../protocol/limits.ts";
 import { readCookie, setCookie } from "./cookies.ts";
-import type { AppEnv, Ctx } from "./http.ts";
+import type { AppEnv, Ctx, Signed } from "./http.ts";
 import { Problem } from "./problem.ts";
+import { checkSession, signOut } from "./sign-in/sessions.ts";
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -66,9 +67,7 @@ export function keepSession(c: Ctx, token: string): void {
 }
 
 /** Whose session the request carries; null when none. For pages that show themselves to strangers too. */
-export async function currentSession(
-  c: Ctx,
-): Promise<{ accountId: string; sessionId: string } | null> {
+export async function currentSession(c: Ctx): Promise<Signed | null> {
   const token = sessionToken(c);
   return token === null ? null : await checkSession(c.env, token);
 }
@@ -77,7 +76,21 @@ export async function currentSession(
 export const signedIn: MiddlewareHandler<AppEnv> = async (c, next) => {
   const session = await currentSession(c);
   if (session === null) throw new Problem("not-signed-in");
+  become(c, session);
+  await next();
+};
+
+/** Notes who asks, for the handlers behind. */
+export function become(c: Ctx, session: Signed): void {
   c.set("accountId", session.accountId);
   c.set("sessionId", session.sessionId);
+  c.set("confirmedAt", session.confirmedAt);
+}
+
+/** Behind `signedIn`, before what cannot be undone: its owner showed a moment ago who they are. */
+export const confirmed: MiddlewareHandler<AppEnv> = async (c, next) => {
+  if (c.env.clock.now() - c.var.confirmedAt >= limits.confirmedMs) {
+    throw new Problem("confirm-first");
+  }
   await next();
 };

@@ -9,7 +9,15 @@ import { HTTPException } from "hono/http-exception";
 import type { Ports } from "./ports.ts";
 import { Problem, problemResponse } from "./problem.ts";
 
-export type AppEnv = { Bindings: Ports; Variables: { accountId: string; sessionId: string } };
+export type AppEnv = { Bindings: Ports; Variables: Signed };
+/** Who asks, on routes behind `signedIn`. */
+export interface Signed {
+  accountId: string;
+  sessionId: string;
+  /** When its owner last showed who they are; ms since the epoch. */
+  confirmedAt: number;
+}
+
 export type Ctx = Context<AppEnv>;
 
 /** A service's app: bad input is a problem, never an exception. */

@@ -12,7 +12,7 @@ import { regionOf } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import { handle } from "./app.ts";
 import { readConfig } from "./config.ts";
-import { egressGate, smtpTransport } from "./egress/egress.ts";
+import { breachTransport, egressGate, smsTransport, smtpTransport } from "./egress/egress.ts";
 import { logGate } from "./egress/log.ts";
 import { forNetworks } from "./limits.ts";
 import { clientAddress } from "./peer.ts";
@@ -31,10 +31,13 @@ export interface Env {
 }
 
 const LEDGER_PREFIX = "ledger/";
-const built = new WeakMap<Env, Omit<Ports, "background" | "peer">>();
+/** What outlives a request. */
+type Shared = Omit<Ports, "background" | "peer" | "place">;
+
+const built = new WeakMap<Env, Shared>();
 
 /** Everything that outlives a request; built once an isolate, holds no I/O promise. */
-function portsOf(env: Env): Omit<Ports, "background" | "peer"> {
+function portsOf(env: Env): Shared {
   const existing = built.get(env);
   if (existing !== undefined) return existing;
   const config = readConfig(env);
@@ -44,8 +47,12 @@ function portsOf(env: Env): Omit<Ports, "background" | "peer"> {
     config.regions.map((region) => [region.id, drizzle(env[region.database] as D1Database) as Db]),
   );
   const directory = new Directory(drizzle(env.DIRECTORY) as Db, keys, systemClock);
-  const egress = egressGate({ mail: smtpTransport(config.smtpUrl) });
-  const ports: Omit<Ports, "background" | "peer"> = {
+  const egress = egressGate({
+    mail: smtpTransport(config.smtpUrl),
+    sms: smsTransport(config.smsUrl),
+    "breached passwords": breachTransport(config.breachUrl),
+  });
+  const ports: Shared = {
     config,
     regions: {
       ids: config.regions.map((region) => region.id),
@@ -68,6 +75,7 @@ function portsOf(env: Env): Omit<Ports, "background" | "peer"> {
     limits: forNetworks(limitsOf(env, directory), config.networkLimitFactor),
     egress,
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
+    sms: { send: (message) => egress.send("sms", { from: config.smsFrom ?? "", ...message }) },
     clock: systemClock,
     random: systemRandom,
     // To standard error: on one machine, standard output is for who started it.
@@ -96,6 +104,13 @@ function limitsOf(env: Env, directory: Directory): Limits {
   };
 }
 
+/** The country as Cloudflare reckons it; anywhere else nobody does. */
+function placeOf(config: Ports["config"], cf: unknown): string | null {
+  const country = (cf as { country?: unknown } | undefined)?.country;
+  const known = config.sourceAddress === "edge" && typeof country === "string";
+  return known && /^[A-Z]{2}$/.test(country) ? country : null;
+}
+
 export default {
   async fetch(request, env, context) {
     const shared = portsOf(env);
@@ -103,11 +118,12 @@ export default {
     return (await handle(request as unknown as Request, {
       ...shared,
       peer: clientAddress(shared.config, request.headers as unknown as Headers, socketPeer),
+      place: placeOf(shared.config, request.cf),
       background: (work) => context.waitUntil(work),
     })) as never;
   },
   async scheduled(_controller, env, context) {
     const background = (work: Promise<unknown>) => context.waitUntil(work);
-    await sweep({ ...portsOf(env), peer: null, background });
+    await sweep({ ...portsOf(env), peer: null, place: null, background });
   },
 } satisfies ExportedHandler<Env>;

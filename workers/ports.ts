@@ -55,7 +55,27 @@ export interface Egress {
   send<R extends EgressRecipient>(
     recipient: R,
     fields: { readonly [F in (typeof egressMap)[R]["fields"][number]]: string },
-  ): Promise<void>;
+  ): Promise<EgressAnswers[R]>;
+}
+
+/** What a recipient answers; most answer nothing that is of use. */
+export interface EgressAnswers {
+  mail: undefined;
+  sms: undefined;
+  /** The range's suffixes and counts, a line each. */
+  "breached passwords": string;
+}
+
+export interface SmsMessage {
+  /** E.164, e.g. `+4915112345678`. */
+  readonly to: string;
+  /** Pure text, without a link (NOT-5). */
+  readonly text: string;
+}
+
+export interface Sms {
+  /** Hands the message to the provider; rejects when it refuses. */
+  send(message: SmsMessage): Promise<void>;
 }
 
 export interface Mail {
@@ -76,6 +96,7 @@ export interface Ports {
   readonly ledger: Ledger;
   readonly limits: Limits;
   readonly mail: Mail;
+  readonly sms: Sms;
   readonly egress: Egress;
   readonly clock: Clock;
   readonly random: Random;
@@ -84,4 +105,6 @@ export interface Ports {
   readonly background: (work: Promise<unknown>) => void;
   /** The client's address as the configured source policy sees it; null when there is none. */
   readonly peer: string | null;
+  /** The country the request came from, by the edge's own reckoning; null where nobody reckons. */
+  readonly place: string | null;
 }

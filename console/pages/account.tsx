@@ -1,7 +1,8 @@
 /** A person's own pages: where they are signed in, who they are here, the shelf, and erasing it all. */
 
-import type { Profile, SessionView } from "../../workers/account/account.ts";
+import type { Profile } from "../../workers/account/account.ts";
 import type { Holding } from "../../workers/privacy/holdings.ts";
+import type { SessionView } from "../../workers/sign-in/sessions.ts";
 import { Command, Done, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Time } from "../components/time.tsx";

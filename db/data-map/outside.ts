@@ -1,6 +1,7 @@
 /** Data map of everything that is not a table: keys, cookies, the log, and what leaves the house. */
 
 import { limits } from "../../protocol/limits.ts";
+import type { ClassName } from "./classes.ts";
 import { span } from "./periods.ts";
 
 /** Object storage, by prefix. Names hold random identifiers only. */
@@ -28,6 +29,17 @@ export const objectMap = {
   },
 } as const;
 
+export interface CookieRule {
+  readonly class: ClassName;
+  readonly kind: "security" | "preference" | "performance";
+  readonly purpose: string;
+  readonly lifetime: string;
+  readonly httpOnly: boolean;
+  readonly sameSite: "Lax" | "Strict";
+  /** Only a trusted device or a preference outlasts the browser session (CKY-7). */
+  readonly maxAgeMs?: number;
+}
+
 /** Cookies and browser storage. The only place `setCookie` may take a name from. */
 export const cookieMap = {
   "__Host-sid": {
@@ -37,6 +49,23 @@ export const cookieMap = {
     lifetime: `until you close the browser, at most ${span(limits.sessionMaxMs)}`,
     httpOnly: true,
     sameSite: "Lax",
+  },
+  "__Host-step": {
+    class: "sign-in under way",
+    kind: "security",
+    purpose: "remembers the first step of a sign-in until the second",
+    lifetime: span(limits.signInStepMs),
+    httpOnly: true,
+    sameSite: "Strict",
+  },
+  "__Host-trust": {
+    class: "trusted browser",
+    kind: "security",
+    purpose: "spares a browser you trust the second step",
+    lifetime: span(limits.trustedBrowserMs),
+    maxAgeMs: limits.trustedBrowserMs,
+    httpOnly: true,
+    sameSite: "Strict",
   },
   "__Host-door": {
     class: "door visit",
@@ -54,7 +83,7 @@ export const cookieMap = {
     httpOnly: true,
     sameSite: "Lax",
   },
-} as const;
+} as const satisfies Record<string, CookieRule>;
 
 export type CookieName = keyof typeof cookieMap;
 
@@ -84,6 +113,16 @@ export const egressMap = {
     class: "message",
     recipient: "the mail relay that the operator configured",
     fields: ["from", "to", "subject", "text"],
+  },
+  sms: {
+    class: "message",
+    recipient: "the text message provider that the operator configured",
+    fields: ["from", "to", "text"],
+  },
+  "breached passwords": {
+    class: "breach check",
+    recipient: "the breached-password service that the operator configured",
+    fields: ["prefix"],
   },
 } as const;
 

@@ -61,9 +61,17 @@ type SqlName<T extends Table> = {
   [K in keyof T["_"]["columns"]]: T["_"]["columns"][K]["_"]["name"];
 }[keyof T["_"]["columns"]];
 
-/** A rule for every table of a drizzle schema and every column of each table. */
-export type MapOf<Schema extends Record<string, Table>> = {
-  readonly [T in keyof Schema as Schema[T]["_"]["name"]]: TableRule<
-    Extract<SqlName<Schema[T]>, string>
+/** The tables among what a schema module exports. */
+type TablesOf<Module> = {
+  readonly [Name in keyof Module as Module[Name] extends Table ? Name : never]: Extract<
+    Module[Name],
+    Table
+  >;
+};
+
+/** A rule for every table of a drizzle schema module and every column of each table. */
+export type MapOf<Module> = {
+  readonly [T in keyof TablesOf<Module> as TablesOf<Module>[T]["_"]["name"]]: TableRule<
+    Extract<SqlName<TablesOf<Module>[T]>, string>
   >;
 };

@@ -1,96 +1,72 @@
 /**
- * Queries of accounts: sign-ups that wait, identifiers, passwords, sessions. Each takes the region's
- * database that holds the account; reads filter by expiry, so a late sweep shows nothing.
+ * Queries of accounts: how one comes into being, its identifiers and its password. Each takes the
+ * database of the region that holds the account.
  */
 
-import { and, desc, eq, gt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, lt, sql } from "drizzle-orm";
 import type { Db } from "../db.ts";
 import type { KeyName } from "../primitives.ts";
-import { account, challenge, identifier, password, session } from "../schema/region.ts";
+import { account, activity, identifier } from "../schema/region/account.ts";
+import { challenge, password } from "../schema/region/sign-in.ts";
+import { liveChallenge } from "./challenges.ts";
 
 /** The key that seals what is personal of `accountId`. */
 export const personKey = (accountId: string): KeyName => `person/${accountId}`;
 
 /** What each sealed column is bound to (db/seal.ts). */
 export const sealedAt = {
+  activity: (activityId: string) => `activity.detail:${activityId}`,
   address: (identifierId: string) => `identifier.address:${identifierId}`,
+  challenge: (tokenHash: string) => `challenge.payload:${tokenHash}`,
   client: (sessionId: string) => `session.client:${sessionId}`,
-  contact: (tokenHash: string) => `challenge.contact:${tokenHash}`,
-  pendingPhc: (tokenHash: string) => `challenge.phc:${tokenHash}`,
   phc: (accountId: string) => `password.phc:${accountId}`,
+  secondStep: (id: string) => `second_step.secret:${id}`,
+  trusted: (id: string) => `trusted_browser.client:${id}`,
 } as const;
 
-export type NewChallenge = typeof challenge.$inferInsert;
-
-export async function insertChallenge(db: Db, row: NewChallenge): Promise<void> {
-  await db.insert(challenge).values(row);
-}
-
-/** Takes a waiting secret back; false when it was gone, be it that it was used. */
-export async function deleteChallenge(db: Db, tokenHash: string): Promise<boolean> {
-  const rows = await db
-    .delete(challenge)
-    .where(eq(challenge.tokenHash, tokenHash))
-    .returning({ accountId: challenge.accountId });
-  return rows.length === 1;
-}
-
-export interface PendingSignUp {
-  readonly accountId: string;
-  readonly contactSealed: string;
-  readonly phcSealed: string;
-}
-
-/** The sign-up that waits for this token; null when there is none or its time has passed. */
-export async function pendingSignUp(
-  db: Db,
-  tokenHash: string,
-  now: number,
-): Promise<PendingSignUp | null> {
-  const [row] = await db
-    .select({
-      accountId: challenge.accountId,
-      contactSealed: challenge.contactSealed,
-      phcSealed: challenge.phcSealed,
-    })
-    .from(challenge)
-    .where(liveSignUp(tokenHash, now));
-  return row ?? null;
-}
-
-function liveSignUp(tokenHash: string, now: number): SQL | undefined {
-  return and(
-    eq(challenge.tokenHash, tokenHash),
-    eq(challenge.kind, "sign-up"),
-    gt(challenge.expiresAt, now),
-  );
+/** What a new account begins with, sealed under its own key. */
+export interface NewAccount {
+  readonly identifier: {
+    readonly id: string;
+    readonly kind: "email" | "phone";
+    readonly addressSealed: string;
+  };
+  /** Null for an account whose owner signs in another way. */
+  readonly phcSealed: string | null;
 }
 
 /**
- * Turns a waiting sign-up into an account, its identifier and its password, and consumes the token:
- * one transaction with one winner. False when the token was consumed or its time has passed.
+ * Turns a waiting sign-up into an account, its identifier and its password, and consumes the secret:
+ * one transaction with one winner. False when the secret was consumed or its time has passed.
  */
 export async function createAccount(
   db: Db,
   tokenHash: string,
-  sealed: { identifierId: string; address: string; phc: string },
+  { identifier: first, phcSealed }: NewAccount,
   now: number,
 ): Promise<boolean> {
-  const live = liveSignUp(tokenHash, now);
+  const live = liveChallenge(tokenHash, "sign-up", now);
+  const ofChallenge = { accountId: challenge.accountId };
   const results = await db.batch([
     db.insert(account).select(
       db
-        .select({ id: challenge.accountId, createdAt: sql<number>`${now}`.as("created_at") })
+        .select({
+          id: challenge.accountId,
+          createdAt: sql<number>`${now}`.as("created_at"),
+          activeDay: sql<number>`${startOfDay(now)}`.as("active_day"),
+          warnings: sql<number>`0`.as("warnings"),
+        })
         .from(challenge)
         .where(live),
     ),
     db.insert(identifier).select(
       db
         .select({
-          id: sql<string>`${sealed.identifierId}`.as("id"),
-          accountId: challenge.accountId,
-          kind: sql<"email">`'email'`.as("kind"),
-          addressSealed: sql<string>`${sealed.address}`.as("address_sealed"),
+          id: sql<string>`${first.id}`.as("id"),
+          ...ofChallenge,
+          kind: sql<"email" | "phone">`${first.kind}`.as("kind"),
+          addressSealed: sql<string>`${first.addressSealed}`.as("address_sealed"),
+          isPrimary: sql<number>`1`.as("is_primary"),
           verifiedAt: sql<number>`${now}`.as("verified_at"),
         })
         .from(challenge)
@@ -99,19 +75,35 @@ export async function createAccount(
     db.insert(password).select(
       db
         .select({
-          accountId: challenge.accountId,
-          phcSealed: sql<string>`${sealed.phc}`.as("phc_sealed"),
+          ...ofChallenge,
+          phcSealed: sql<string>`${phcSealed}`.as("phc_sealed"),
           changedAt: sql<number>`${now}`.as("changed_at"),
         })
         .from(challenge)
-        .where(live),
+        .where(and(live, sql`${phcSealed} IS NOT NULL`)),
     ),
-    db.delete(challenge).where(live).returning({ accountId: challenge.accountId }),
+    db.delete(challenge).where(live).returning(ofChallenge),
   ]);
   return (results[3] as unknown[]).length === 1;
 }
 
-/** The sealed password hash of an account; null when there is no such account. */
+const DAY_MS = 86_400_000;
+
+/** The start of the day (UTC) that `ms` falls in: the only precision in which a last use is kept. */
+export function startOfDay(ms: number): number {
+  return Math.floor(ms / DAY_MS) * DAY_MS;
+}
+
+/** Notes that an account is in use today, which takes back every warning; writes once a day. */
+export async function noteActiveDay(db: Db, accountId: string, now: number): Promise<void> {
+  const today = startOfDay(now);
+  await db
+    .update(account)
+    .set({ activeDay: today, warnings: 0 })
+    .where(and(eq(account.id, accountId), lt(account.activeDay, today)));
+}
+
+/** The sealed password hash of an account; null when there is no such account, or no password. */
 export async function passwordOf(db: Db, accountId: string): Promise<string | null> {
   const [row] = await db
     .select({ phcSealed: password.phcSealed })
@@ -121,156 +113,85 @@ export async function passwordOf(db: Db, accountId: string): Promise<string | nu
 }
 
 export interface AccountRow {
+  /** Milliseconds since the epoch. */
   readonly createdAt: number;
-  readonly identifierId: string;
-  readonly addressSealed: string;
 }
 
-export async function accountWithAddress(db: Db, accountId: string): Promise<AccountRow | null> {
+export async function accountOf(db: Db, accountId: string): Promise<AccountRow | null> {
   const [row] = await db
-    .select({
-      createdAt: account.createdAt,
-      identifierId: identifier.id,
-      addressSealed: identifier.addressSealed,
-    })
+    .select({ createdAt: account.createdAt })
     .from(account)
-    .innerJoin(identifier, eq(identifier.accountId, account.id))
     .where(eq(account.id, accountId));
   return row ?? null;
 }
 
-export interface NewSessionRow {
-  readonly tokenHash: string;
+export interface IdentifierRow {
   readonly id: string;
-  readonly accountId: string;
-  readonly clientSealed: string;
-  readonly expiresAt: number;
+  readonly kind: "email" | "phone";
+  readonly addressSealed: string;
+  readonly isPrimary: number;
+  readonly verifiedAt: number;
 }
 
-/**
- * Stores a session of an account that exists; false when it was erased meanwhile. Only
- * `completeSignIn()` may call this.
- */
-export async function insertSession(db: Db, row: NewSessionRow, now: number): Promise<boolean> {
-  const rows = await db
-    .insert(session)
-    .select(
-      db
-        .select({
-          tokenHash: sql<string>`${row.tokenHash}`.as("token_hash"),
-          id: sql<string>`${row.id}`.as("session_id"),
-          accountId: account.id,
-          clientSealed: sql<string>`${row.clientSealed}`.as("client_sealed"),
-          createdAt: sql<number>`${now}`.as("created_at"),
-          seenAt: sql<number>`${now}`.as("seen_at"),
-          expiresAt: sql<number>`${row.expiresAt}`.as("expires_at"),
-        })
-        .from(account)
-        .where(eq(account.id, row.accountId)),
-    )
-    .returning({ id: session.id });
-  return rows.length === 1;
-}
-
-export interface CheckedSession {
-  readonly id: string;
-  readonly accountId: string;
-  readonly seenAt: number;
-}
-
-const checks = new WeakMap<Db, ReturnType<typeof prepareCheck>>();
-
-function prepareCheck(db: Db) {
-  return db
-    .select({ id: session.id, accountId: session.accountId, seenAt: session.seenAt })
-    .from(session)
-    .where(
-      and(
-        eq(session.tokenHash, sql.placeholder("tokenHash")),
-        gt(session.expiresAt, sql.placeholder("now")),
-      ),
-    )
-    .prepare();
-}
-
-/** The live session of a token: one prepared query, for it stands on every signed-in request. */
-export async function sessionOfToken(
-  db: Db,
-  tokenHash: string,
-  now: number,
-): Promise<CheckedSession | null> {
-  let check = checks.get(db);
-  if (check === undefined) {
-    check = prepareCheck(db);
-    checks.set(db, check);
-  }
-  const [row] = (await check.execute({ tokenHash, now })) as CheckedSession[];
-  return row ?? null;
-}
-
-/** Notes that a session was used, and lets it live `idleMs` from now but never past `maxMs` in all. */
-export async function touchSession(
-  db: Db,
-  tokenHash: string,
-  now: number,
-  { idleMs, maxMs }: { idleMs: number; maxMs: number },
-): Promise<void> {
-  await db
-    .update(session)
-    .set({ seenAt: now, expiresAt: sql`min(${now + idleMs}, ${session.createdAt} + ${maxMs})` })
-    .where(and(eq(session.tokenHash, tokenHash), gt(session.expiresAt, now)));
-}
-
-export interface SessionRow {
-  readonly id: string;
-  readonly clientSealed: string;
-  readonly createdAt: number;
-  readonly seenAt: number;
-  readonly expiresAt: number;
-}
-
-/** Live sessions of an account, the latest used first. */
-export async function sessionsOf(db: Db, accountId: string, now: number): Promise<SessionRow[]> {
+/** The verified ways to reach an account, the primary first. */
+export async function identifiersOf(db: Db, accountId: string): Promise<IdentifierRow[]> {
   return await db
     .select({
-      id: session.id,
-      clientSealed: session.clientSealed,
-      createdAt: session.createdAt,
-      seenAt: session.seenAt,
-      expiresAt: session.expiresAt,
+      id: identifier.id,
+      kind: identifier.kind,
+      addressSealed: identifier.addressSealed,
+      isPrimary: identifier.isPrimary,
+      verifiedAt: identifier.verifiedAt,
     })
-    .from(session)
-    .where(and(eq(session.accountId, accountId), gt(session.expiresAt, now)))
-    .orderBy(desc(session.seenAt), desc(session.createdAt));
+    .from(identifier)
+    .where(eq(identifier.accountId, accountId))
+    .orderBy(desc(identifier.isPrimary), identifier.verifiedAt);
 }
 
-/** A session by its token's hash, or by whose it is. */
-export type SessionKey =
-  | { readonly tokenHash: string }
-  | { readonly accountId: string; readonly sessionId: string };
-
-function sessionAt(key: SessionKey): SQL | undefined {
-  return "tokenHash" in key
-    ? eq(session.tokenHash, key.tokenHash)
-    : and(eq(session.id, key.sessionId), eq(session.accountId, key.accountId));
+export interface ActivityRow {
+  readonly id: string;
+  readonly event: string;
+  readonly detailSealed: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
 }
 
-/** Ends a session at once; its row stays for what must end with it. Null when there is none. */
-export async function expireSession(
+/** What happened to an account before `before`, the latest first; at most `limit` rows. */
+export async function activityOf(
   db: Db,
-  key: SessionKey,
-  now: number,
-): Promise<{ id: string; accountId: string } | null> {
-  const [row] = await db
-    .update(session)
-    .set({ expiresAt: sql`min(${session.expiresAt}, ${now})` })
-    .where(sessionAt(key))
-    .returning({ id: session.id, accountId: session.accountId });
-  return row ?? null;
+  accountId: string,
+  { before, now, limit }: { before: number; now: number; limit: number },
+): Promise<ActivityRow[]> {
+  return await db
+    .select({
+      id: activity.id,
+      event: activity.event,
+      detailSealed: activity.detailSealed,
+      at: activity.at,
+    })
+    .from(activity)
+    .where(
+      and(eq(activity.accountId, accountId), lt(activity.at, before), gt(activity.expiresAt, now)),
+    )
+    .orderBy(desc(activity.at), desc(activity.id))
+    .limit(limit);
 }
 
-/** Deletes a session; false when there is none. */
-export async function deleteSession(db: Db, key: SessionKey): Promise<boolean> {
-  const rows = await db.delete(session).where(sessionAt(key)).returning({ id: session.id });
-  return rows.length === 1;
+export type NewActivity = typeof activity.$inferInsert;
+
+/** Writes what happened to an account that exists; an erased one leaves nothing. */
+export async function insertActivity(db: Db, row: NewActivity): Promise<void> {
+  await db.insert(activity).select(
+    db
+      .select({
+        id: sql<string>`${row.id}`.as("id"),
+        accountId: account.id,
+        event: sql<string>`${row.event}`.as("event"),
+        detailSealed: sql<string>`${row.detailSealed}`.as("detail_sealed"),
+        at: sql<number>`${row.at}`.as("at"),
+        expiresAt: sql<number>`${row.expiresAt}`.as("expires_at"),
+      })
+      .from(account)
+      .where(eq(account.id, row.accountId)),
+  );
 }

@@ -5,8 +5,10 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { personKey } from "../../db/queries/accounts.ts";
 import { limits } from "../../protocol/limits.ts";
 import { newToken } from "../../protocol/tokens.ts";
-import { profile, signUp, verifySignUp } from "../../workers/account/account.ts";
+import { profile } from "../../workers/account/account.ts";
 import { handle } from "../../workers/app.ts";
+import { signUp } from "../../workers/sign-in/sign-up.ts";
+import { verifySignUp } from "../support/person.ts";
 import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
 
 const bindings = env as unknown as { DIRECTORY: D1Database; DB_HOME: D1Database; KEYS: R2Bucket };

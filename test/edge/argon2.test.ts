@@ -1,7 +1,7 @@
 /** The wasm that workerd compiles gives the digests that Node gives. */
 
 import { expect, it } from "vitest";
-import { hashPassword, verifyPassword } from "../../workers/account/argon2.ts";
+import { hashPassword, verifyPassword } from "../../workers/sign-in/argon2.ts";
 
 it("hashes inside workerd as Node does", () => {
   // Made by Node: argon2Sync("argon2id", { message: "пароль-пароль", nonce: 16 bytes of 7, … })

@@ -6,8 +6,9 @@ import { wantsPage } from "../../console/routes.tsx";
 import { classes } from "../../db/data-map/classes.ts";
 import { cookieMap } from "../../db/data-map/outside.ts";
 import { limits } from "../../protocol/limits.ts";
-import { signUp, verifySignUp } from "../../workers/account/account.ts";
 import { app, handle } from "../../workers/app.ts";
+import { signUp } from "../../workers/sign-in/sign-up.ts";
+import { verifySignUp } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 
 const origin = "http://localhost:8787";

@@ -27,7 +27,7 @@ export const bindings = env as unknown as {
 /** An account with nothing but its row. */
 export async function newPerson(region = "home", database = bindings.DB_HOME): Promise<string> {
   const id = newId("acc", region, systemRandom.bytes);
-  await (drizzle(database) as Db).insert(account).values({ id, createdAt: 1 });
+  await (drizzle(database) as Db).insert(account).values({ id, createdAt: 1, activeDay: 0 });
   return id;
 }
 

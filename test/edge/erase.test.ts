@@ -14,14 +14,6 @@ import { systemRandom } from "../../durable-objects/platform.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
-  checkSession,
-  completeSignIn,
-  type NewSession,
-  signIn,
-  signUp,
-  verifySignUp,
-} from "../../workers/account/account.ts";
-import {
   allow,
   approveEnrolment,
   rotateUpdateSecret,
@@ -34,6 +26,9 @@ import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { erasurePlan } from "../../workers/privacy/plan.ts";
 import { oldestOverdue, sweep } from "../../workers/privacy/sweep.ts";
 import { Problem } from "../../workers/problem.ts";
+import { checkSession } from "../../workers/sign-in/sessions.ts";
+import { signUp } from "../../workers/sign-in/sign-up.ts";
+import { completeSignIn, type NewSession, signIn, verifySignUp } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 
 const bindings = env as unknown as {
@@ -96,8 +91,8 @@ async function newLightPerson(test: TestPorts, guest: string): Promise<Person> {
   const address = `light${serial++}@example.org`;
   const sealed = await ports.sealer.seal(`person/${accountId}`, "any", address);
   await bindings.DB_HOME.batch([
-    bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1)").bind(accountId),
-    bindings.DB_HOME.prepare("INSERT INTO identifier VALUES (?1, ?1, 'email', ?2, 1)").bind(
+    bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1, 1, 0)").bind(accountId),
+    bindings.DB_HOME.prepare("INSERT INTO identifier VALUES (?1, ?1, 'email', ?2, 1, 1)").bind(
       accountId,
       sealed,
     ),
@@ -337,7 +332,7 @@ describe("[RGT-4] erasing an account", () => {
 describe("the erasure plan", () => {
   it("has every table that names an account, and a table that is declared tomorrow", () => {
     const rule: TableRule = {
-      class: "profile",
+      class: "account",
       key: "id",
       erase: { by: "owner_id" },
       columns: { id: { kind: "id" }, owner_id: { kind: "id" } },

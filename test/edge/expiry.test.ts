@@ -5,19 +5,17 @@
  */
 
 import { env } from "cloudflare:workers";
+import { drizzle } from "drizzle-orm/d1";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Db } from "../../db/db.ts";
+import { insertSignIn, isTrusted, signInOfToken } from "../../db/queries/sign-ins.ts";
+import { trustedBrowser } from "../../db/schema/region/sign-in.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { base64url, hashToken } from "../../protocol/tokens.ts";
-import {
-  checkSession,
-  completeSignIn,
-  listSessions,
-  signUp,
-  verifySignUp,
-} from "../../workers/account/account.ts";
+import { listActivity, note } from "../../workers/account/activity.ts";
 import {
   approveEnrolment,
   lookupEnrolment,
@@ -25,6 +23,9 @@ import {
   startEnrolment,
 } from "../../workers/devices/devices.ts";
 import { lanesOf } from "../../workers/privacy/plan.ts";
+import { checkSession, listSessions } from "../../workers/sign-in/sessions.ts";
+import { signUp } from "../../workers/sign-in/sign-up.ts";
+import { completeSignIn, verifySignUp } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 
 const bindings = env as unknown as { DB_HOME: D1Database; DIRECTORY: D1Database };
@@ -36,7 +37,7 @@ let serial = 0;
 beforeEach(async () => {
   test = testPorts({ env });
   accountId = newId("acc", "home", systemRandom.bytes);
-  await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1)").bind(accountId).run();
+  await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1, 1, 0)").bind(accountId).run();
 });
 
 /** Makes one row of its kind; answers for how long it is to be seen, and whether it is. */
@@ -59,12 +60,39 @@ async function enrolling() {
 }
 
 const readers: Record<string, Reader> = {
+  "region.activity": async () => {
+    await note(test.ports, accountId, "signed-in", { client });
+    const isSeen = async () => (await listActivity(test.ports, accountId)).length === 1;
+    return { liveMs: limits.activityMs, isSeen };
+  },
+  "region.sign_in": async () => {
+    const [tokenHash, db] = [
+      await hashToken(`${accountId}${serial++}`),
+      drizzle(bindings.DB_HOME) as Db,
+    ];
+    const expiresAt = test.clock.now() + limits.signInStepMs;
+    await insertSignIn(db, { tokenHash, accountId, methods: "password", expiresAt });
+    const isSeen = async () => (await signInOfToken(db, tokenHash, test.clock.now())) !== null;
+    return { liveMs: limits.signInStepMs, isSeen };
+  },
+  "region.trusted_browser": async () => {
+    const [tokenHash, db] = [
+      await hashToken(`${accountId}${serial++}`),
+      drizzle(bindings.DB_HOME) as Db,
+    ];
+    const now = test.clock.now();
+    const expiresAt = now + limits.trustedBrowserMs;
+    const row = { tokenHash, id: tokenHash, accountId, clientSealed: "s1.c" };
+    await db.insert(trustedBrowser).values({ ...row, createdAt: now, seenAt: now, expiresAt });
+    const isSeen = () => isTrusted(db, accountId, tokenHash, test.clock.now());
+    return { liveMs: limits.trustedBrowserMs, isSeen };
+  },
   "region.session": async () => {
-    const outcome = await completeSignIn(test.ports, { accountId, methods: ["password"] }, client);
+    const made = await completeSignIn(test.ports, { accountId, methods: ["password"] }, client);
     return {
       liveMs: limits.sessionIdleMs,
       async isSeen() {
-        const checked = (await checkSession(test.ports, outcome.session.token)) !== null;
+        const checked = (await checkSession(test.ports, made.token)) !== null;
         expect((await listSessions(test.ports, accountId)).length === 1).toBe(checked);
         return checked;
       },

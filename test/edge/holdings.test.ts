@@ -5,7 +5,6 @@ import { beforeEach, expect, it } from "vitest";
 import { systemRandom } from "../../durable-objects/platform.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
-import { completeSignIn } from "../../workers/account/account.ts";
 import {
   approveEnrolment,
   setAccess,
@@ -13,6 +12,7 @@ import {
   startEnrolment,
 } from "../../workers/devices/devices.ts";
 import { holdings } from "../../workers/privacy/holdings.ts";
+import { completeSignIn } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 
 const bindings = env as unknown as { DB_HOME: D1Database };
@@ -25,7 +25,7 @@ beforeEach(async () => {
   test = testPorts({ env });
   startedAt = test.clock.now();
   accountId = newId("acc", "home", systemRandom.bytes);
-  await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, ?)")
+  await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, ?, 1, 0)")
     .bind(accountId, startedAt)
     .run();
   await completeSignIn(test.ports, { accountId, methods: ["password"] }, client);
@@ -47,6 +47,13 @@ it("counts the account, its sessions and its key, each with its dates", async ()
   const until = startedAt + 1000 + sessionIdleMs;
   expect(await held()).toEqual([
     { name: "account", own: true, count: 1, since: startedAt, until: null },
+    {
+      name: "activity",
+      own: true,
+      count: 2,
+      since: startedAt,
+      until: startedAt + 1000 + limits.activityMs,
+    },
     { name: "session", own: true, count: 2, since: startedAt, until },
     { name: "person key", own: true, count: 1, since: null, until: null },
   ]);

@@ -7,17 +7,11 @@ import { insertGuest } from "../../db/queries/devices.ts";
 import type { AccessMode } from "../../durable-objects/device/rpc.ts";
 import { frameType } from "../../protocol/link/frames.ts";
 import { hashToken } from "../../protocol/tokens.ts";
-import {
-  checkSession,
-  completeSignIn,
-  type NewSession,
-  revokeSession,
-  signOut,
-  signUp,
-  verifySignUp,
-} from "../../workers/account/account.ts";
 import { handle } from "../../workers/app.ts";
 import type { Ports } from "../../workers/ports.ts";
+import { checkSession, revokeSession, signOut } from "../../workers/sign-in/sessions.ts";
+import { signUp } from "../../workers/sign-in/sign-up.ts";
+import { completeSignIn, type NewSession, verifySignUp } from "../support/person.ts";
 import { testPorts } from "../support/ports.ts";
 import {
   guest,
@@ -389,7 +383,7 @@ describe("the way from the console's host", () => {
 
     async function signedIn(): Promise<NewSession> {
       const proof = { accountId: session.accountId, methods: ["password"] as const };
-      return (await completeSignIn(ports, proof, { userAgent: null, peer: null })).session;
+      return await completeSignIn(ports, proof, { userAgent: null, peer: null });
     }
 
     async function guestDevice(): Promise<TestDevice> {

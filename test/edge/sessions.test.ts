@@ -6,18 +6,15 @@ import { personKey } from "../../db/queries/accounts.ts";
 import { Sealer } from "../../db/seal.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { hashToken, newToken } from "../../protocol/tokens.ts";
+import { checkPassword } from "../../workers/account/account.ts";
 import {
-  checkPassword,
   checkSession,
-  completeSignIn,
   listSessions,
-  type NewSession,
   revokeSession,
-  signIn,
   signOut,
-  signUp,
-  verifySignUp,
-} from "../../workers/account/account.ts";
+} from "../../workers/sign-in/sessions.ts";
+import { signUp } from "../../workers/sign-in/sign-up.ts";
+import { completeSignIn, type NewSession, signIn, verifySignUp } from "../support/person.ts";
 import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
 
 const { DB_HOME } = env as unknown as { DB_HOME: D1Database };
@@ -55,6 +52,7 @@ describe("sign-in", () => {
     expect(await checkSession(test.ports, session.token)).toEqual({
       accountId: first.accountId,
       sessionId: session.sessionId,
+      confirmedAt: test.clock.now(),
     });
   });
 
@@ -86,6 +84,7 @@ describe("sign-in", () => {
       const encoded = vi.spyOn(TextEncoder.prototype, "encode");
       const queries = countQueries(DB_HOME);
       await refusal(signInWith(change));
+      await test.settle();
       const hashed = encoded.mock.calls.filter(([text]) => text === change.password).length;
       const done = { keys: keys.mock.calls.length, queries: queries(), hashed };
       vi.restoreAllMocks();
@@ -97,7 +96,7 @@ describe("sign-in", () => {
       await work({ address: `nobody-${address}`, password: "wrong password" }),
     ];
     expect(known).toEqual(unknown);
-    expect(known).toEqual({ keys: 1, queries: 2, hashed: 1 });
+    expect(known).toEqual({ keys: 1, queries: 3, hashed: 1 });
   });
 
   it("is counted per address, known or not, and per network", { timeout: 30_000 }, async () => {
@@ -244,6 +243,7 @@ describe("a session", () => {
         id: second.sessionId,
         client: "Unknown",
         network: "2001:db8:ff00::/40",
+        methods: ["password"],
         createdAt: test.clock.now(),
         seenAt: test.clock.now(),
         expiresAt: test.clock.now() + limits.sessionIdleMs,

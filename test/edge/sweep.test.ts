@@ -176,8 +176,8 @@ describe("a sign-up whose time is over", () => {
 
   async function plantChallenge(accountId: string): Promise<void> {
     const sealed = await ports.sealer.seal(`person/${accountId}`, "challenge.contact:x", "a@b.c");
-    await bindings.DB_HOME.prepare("INSERT INTO challenge VALUES (?, ?, 'sign-up', ?, ?, ?)")
-      .bind(`hash-${serial++}`, accountId, sealed, sealed, clock.now() + limits.challengeMs)
+    await bindings.DB_HOME.prepare("INSERT INTO challenge VALUES (?, ?, 'sign-up', ?, ?)")
+      .bind(`hash-${serial++}`, accountId, sealed, clock.now() + limits.challengeMs)
       .run();
   }
   const person = () => newId("acc", "home", systemRandom.bytes);
@@ -187,7 +187,7 @@ describe("a sign-up whose time is over", () => {
   it("takes the person's key and address with it, unless the account came to be or asked again", async () => {
     const [gone, came, again] = [person(), person(), person()];
     for (const accountId of [gone, came, again]) await plantChallenge(accountId);
-    await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1)").bind(came).run();
+    await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1, 1, 0)").bind(came).run();
     for (const person of [gone, came]) await ports.directory.claimContact(`of ${person}`, person);
     clock.advance(limits.challengeMs + limits.sweepKeyGraceMs - 1);
     await plantChallenge(again);

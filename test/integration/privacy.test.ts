@@ -193,8 +193,9 @@ describe.each(twoRegions)("an erased account on $name", (runtime) => {
     const held = (await ask(world, "/api/account/holdings", back)).json.holdings;
     expect(held.map((entry: { class: string }) => entry.class)).toEqual([
       "account",
-      "profile",
+      "contact address",
       "credential",
+      "activity",
       "session",
       "directory entry",
       "person key",

@@ -15,7 +15,7 @@ import { R2KeyStore, systemRandom } from "../../durable-objects/platform.ts";
 import { type RegionId, regionOf } from "../../protocol/ids.ts";
 import { type Config, readConfig } from "../../workers/config.ts";
 import { egressGate } from "../../workers/egress/egress.ts";
-import type { MailMessage, Ports } from "../../workers/ports.ts";
+import type { MailMessage, Ports, SmsMessage } from "../../workers/ports.ts";
 
 /** A clock that stands still until it is told. */
 export class TestClock implements Clock {
@@ -55,6 +55,10 @@ export interface TestPorts {
   readonly clock: TestClock;
   /** Mail that left, in order. While `failing`, the relay refuses. */
   readonly mail: { readonly sent: MailMessage[]; failing: boolean };
+  /** Text messages that left, in order. While `failing`, the provider refuses. */
+  readonly sms: { readonly sent: SmsMessage[]; failing: boolean };
+  /** What the breached-password service answers. While `failing`, it is away. */
+  readonly breaches: { range: string; failing: boolean };
   readonly lines: Parameters<Ports["log"]>[0][];
   /** Everything that left the house: the recipient and the fields. */
   readonly egress: { recipient: string; fields: Readonly<Record<string, string>> }[];
@@ -76,6 +80,8 @@ export function testPorts(options: TestPortsOptions): TestPorts {
   const config = readConfig({ ...env, ...options.variables });
   const keys = new R2KeyStore(env.KEYS);
   const mail = { sent: [] as MailMessage[], failing: false };
+  const sms = { sent: [] as SmsMessage[], failing: false };
+  const breaches = { range: "", failing: false };
   const lines: TestPorts["lines"] = [];
   const left: TestPorts["egress"] = [];
   const pending: Promise<unknown>[] = [];
@@ -84,6 +90,16 @@ export function testPorts(options: TestPortsOptions): TestPorts {
       if (mail.failing) throw new Error("the relay refuses");
       left.push({ recipient: "mail", fields });
       mail.sent.push(fields as unknown as MailMessage);
+    },
+    sms: async (fields) => {
+      if (sms.failing) throw new Error("the provider refuses");
+      left.push({ recipient: "sms", fields });
+      sms.sent.push(fields as unknown as SmsMessage);
+    },
+    "breached passwords": async (fields) => {
+      if (breaches.failing) throw new Error("the service is away");
+      left.push({ recipient: "breached passwords", fields });
+      return breaches.range;
     },
   });
   const ports: Ports = {
@@ -97,17 +113,19 @@ export function testPorts(options: TestPortsOptions): TestPorts {
     limits: limitsOf(clock),
     egress,
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
+    sms: { send: (message) => egress.send("sms", { from: config.smsFrom ?? "", ...message }) },
     clock,
     random,
     log: (line) => void lines.push(line),
     background: (work) => void pending.push(work),
     peer: options.peer === undefined ? "198.51.100.7" : options.peer,
+    place: null,
     ...options.replace,
   };
   const settle = async () => {
     while (pending.length > 0) await Promise.all(pending.splice(0));
   };
-  return { ports, clock, mail, lines, egress: left, settle };
+  return { ports, clock, mail, sms, breaches, lines, egress: left, settle };
 }
 
 function regionsOf(

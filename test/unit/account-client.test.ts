@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ipv4Octets, ipv6Octets } from "../../protocol/addresses.ts";
-import { browserName, limitedNetwork, maskedNetwork } from "../../workers/account/client.ts";
+import { browserName, limitedNetwork, maskedNetwork } from "../../workers/sign-in/client.ts";
 
 describe("a browser's name", () => {
   it.each([

@@ -3,12 +3,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { limits } from "../../protocol/limits.ts";
-import { commonPasswords } from "../../workers/account/common-passwords.ts";
+import { commonPasswords } from "../../workers/sign-in/common-passwords.ts";
 import {
   isStrongPassword,
   normalizeAddress,
   normalizePassword,
-} from "../../workers/account/rules.ts";
+} from "../../workers/sign-in/rules.ts";
 
 describe("an address", () => {
   it.each([

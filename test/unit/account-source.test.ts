@@ -22,16 +22,16 @@ async function filesWith(pattern: RegExp): Promise<string[]> {
 
 it("sessions are made in completeSignIn() and nowhere else", async () => {
   expect(await filesWith(/insert\(\s*session\s*\)|insert into "?session\b/i)).toEqual([
-    "db/queries/accounts.ts",
+    "db/queries/sessions.ts",
   ]);
   expect(await filesWith(/\binsertSession\b/)).toEqual([
-    "db/queries/accounts.ts",
-    "workers/account/sign-in.ts",
+    "db/queries/sessions.ts",
+    "workers/sign-in/complete.ts",
   ]);
-  const signIn = await readFile(join(ROOT, "workers/account/sign-in.ts"), "utf8");
-  const body = signIn.slice(signIn.indexOf("export async function completeSignIn"));
-  expect(signIn.match(/insertSession\(/g)).toHaveLength(1);
-  expect(body).toContain("insertSession(");
+  const complete = await readFile(join(ROOT, "workers/sign-in/complete.ts"), "utf8");
+  expect(complete.match(/\binsertSession\(/g)).toHaveLength(1);
+  expect(complete.match(/\bmakeSession\(/g)).toHaveLength(2); // what it is, and its one use
+  expect(await filesWith(/\bmakeSession\b/)).toEqual(["workers/sign-in/complete.ts"]);
 });
 
 it("[CKY-1] cookies are written through the registry and nowhere else", async () => {
@@ -41,5 +41,5 @@ it("[CKY-1] cookies are written through the registry and nowhere else", async ()
 });
 
 it("argon2 is called through its checked wrapper and nowhere else", async () => {
-  expect(await filesWith(/from "#argon2"|@phi-ag\/argon2"/)).toEqual(["workers/account/argon2.ts"]);
+  expect(await filesWith(/from "#argon2"|@phi-ag\/argon2"/)).toEqual(["workers/sign-in/argon2.ts"]);
 });

@@ -3,7 +3,7 @@
 import { argon2Sync, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hashPassword, verifyPassword } from "../../workers/account/argon2.ts";
+import { hashPassword, verifyPassword } from "../../workers/sign-in/argon2.ts";
 
 const random = (count: number) => new Uint8Array(randomBytes(count));
 

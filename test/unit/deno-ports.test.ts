@@ -109,7 +109,8 @@ describe("databases on libSQL", () => {
   it("leave no byte of a deleted row once the log is emptied", async () => {
     const { db, forgetDeleted, close } = await openDatabase(join(folder, "home.db"), "region");
     const [gone, kept] = [newMarker(), newMarker()];
-    for (const id of [gone, kept]) await db.insert(account).values({ id, createdAt: 1 });
+    for (const id of [gone, kept])
+      await db.insert(account).values({ id, createdAt: 1, activeDay: 1 });
     await db.run(sql`DELETE FROM account WHERE id = ${gone}`);
     const controls = { kept };
     expect(await search({ folder, markers: { gone }, controls })).not.toEqual([]);

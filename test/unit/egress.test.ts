@@ -10,7 +10,11 @@ const letter = { from: "a@b.example", to: "c@d.example", subject: "Hello", text:
 
 describe("[SHR-1] the egress gate", () => {
   const left: unknown[] = [];
-  const gate = egressGate({ mail: async (fields) => void left.push(fields) });
+  const gate = egressGate({
+    mail: async (fields) => void left.push(fields),
+    sms: async (fields) => void left.push(fields),
+    "breached passwords": async ({ prefix }) => `${prefix}: none`,
+  });
   /** As code would call it that the compiler did not see. */
   const send = gate.send as unknown as (recipient: string, fields: object) => Promise<void>;
 
@@ -18,6 +22,10 @@ describe("[SHR-1] the egress gate", () => {
     await gate.send("mail", letter);
     expect(left.splice(0)).toEqual([letter]);
     expect(Object.keys(letter).sort()).toEqual([...egressMap.mail.fields].sort());
+  });
+
+  it("brings back what the recipient answers", async () => {
+    expect(await gate.send("breached passwords", { prefix: "21BD1" })).toBe("21BD1: none");
   });
 
   it.each([

@@ -16,7 +16,7 @@ import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isForHop } from "../../protocol/link/headers.ts";
 import { handle } from "../app.ts";
-import { egressGate, smtpTransport } from "../egress/egress.ts";
+import { breachTransport, egressGate, smsTransport, smtpTransport } from "../egress/egress.ts";
 import { logGate } from "../egress/log.ts";
 import { forNetworks } from "../limits.ts";
 import { clientAddress } from "../peer.ts";
@@ -39,7 +39,7 @@ export interface DenoEdge {
 
 const log = logGate(console.error);
 
-type SharedPorts = Omit<Ports, "background" | "peer">;
+type SharedPorts = Omit<Ports, "background" | "peer" | "place">;
 
 /** @throws StartError with a sentence */
 export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
@@ -65,6 +65,7 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
     handle(request, {
       ...shared,
       peer: clientAddress(settings.config, request.headers, peer),
+      place: null,
       background,
     }),
   );
@@ -73,7 +74,7 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
     for (const database of databases.values()) await database.forgetDeleted();
   };
   const sweep = async () => {
-    await sweepExpired({ ...shared, peer: null, background });
+    await sweepExpired({ ...shared, peer: null, place: null, background });
     await forgetDeleted();
   };
   const timer = setInterval(() => background(sweep()), limits.cronMs);
@@ -117,7 +118,11 @@ function portsOf(
 ): SharedPorts {
   const { config, data } = settings;
   const keys = new FolderKeyStore(join(data, "keys"), systemRandom);
-  const egress = egressGate({ mail: smtpTransport(config.smtpUrl) });
+  const egress = egressGate({
+    mail: smtpTransport(config.smtpUrl),
+    sms: smsTransport(config.smsUrl),
+    "breached passwords": breachTransport(config.breachUrl),
+  });
   return {
     config,
     regions: {
@@ -133,6 +138,7 @@ function portsOf(
     limits: forNetworks(memoryLimits(systemClock), config.networkLimitFactor),
     egress,
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
+    sms: { send: (message) => egress.send("sms", { from: config.smsFrom ?? "", ...message }) },
     clock: systemClock,
     random: systemRandom,
     log,

@@ -26,10 +26,10 @@ import { newId, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { checkLabel } from "../../protocol/names.ts";
 import { hashToken, newToken, parseToken } from "../../protocol/tokens.ts";
-import { limitedNetwork } from "../account/client.ts";
 import { doorOrigin } from "../config.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
+import { limitedNetwork } from "../sign-in/client.ts";
 import { abandonDevice, regionDb } from "./ending.ts";
 import { formatUserCode, isPublicKey, judgePoll, newUserCode, parseUserCode } from "./rules.ts";
 

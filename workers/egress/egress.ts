@@ -5,13 +5,17 @@
  */
 
 import { type EgressRecipient, egressMap } from "../../db/data-map/outside.ts";
-import type { Egress } from "../ports.ts";
+import type { Egress, EgressAnswers } from "../ports.ts";
 
+export { breachTransport } from "./breach.ts";
+export { smsTransport } from "./sms.ts";
 export { smtpTransport } from "./smtp.ts";
 
 /** What a recipient's transport does with the declared fields. */
 export type Transports = {
-  readonly [R in EgressRecipient]: (fields: Readonly<Record<string, string>>) => Promise<void>;
+  readonly [R in EgressRecipient]: (
+    fields: Readonly<Record<string, string>>,
+  ) => Promise<EgressAnswers[R]>;
 };
 
 /** Something was to leave that the data map does not declare. It names nothing: it may be logged. */
@@ -33,7 +37,7 @@ export function egressGate(transports: Transports): Egress {
         ([field, value]) => declared.includes(field) && typeof value === "string",
       );
       if (!known) throw new EgressRefused("field");
-      await transports[recipient](fields);
+      return await transports[recipient](fields);
     },
   };
 }

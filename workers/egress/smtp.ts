@@ -15,7 +15,7 @@ import { limits } from "../../protocol/limits.ts";
 type Fields = Readonly<Record<string, string>>;
 
 /** One connection a message: an isolate holds no idle sockets. Rejects when the relay refuses. */
-export function smtpTransport(smtpUrl: string | null): (fields: Fields) => Promise<void> {
+export function smtpTransport(smtpUrl: string | null): (fields: Fields) => Promise<undefined> {
   return async (fields) => {
     if (smtpUrl === null) throw new Error("no mail relay is configured (SMTP_URL)");
     const transport = createTransport({

@@ -5,6 +5,21 @@ import type { DataClass } from "../data-class.ts";
 import { HISTORY_MS, span } from "../periods.ts";
 
 export const upkeepClasses = {
+  "breach check": {
+    basis: "legitimate interest",
+    title: "A look whether a new password is known from a breach",
+    holds: "five letters of its hash, which thousands of passwords share; never the password",
+    purpose: "to keep you from a password that others know",
+    feature: "account",
+    live: "not kept",
+    liveMs: 0,
+    copiesMs: 0,
+    seenBy: "the breached-password service that the operator configured, without your name",
+    deletedBy: "never stored",
+    inExport: "no",
+    place: "recipient",
+    obligations: ["SEC-4"],
+  },
   "guess count": {
     basis: "legitimate interest",
     title: "Recent tries",

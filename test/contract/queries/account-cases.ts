@@ -1,20 +1,42 @@
 /** Queries of accounts: a sign-up becomes an account once, sessions live their time. */
 
 import assert from "node:assert/strict";
+import { eq } from "drizzle-orm";
 import {
-  accountWithAddress,
+  accountOf,
+  activityOf,
   createAccount,
+  identifiersOf,
+  insertActivity,
+  type NewAccount,
+  noteActiveDay,
+  passwordOf,
+} from "../../../db/queries/accounts.ts";
+import {
   deleteChallenge,
+  deleteChallengesOf,
+  insertChallenge,
+  pendingChallenge,
+} from "../../../db/queries/challenges.ts";
+import {
+  confirmSession,
   deleteSession,
   expireSession,
-  insertChallenge,
   insertSession,
-  passwordOf,
-  pendingSignUp,
   sessionOfToken,
   sessionsOf,
   touchSession,
-} from "../../../db/queries/accounts.ts";
+} from "../../../db/queries/sessions.ts";
+import {
+  deleteSignIn,
+  insertSignIn,
+  isTrusted,
+  recoveryCodesLeft,
+  secondStepsOf,
+  signInOfToken,
+} from "../../../db/queries/sign-ins.ts";
+import { account, activity } from "../../../db/schema/region/account.ts";
+import { recoveryCode, secondStep, trustedBrowser } from "../../../db/schema/region/sign-in.ts";
 import { systemRandom } from "../../../durable-objects/system.ts";
 import { newId, randomBase62 } from "../../../protocol/ids.ts";
 import { DAY } from "../../../protocol/limits.ts";
@@ -29,18 +51,21 @@ async function newChallenge(db: Db, expiresAt: number) {
     tokenHash: newHash(),
     accountId: newId("acc", "home", systemRandom.bytes),
     kind: "sign-up" as const,
-    contactSealed: "s1.contact",
-    phcSealed: "s1.phc",
+    payloadSealed: "s1.payload",
     expiresAt,
   };
   await insertChallenge(db, row);
   return row;
 }
 
+const sealedAccount = (): NewAccount => ({
+  identifier: { id: newHash(), kind: "email", addressSealed: "s1.address" },
+  phcSealed: "s1.own",
+});
+
 async function newAccount(db: Db): Promise<string> {
   const { accountId, tokenHash } = await newChallenge(db, NOW + 1);
-  const sealed = { identifierId: newHash(), address: "s1.address", phc: "s1.own" };
-  assert.equal(await createAccount(db, tokenHash, sealed, NOW), true);
+  assert.equal(await createAccount(db, tokenHash, sealedAccount(), NOW), true);
   return accountId;
 }
 
@@ -50,6 +75,7 @@ async function newSession(db: Db, accountId: string, now: number, expiresAt: num
     id: newId("ses", "home", systemRandom.bytes),
     accountId,
     clientSealed: "s1.client",
+    methods: "password",
     expiresAt,
   };
   assert.equal(await insertSession(db, row, now), true);
@@ -59,42 +85,39 @@ async function newSession(db: Db, accountId: string, now: number, expiresAt: num
 export const accountCases: Cases = {
   "a sign-up opens one account, once": async ({ region }) => {
     const { accountId, tokenHash } = await newChallenge(region, NOW + 1);
-    assert.equal((await pendingSignUp(region, tokenHash, NOW))?.accountId, accountId);
-    const sealed = { identifierId: newHash(), address: "s1.address", phc: "s1.own" };
+    assert.equal((await pendingChallenge(region, tokenHash, "sign-up", NOW))?.accountId, accountId);
+    const sealed = sealedAccount();
     assert.equal(await createAccount(region, tokenHash, sealed, NOW), true);
     assert.equal(await createAccount(region, tokenHash, sealed, NOW), false);
-    assert.equal(await pendingSignUp(region, tokenHash, NOW), null);
+    assert.equal(await pendingChallenge(region, tokenHash, "sign-up", NOW), null);
     assert.equal(await passwordOf(region, accountId), "s1.own");
-    assert.deepEqual(await accountWithAddress(region, accountId), {
-      createdAt: NOW,
-      identifierId: sealed.identifierId,
-      addressSealed: "s1.address",
-    });
+    assert.deepEqual(await accountOf(region, accountId), { createdAt: NOW });
+    assert.deepEqual(await identifiersOf(region, accountId), [
+      { ...sealed.identifier, isPrimary: 1, verifiedAt: NOW },
+    ]);
   },
 
   "one of many who open a sign-up at once wins": async ({ region }) => {
     const { tokenHash } = await newChallenge(region, NOW + 1);
     const opened = await Promise.all(
-      Array.from({ length: 6 }, () =>
-        createAccount(region, tokenHash, { identifierId: newHash(), address: "a", phc: "p" }, NOW),
-      ),
+      Array.from({ length: 6 }, () => createAccount(region, tokenHash, sealedAccount(), NOW)),
     );
     assert.equal(opened.filter(Boolean).length, 1);
   },
 
   "[RET-1] a sign-up whose time has passed opens nothing": async ({ region }) => {
     const { accountId, tokenHash } = await newChallenge(region, NOW);
-    assert.equal(await pendingSignUp(region, tokenHash, NOW), null);
-    const sealed = { identifierId: newHash(), address: "s1.address", phc: "s1.own" };
+    assert.equal(await pendingChallenge(region, tokenHash, "sign-up", NOW), null);
+    const sealed = sealedAccount();
     assert.equal(await createAccount(region, tokenHash, sealed, NOW), false);
-    assert.equal(await accountWithAddress(region, accountId), null);
+    assert.equal(await accountOf(region, accountId), null);
   },
 
   "a sign-up that is taken back opens nothing": async ({ region }) => {
     const { tokenHash } = await newChallenge(region, NOW + 1);
     assert.equal(await deleteChallenge(region, tokenHash), true);
     assert.equal(await deleteChallenge(region, tokenHash), false);
-    assert.equal(await pendingSignUp(region, tokenHash, NOW), null);
+    assert.equal(await pendingChallenge(region, tokenHash, "sign-up", NOW), null);
   },
 
   "a session of an account that is gone is not stored": async ({ region }) => {
@@ -103,6 +126,7 @@ export const accountCases: Cases = {
       id: newHash(),
       accountId: newId("acc", "home", systemRandom.bytes),
       clientSealed: "s1.client",
+      methods: "password",
       expiresAt: NOW + 1,
     };
     assert.equal(await insertSession(region, row, NOW), false);
@@ -113,7 +137,7 @@ export const accountCases: Cases = {
     const accountId = await newAccount(region);
     const { tokenHash, id } = await newSession(region, accountId, NOW, NOW + 10);
     const found = await sessionOfToken(region, tokenHash, NOW + 9);
-    assert.deepEqual(found, { id, accountId, seenAt: NOW });
+    assert.deepEqual(found, { id, accountId, seenAt: NOW, confirmedAt: NOW });
     assert.equal(await sessionOfToken(region, tokenHash, NOW + 10), null);
     assert.deepEqual(await sessionsOf(region, accountId, NOW + 10), []);
   },
@@ -158,5 +182,104 @@ export const accountCases: Cases = {
     assert.equal(await sessionOfToken(region, tokenHash, NOW), null);
     await deleteSession(region, { tokenHash });
     assert.equal(await expireSession(region, { tokenHash }, NOW), null);
+  },
+
+  "an account may begin without a password": async ({ region }) => {
+    const { accountId, tokenHash } = await newChallenge(region, NOW + 1);
+    const bare = { ...sealedAccount(), phcSealed: null };
+    assert.equal(await createAccount(region, tokenHash, bare, NOW), true);
+    assert.deepEqual(await accountOf(region, accountId), { createdAt: NOW });
+    assert.equal(await passwordOf(region, accountId), null);
+  },
+
+  "a challenge is found by its own kind only, and dropped by it": async ({ region }) => {
+    const { accountId, tokenHash } = await newChallenge(region, NOW + 1);
+    assert.equal(await pendingChallenge(region, tokenHash, "recovery", NOW), null);
+    await deleteChallengesOf(region, accountId, "recovery");
+    assert.notEqual(await pendingChallenge(region, tokenHash, "sign-up", NOW), null);
+    await deleteChallengesOf(region, accountId, "sign-up");
+    assert.equal(await pendingChallenge(region, tokenHash, "sign-up", NOW), null);
+  },
+
+  "[ACC-14] the last use of an account is kept to the day": async ({ region }) => {
+    const accountId = await newAccount(region);
+    const day = async () =>
+      (await region.select().from(account).where(eq(account.id, accountId)))[0]?.activeDay;
+    const today = NOW - (NOW % DAY);
+    assert.equal(await day(), today);
+    await noteActiveDay(region, accountId, today + DAY - 1);
+    assert.equal(await day(), today);
+    await noteActiveDay(region, accountId, today + DAY + 5);
+    assert.equal(await day(), today + DAY);
+  },
+
+  "what happens to an account that is gone is not written": async ({ region }) => {
+    const [lives, gone] = [await newAccount(region), newId("acc", "home", systemRandom.bytes)];
+    for (const accountId of [lives, gone]) {
+      const row = { event: "signed-in", detailSealed: "s1.d", at: NOW, expiresAt: NOW + 1 };
+      await insertActivity(region, { id: newHash(), accountId, ...row });
+    }
+    const of = (id: string) => region.$count(activity, eq(activity.accountId, id));
+    assert.deepEqual([await of(lives), await of(gone)], [1, 0]);
+    const page = { before: NOW + 1, now: NOW, limit: 10 };
+    const [entry] = await activityOf(region, lives, page);
+    assert.deepEqual([entry?.event, entry?.at], ["signed-in", NOW]);
+    assert.deepEqual(await activityOf(region, lives, { ...page, before: NOW }), []);
+    assert.deepEqual(await activityOf(region, lives, { ...page, now: NOW + 1 }), []);
+    assert.deepEqual(await activityOf(region, lives, { ...page, limit: 0 }), []);
+  },
+
+  "a session remembers when its owner was asked again": async ({ region }) => {
+    const accountId = await newAccount(region);
+    const { id, tokenHash } = await newSession(region, accountId, NOW, NOW + DAY);
+    await confirmSession(region, { accountId: "acc_home_other", sessionId: id }, NOW + 5);
+    assert.equal((await sessionOfToken(region, tokenHash, NOW + 5))?.confirmedAt, NOW);
+    await confirmSession(region, { accountId, sessionId: id }, NOW + 5);
+    assert.equal((await sessionOfToken(region, tokenHash, NOW + 5))?.confirmedAt, NOW + 5);
+  },
+
+  "a sign-in under way lives its time, is used up once, and needs an account": async ({
+    region,
+  }) => {
+    const accountId = await newAccount(region);
+    const row = { tokenHash: newHash(), accountId, methods: "password", expiresAt: NOW + 10 };
+    assert.equal(await insertSignIn(region, row), true);
+    const { tokenHash, ...kept } = row;
+    assert.deepEqual(await signInOfToken(region, tokenHash, NOW + 9), kept);
+    assert.equal(await signInOfToken(region, tokenHash, NOW + 10), null);
+    const used = await Promise.all([1, 2, 3].map(() => deleteSignIn(region, tokenHash)));
+    assert.equal(used.filter(Boolean).length, 1);
+    const gone = newId("acc", "home", systemRandom.bytes);
+    assert.equal(await insertSignIn(region, { ...row, accountId: gone }), false);
+  },
+
+  "a second step counts when it is confirmed, a recovery code until it is used": async ({
+    region,
+  }) => {
+    const accountId = await newAccount(region);
+    const step = { accountId, secretSealed: "s1.s", lastStep: 0, createdAt: NOW };
+    await region
+      .insert(secondStep)
+      .values({ ...step, id: `${accountId}/sms`, kind: "sms", confirmedAt: null });
+    assert.deepEqual(await secondStepsOf(region, accountId), []);
+    const totp = { id: `${accountId}/totp`, kind: "totp" as const };
+    await region.insert(secondStep).values({ ...step, ...totp, confirmedAt: NOW });
+    assert.deepEqual(await secondStepsOf(region, accountId), [
+      { ...totp, secretSealed: "s1.s", lastStep: 0 },
+    ]);
+    const code = { accountId, createdAt: NOW };
+    await region.insert(recoveryCode).values({ ...code, codeHash: newHash(), usedAt: null });
+    await region.insert(recoveryCode).values({ ...code, codeHash: newHash(), usedAt: NOW });
+    assert.equal(await recoveryCodesLeft(region, accountId), 1);
+  },
+
+  "[CKY-3] a browser is trusted by one account, until its time": async ({ region }) => {
+    const [accountId, other] = [await newAccount(region), await newAccount(region)];
+    const tokenHash = newHash();
+    const kept = { clientSealed: "s1.c", createdAt: NOW, seenAt: NOW, expiresAt: NOW + 10 };
+    await region.insert(trustedBrowser).values({ tokenHash, id: newHash(), accountId, ...kept });
+    assert.equal(await isTrusted(region, accountId, tokenHash, NOW + 9), true);
+    assert.equal(await isTrusted(region, accountId, tokenHash, NOW + 10), false);
+    assert.equal(await isTrusted(region, other, tokenHash, NOW), false);
   },
 };

@@ -34,7 +34,7 @@ const newDeviceId = () => newId("dev", "home", systemRandom.bytes);
 
 async function newAccount(db: Db): Promise<string> {
   const id = newId("acc", "home", systemRandom.bytes);
-  await db.insert(account).values({ id, createdAt: NOW });
+  await db.insert(account).values({ id, createdAt: NOW, activeDay: 0 });
   return id;
 }
 

@@ -33,7 +33,9 @@ async function sessions(db: Db, accountId: string, times: readonly number[]): Pr
     id: newHash(),
     accountId,
     clientSealed: "s1.client",
+    methods: "password",
     createdAt: 1,
+    confirmedAt: 1,
     seenAt: 1,
     expiresAt,
   }));
@@ -45,8 +47,7 @@ const newChallenge = (accountId: string, expiresAt: number) => ({
   tokenHash: newHash(),
   accountId,
   kind: "sign-up" as const,
-  contactSealed: "s1.c",
-  phcSealed: "s1.p",
+  payloadSealed: "s1.p",
   expiresAt,
 });
 
@@ -78,7 +79,7 @@ export const retentionCases: Cases = {
     region,
   }) => {
     const [became, waits, gone] = [newAccountId(), newAccountId(), newAccountId()];
-    await region.insert(account).values({ id: became, createdAt: 1 });
+    await region.insert(account).values({ id: became, createdAt: 1, activeDay: 0 });
     const rows = [became, waits, gone].map((id) => newChallenge(id, LONG_AGO));
     for (const row of rows) await region.insert(challenge).values(row);
     const again = newChallenge(waits, LONG_AGO + 1);
@@ -119,7 +120,7 @@ export const retentionCases: Cases = {
   }) => {
     const [gone, kept] = [newAccountId(), newAccountId()];
     for (const id of [gone, kept]) {
-      await region.insert(account).values({ id, createdAt: 1 });
+      await region.insert(account).values({ id, createdAt: 1, activeDay: 0 });
       await sessions(region, id, [LONG_AGO + 2, LONG_AGO + 3]);
     }
     const tables = erasedTables(regionMap);

@@ -32,11 +32,11 @@ export const schemaCases: Cases = {
 
   "a batch is one transaction: all of it or nothing": async ({ region }) => {
     const [id, other] = [newAccount(), newAccount()];
-    await region.insert(account).values({ id, createdAt: 1 });
+    await region.insert(account).values({ id, createdAt: 1, activeDay: 0 });
     await assert.rejects(
       region.batch([
-        region.insert(account).values({ id: other, createdAt: 2 }),
-        region.insert(account).values({ id, createdAt: 3 }),
+        region.insert(account).values({ id: other, createdAt: 2, activeDay: 0 }),
+        region.insert(account).values({ id, createdAt: 3, activeDay: 0 }),
       ]),
     );
     assert.deepEqual(await region.select().from(account).where(eq(account.id, other)), []);
@@ -45,11 +45,11 @@ export const schemaCases: Cases = {
   "a batch answers each statement in order": async ({ region }) => {
     const id = newAccount();
     const [, rows, gone] = await region.batch([
-      region.insert(account).values({ id, createdAt: 7 }),
+      region.insert(account).values({ id, createdAt: 7, activeDay: 0 }),
       region.select().from(account).where(eq(account.id, id)),
       region.delete(account).where(eq(account.id, id)).returning({ id: account.id }),
     ]);
-    assert.deepEqual([rows, gone], [[{ id, createdAt: 7 }], [{ id }]]);
+    assert.deepEqual([rows, gone], [[{ id, createdAt: 7, activeDay: 0, warnings: 0 }], [{ id }]]);
   },
 
   "times keep their milliseconds and texts every character": async ({ region }) => {
@@ -63,7 +63,8 @@ export const schemaCases: Cases = {
 
   "a hundred parameters fit into one statement": async ({ region }) => {
     const ids = Array.from({ length: 100 }, newAccount);
-    for (const id of ids.slice(0, 3)) await region.insert(account).values({ id, createdAt: 1 });
+    for (const id of ids.slice(0, 3))
+      await region.insert(account).values({ id, createdAt: 1, activeDay: 0 });
     const rows = await region.all(sql`SELECT id FROM account WHERE id IN ${ids}`);
     assert.equal(rows.length, 3);
   },

@@ -17,10 +17,12 @@ export interface Client {
   readonly userAgent: string | null;
   /** The address as the operator's source policy sees it. */
   readonly peer: string | null;
+  /** Country code (ISO 3166-1 alpha-2) by the edge's own reckoning; null when it was not known. */
+  readonly place?: string | null;
 }
 
 export function clientOf(c: Ctx): Client {
-  return { userAgent: c.req.header("user-agent") ?? null, peer: c.env.peer };
+  return { userAgent: c.req.header("user-agent") ?? null, peer: c.env.peer, place: c.env.place };
 }
 
 /** The first match wins: most browsers also name the ones they descend from. */

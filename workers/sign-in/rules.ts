@@ -27,6 +27,30 @@ function asciiDomain(text: string): string | null {
   return DOMAIN.test(hostname) && !/^[\d.]+$/.test(hostname) ? hostname : null;
 }
 
+/** A way to reach a person. */
+export interface Contact {
+  readonly kind: "email" | "phone";
+  /** An e-mail address, or a phone number in E.164 (`+4915112345678`). */
+  readonly text: string;
+}
+
+/** An e-mail address or a phone number as it was typed, in the form it is kept in; null: neither. */
+export function normalizeContact(text: string): Contact | null {
+  const email = normalizeAddress(text);
+  if (email !== null) return { kind: "email", text: email };
+  const phone = normalizePhone(text);
+  return phone === null ? null : { kind: "phone", text: phone };
+}
+
+/** A phone number with its country code, in ITU-T E.164; null when it is none. */
+export function normalizePhone(text: string): string | null {
+  const digits = text
+    .trim()
+    .replace(/^00/, "+")
+    .replace(/[\s().\u2010-\u2015/-]/g, "");
+  return /^\+[1-9]\d{6,}$/.test(digits) && digits.length <= limits.phoneDigits + 1 ? digits : null;
+}
+
 /** The form in which a password is hashed: NFKC, so every keyboard's way to type it is the same. */
 export function normalizePassword(text: string): string {
   return text.normalize("NFKC");

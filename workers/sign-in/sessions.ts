@@ -1,21 +1,22 @@
 /** Sessions: checking one (a single query), listing them, ending them. */
 
+import { noteActiveDay, personKey, sealedAt } from "../../db/queries/accounts.ts";
+import { devicesReached } from "../../db/queries/devices.ts";
 import {
   deleteSession,
   expireSession,
-  personKey,
   type SessionKey,
-  sealedAt,
   sessionOfToken,
   sessionsOf,
   touchSession,
-} from "../../db/queries/accounts.ts";
-import { devicesReached } from "../../db/queries/devices.ts";
+} from "../../db/queries/sessions.ts";
 import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken, parseToken } from "../../protocol/tokens.ts";
+import type { Signed } from "../http.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
+import { methodsOf, type SignInMethod } from "./requirements.ts";
 
 export interface SessionView {
   readonly id: string;
@@ -23,6 +24,8 @@ export interface SessionView {
   readonly client: string;
   /** The network it signed in from, masked; null when it was not known. */
   readonly network: string | null;
+  /** What was shown at sign-in. */
+  readonly methods: readonly SignInMethod[];
   /** Milliseconds since the epoch; `seenAt` is exact to an hour. */
   readonly createdAt: number;
   readonly seenAt: number;
@@ -30,10 +33,7 @@ export interface SessionView {
 }
 
 /** Whose session a token is; null when it is none, ended or too old. Notes the use once an hour. */
-export async function checkSession(
-  ports: Ports,
-  token: string,
-): Promise<{ accountId: string; sessionId: string } | null> {
+export async function checkSession(ports: Ports, token: string): Promise<Signed | null> {
   const region = parseToken("ses", token)?.region;
   const db = region === undefined ? null : ports.regions.db(region);
   if (db === null) return null;
@@ -44,8 +44,10 @@ export async function checkSession(
   if (now - found.seenAt >= limits.sessionSeenEveryMs) {
     const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = limits;
     ports.background(touchSession(db, tokenHash, now, { idleMs, maxMs }));
+    ports.background(noteActiveDay(db, found.accountId, now));
   }
-  return { accountId: found.accountId, sessionId: found.id };
+  const { accountId, id: sessionId, confirmedAt } = found;
+  return { accountId, sessionId, confirmedAt };
 }
 
 /** The live sessions of an account, the latest used first. */
@@ -54,11 +56,12 @@ export async function listSessions(ports: Ports, accountId: string): Promise<Ses
   if (db === null) return [];
   const rows = await sessionsOf(db, accountId, ports.clock.now());
   return await Promise.all(
-    rows.map(async ({ clientSealed, ...row }) => {
+    rows.map(async ({ clientSealed, methods, ...row }) => {
       const at = sealedAt.client(row.id);
       const opened = await ports.sealer.open(personKey(accountId), at, clientSealed);
       const kept = JSON.parse(opened ?? "{}") as Partial<Pick<SessionView, "client" | "network">>;
-      return { ...row, client: kept.client ?? "Unknown", network: kept.network ?? null };
+      const { client = "Unknown", network = null } = kept;
+      return { ...row, client, network, methods: methodsOf(methods) };
     }),
   );
 }

@@ -5,24 +5,19 @@
  * the work done and the limits are the same either way.
  */
 
-import {
-  createAccount,
-  deleteChallenge,
-  insertChallenge,
-  pendingSignUp,
-  personKey,
-  sealedAt,
-} from "../../db/queries/accounts.ts";
-import { newId } from "../../protocol/ids.ts";
+import { createAccount, personKey, sealedAt } from "../../db/queries/accounts.ts";
+import { deleteChallenge } from "../../db/queries/challenges.ts";
+import { newId, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
-import { hashToken, newToken, parseToken } from "../../protocol/tokens.ts";
+import { note } from "../account/activity.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { hashPassword, verifyPassword } from "./argon2.ts";
+import { findChallenge, openChallenge } from "./challenge.ts";
 import { type Client, limitedNetwork } from "./client.ts";
+import { completeSignIn, type SignInOutcome } from "./complete.ts";
 import { alreadyMail, verifyMail } from "./mails.ts";
-import { isStrongPassword, normalizeAddress, normalizePassword } from "./rules.ts";
-import { completeSignIn, type NewSession, sessionOf } from "./sign-in.ts";
+import { type Contact, isStrongPassword, normalizeContact, normalizePassword } from "./rules.ts";
 
 export interface SignUp {
   readonly address: string;
@@ -37,13 +32,14 @@ export interface SignUp {
  *   `mail-failed` (and then nothing is left behind)
  */
 export async function signUp(ports: Ports, input: SignUp, client: Client): Promise<void> {
-  const { address, password, region } = checkInput(ports, input);
-  const contact = await ports.directory.contactHash(address);
-  await takeMailLimits(ports, contact, client);
+  const { contact, password, region } = checkInput(ports, input);
+  const { text: address } = contact;
+  const hash = await ports.directory.contactHash(address);
+  await takeMailLimits(ports, hash, client);
   const phc = hashPassword(password, ports.random.bytes);
-  const taken = (await ports.directory.accountOfContact(contact)) !== null;
+  const taken = (await ports.directory.accountOfContact(hash)) !== null;
   // The same work for a known address; only its token is never sent.
-  const pending = await openChallenge(ports, { address, phc, region });
+  const pending = await beginSignUp(ports, { contact, phc, region });
   const mail = taken
     ? alreadyMail(ports.config.origin, address)
     : verifyMail(ports.config.origin, address, pending.token);
@@ -64,13 +60,13 @@ function relayCode(error: unknown): string {
 }
 
 function checkInput(ports: Ports, input: SignUp) {
-  const address = normalizeAddress(input.address);
-  if (address === null) throw new Problem("address-syntax", "address");
+  const contact = normalizeContact(input.address);
+  if (contact?.kind !== "email") throw new Problem("address-syntax", "address");
   const password = normalizePassword(input.password);
-  if (!isStrongPassword(password, address)) throw new Problem("password-weak", "password");
+  if (!isStrongPassword(password, contact.text)) throw new Problem("password-weak", "password");
   const region = input.region ?? ports.regions.default;
   if (!ports.regions.ids.includes(region)) throw new Problem("region-unknown", "region");
-  return { address, password, region };
+  return { contact, password, region };
 }
 
 async function takeMailLimits(ports: Ports, contact: string, client: Client): Promise<void> {
@@ -82,25 +78,13 @@ async function takeMailLimits(ports: Ports, contact: string, client: Client): Pr
   if (!free) throw new Problem("too-many-tries");
 }
 
-async function openChallenge(
+function beginSignUp(
   ports: Ports,
-  { address, phc, region }: { address: string; phc: string; region: string },
+  { contact, phc, region }: { contact: Contact; phc: string; region: string },
 ) {
-  const db = ports.regions.db(region);
-  if (db === null) throw new Problem("region-unknown", "region");
   const accountId = newId("acc", region, ports.random.bytes);
-  const token = newToken("chl", region, ports.random.bytes);
-  const tokenHash = await hashToken(token);
-  const key = personKey(accountId);
-  await insertChallenge(db, {
-    tokenHash,
-    accountId,
-    kind: "sign-up",
-    contactSealed: await ports.sealer.seal(key, sealedAt.contact(tokenHash), address),
-    phcSealed: await ports.sealer.seal(key, sealedAt.pendingPhc(tokenHash), phc),
-    expiresAt: ports.clock.now() + limits.challengeMs,
-  });
-  return { db, accountId, token, tokenHash };
+  const payload = { kind: contact.kind, address: contact.text, phc };
+  return openChallenge(ports, accountId, "sign-up", payload);
 }
 
 /**
@@ -129,13 +113,11 @@ export async function verifySignUp(
   ports: Ports,
   { token, password }: Verification,
   client: Client,
-): Promise<NewSession> {
-  const now = ports.clock.now();
-  const region = parseToken("chl", token)?.region;
-  const db = region === undefined ? null : ports.regions.db(region);
-  if (region === undefined || db === null) throw new Problem("link-expired");
-  const tokenHash = await hashToken(token);
-  const { accountId, address, phc } = await openPending(ports, db, tokenHash, now);
+): Promise<SignInOutcome> {
+  const found = await findChallenge(ports, token, "sign-up");
+  if (found === null || found.payload.phc === null) throw new Problem("link-expired");
+  const { db, tokenHash, accountId } = found;
+  const { kind, address, phc } = found.payload;
   const { challengeAttempts, challengeMs } = limits;
   if (!(await ports.limits.take("sign-up-password", tokenHash, challengeAttempts, challengeMs))) {
     await forget(ports, db, tokenHash, accountId);
@@ -152,25 +134,18 @@ export async function verifySignUp(
     throw new Problem("contact-taken");
   }
   const key = personKey(accountId);
-  const identifierId = newId("idn", region, ports.random.bytes);
-  const sealed = {
-    identifierId,
-    address: await ports.sealer.seal(key, sealedAt.address(identifierId), address),
-    phc: await ports.sealer.seal(key, sealedAt.phc(accountId), phc),
+  const identifierId = newId("idn", regionOf(accountId) as string, ports.random.bytes);
+  const first = {
+    identifier: {
+      id: identifierId,
+      kind,
+      addressSealed: await ports.sealer.seal(key, sealedAt.address(identifierId), address),
+    },
+    phcSealed: await ports.sealer.seal(key, sealedAt.phc(accountId), phc),
   };
-  if (!(await createAccount(db, tokenHash, sealed, now))) throw new Problem("link-expired");
-  return sessionOf(
-    await completeSignIn(ports, { accountId, methods: ["mail", "password"] }, client),
-  );
-}
-
-async function openPending(ports: Ports, db: Db, tokenHash: string, now: number) {
-  const pending = await pendingSignUp(db, tokenHash, now);
-  if (pending === null) throw new Problem("link-expired");
-  const { accountId, contactSealed, phcSealed } = pending;
-  const key = personKey(accountId);
-  const address = await ports.sealer.open(key, sealedAt.contact(tokenHash), contactSealed);
-  const phc = await ports.sealer.open(key, sealedAt.pendingPhc(tokenHash), phcSealed);
-  if (address === null || phc === null) throw new Problem("link-expired");
-  return { accountId, address, phc };
+  if (!(await createAccount(db, tokenHash, first, ports.clock.now()))) {
+    throw new Problem("link-expired");
+  }
+  await note(ports, accountId, "signed-up", { client });
+  return await completeSignIn(ports, { accountId, methods: ["mail", "password"] }, client);
 }

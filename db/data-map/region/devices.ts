@@ -1,0 +1,42 @@
+/** Data map of db/schema/region/devices.ts. */
+
+import type * as schema from "../../schema/region/devices.ts";
+import { id, keyedHash, secret, state, time } from "../columns.ts";
+import type { MapOf } from "../types.ts";
+
+export const deviceTables = {
+  device: {
+    class: "device",
+    key: "id",
+    since: "created_at",
+    erase: { by: "account_id" },
+    columns: { id, account_id: id, created_at: time, ends_at: time },
+  },
+  device_guest: {
+    class: "access",
+    key: "id",
+    erase: { by: "account_id" },
+    columns: { id, account_id: id, device_id: id },
+  },
+  enrolment: {
+    class: "enrolment",
+    key: "device_code_hash",
+    erase: { keep: "no person is known before the owner approves" },
+    expires: "expires_at",
+    columns: {
+      device_code_hash: secret,
+      user_code_hash: keyedHash,
+      public_key: { kind: "public key" },
+      polled_at: time,
+      interval_ms: state,
+      expires_at: time,
+    },
+  },
+  enrolment_grant: {
+    class: "enrolment",
+    key: "device_code_hash",
+    erase: { by: "account_id" },
+    expires: "expires_at",
+    columns: { device_code_hash: secret, account_id: id, device_id: id, expires_at: time },
+  },
+} as const satisfies MapOf<typeof schema>;

@@ -1,0 +1,63 @@
+/** Devices of an account, who is let in to them, and devices that wait to be approved. */
+
+import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+/** Devices of an account; everything else about a device lives in its object. */
+export const device = sqliteTable(
+  "device",
+  {
+    id: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    createdAt: integer("created_at").notNull(),
+    /** Since when it should be gone; null for a device that stays. */
+    endsAt: integer("ends_at"),
+  },
+  (table) => [
+    index("device_account").on(table.accountId),
+    index("device_ends_at").on(table.endsAt),
+  ],
+);
+
+/** Which devices a person was let in to: so that erasing the person reaches those devices. */
+export const deviceGuest = sqliteTable(
+  "device_guest",
+  {
+    id: text().primaryKey(), // `<device>/<account>`
+    accountId: text("account_id").notNull(),
+    deviceId: text("device_id").notNull(),
+  },
+  (table) => [
+    index("device_guest_account").on(table.accountId),
+    index("device_guest_device").on(table.deviceId),
+  ],
+);
+
+/** RFC 8628 device authorization before anyone approved it: no person, no address. */
+export const enrolment = sqliteTable(
+  "enrolment",
+  {
+    deviceCodeHash: text("device_code_hash").primaryKey(),
+    userCodeHash: text("user_code_hash").notNull().unique(),
+    /** The device's Ed25519 public key, base64url of 32 bytes. */
+    publicKey: text("public_key").notNull(),
+    polledAt: integer("polled_at").notNull(),
+    intervalMs: integer("interval_ms").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [index("enrolment_expires_at").on(table.expiresAt)],
+);
+
+/** An approved enrolment waiting for its device to fetch its id; lives in the owner's region. */
+export const enrolmentGrant = sqliteTable(
+  "enrolment_grant",
+  {
+    deviceCodeHash: text("device_code_hash").primaryKey(),
+    accountId: text("account_id").notNull(),
+    deviceId: text("device_id").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [
+    index("enrolment_grant_account").on(table.accountId),
+    index("enrolment_grant_expires_at").on(table.expiresAt),
+  ],
+);
