@@ -37,9 +37,7 @@ it("every query has a case", async () => {
   };
   const queries = await text(join(import.meta.dirname, "../../../db/queries"), ".ts");
   const covered = await text(import.meta.dirname, "-cases.ts");
-  const names = [...queries.matchAll(/^export async function (\w+)/gm)].map(
-    (found) => found[1],
-  );
+  const names = [...queries.matchAll(/^export async function (\w+)/gm)].map((found) => found[1]);
   expect(names.length).toBeGreaterThan(20);
   expect(names.filter((name) => !new RegExp(`\\b${name}\\(`).test(covered))).toEqual([]);
 });
