@@ -38,7 +38,11 @@ export const deviceMap = {
     class: "connection record",
     feature: "device",
     expires: "expires_at",
-    columns: { row: state, record_sealed: { kind: "sealed" }, expires_at: time },
+    columns: {
+      row: state,
+      record_sealed: { kind: "sealed", at: "connection.record", key: "connection" },
+      expires_at: time,
+    },
   },
   name_record: {
     class: "name record",
@@ -46,7 +50,7 @@ export const deviceMap = {
     since: "changed_at",
     columns: {
       row: state,
-      addresses_sealed: { kind: "sealed" },
+      addresses_sealed: { kind: "sealed", at: "name.addresses", key: "name" },
       update_secret_hash: secret,
       changed_at: time,
     },

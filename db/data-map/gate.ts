@@ -8,7 +8,7 @@ import { longer } from "./classes.ts";
 import type { DataClass } from "./data-class.ts";
 import { type DataMap, dataMap } from "./map.ts";
 import { HISTORY_MS, LIVE_CLEAN_MS, SIX_MONTHS_MS } from "./periods.ts";
-import type { ColumnRule, TableRule } from "./types.ts";
+import type { ColumnRule, ObjectColumnRule, TableRule } from "./types.ts";
 
 export interface LiveTable {
   readonly columns: readonly string[];
@@ -86,8 +86,24 @@ export function violations(live: Live, map: DataMap = dataMap): string[] {
     ...Object.entries({ ...map.region, ...map.directory }).flatMap(([name, rule]) =>
       ruleViolations(name, rule, { ...live.region, ...live.directory }[name]),
     ),
+    ...placeViolations(map),
     ...outsideViolations(live, map),
   ];
+}
+
+/** What is sealed for one column must open in no other. */
+function placeViolations(map: DataMap): string[] {
+  const taken = new Map<string, string>();
+  const list: string[] = [];
+  for (const [table, { columns }] of Object.entries({ ...map.region, ...map.directory })) {
+    for (const [column, rule] of Object.entries(columns)) {
+      if (rule.kind !== "sealed") continue;
+      const other = taken.get(rule.at);
+      if (other !== undefined) list.push(`${table}.${column} and ${other} share a place`);
+      taken.set(rule.at, `${table}.${column}`);
+    }
+  }
+  return list;
 }
 
 function classViolations(map: DataMap): string[] {
@@ -133,7 +149,8 @@ function periodViolations(name: string, entry: DataClass): string[] {
   return list;
 }
 
-type AnyRule = { readonly class: string; readonly columns: Readonly<Record<string, ColumnRule>> };
+type AnyColumn = ColumnRule | ObjectColumnRule;
+type AnyRule = { readonly class: string; readonly columns: Readonly<Record<string, AnyColumn>> };
 
 function tableViolations(
   store: string,
@@ -169,7 +186,7 @@ function columnViolations(
   where: string,
   store: string,
   column: string,
-  rule: ColumnRule,
+  rule: AnyColumn,
   className: string,
   map: DataMap,
 ): string[] {
@@ -207,6 +224,11 @@ function ruleViolations(name: string, rule: TableRule, live: LiveTable | undefin
   }
   if ("keep" in rule.erase && columns.includes("account_id")) {
     list.push(`table ${name} names an account, but is kept when the account is erased`);
+  }
+  for (const [column, of] of Object.entries(rule.columns)) {
+    if (of.kind === "sealed" && !columns.includes(of.by)) {
+      list.push(`table ${name} opens ${column} by ${of.by}, which is no column of it`);
+    }
   }
   if (live === undefined) return list;
   if (live.key.join() !== rule.key) list.push(`the key of table ${name} is not ${rule.key}`);

@@ -21,11 +21,36 @@ export type ColumnKind =
   | "time"
   | "state"; // an enumeration or a number that says nothing about a person
 
-export interface ColumnRule {
-  readonly kind: ColumnKind;
+interface PlainRule {
+  readonly kind: Exclude<ColumnKind, "sealed">;
   /** The class, where it differs from the table's. */
   readonly class?: ClassName;
+  /** Who said it, where it was somebody other than the person (SHR-6). */
+  readonly source?: string;
 }
+
+/** Sealed under the person's key at `<at>:<the row's by>`, whence the export opens it. */
+export interface SealedRule<Columns extends string = string> {
+  readonly kind: "sealed";
+  readonly at: string;
+  readonly by: Columns;
+  /** The fields of sealed JSON that an export shows, `[]` for none of it; absent: everything. */
+  readonly shows?: readonly string[];
+  readonly class?: ClassName;
+  readonly source?: string;
+}
+
+export type ColumnRule<Columns extends string = string> = PlainRule | SealedRule<Columns>;
+
+/** Sealed under a key of the device, `feature/<device>/<key>`, at the place `at`. */
+interface ObjectSealedRule {
+  readonly kind: "sealed";
+  readonly at: string;
+  readonly key: "connection" | "name";
+  readonly class?: ClassName;
+}
+
+export type ObjectColumnRule = PlainRule | ObjectSealedRule;
 
 /** How erasing an account reaches a table. */
 export type EraseRule =
@@ -35,7 +60,7 @@ export type EraseRule =
 
 export interface TableRule<Columns extends string = string> {
   readonly class: ClassName;
-  readonly columns: { readonly [C in Columns]: ColumnRule };
+  readonly columns: { readonly [C in Columns]: ColumnRule<Columns> };
   readonly erase: EraseRule;
   /** The column whose time says when a row has gone; the sweep deletes, reads filter. */
   readonly expires?: Columns;
@@ -52,7 +77,7 @@ export interface ObjectTableRule {
   readonly class: ClassName;
   /** Emptied when this feature is switched off; `device`: stays until unregistering. */
   readonly feature: Feature;
-  readonly columns: Readonly<Record<string, ColumnRule>>;
+  readonly columns: Readonly<Record<string, ObjectColumnRule>>;
   readonly expires?: string;
   readonly since?: string;
 }

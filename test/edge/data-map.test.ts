@@ -228,6 +228,14 @@ describe("[PRI-5] the gate of the data map", () => {
         change({}, { address_sealed: { kind: "state" } }),
         "what is sealed, and only that, is named",
       ],
+      [
+        change({}, { address_sealed: { kind: "sealed", at: "x", by: "owner" } }),
+        "table identifier opens address_sealed by owner, which is no column of it",
+      ],
+      [
+        change({}, { address_sealed: { kind: "sealed", at: "activity.detail", by: "id" } }),
+        "activity.detail_sealed and identifier.address_sealed share a place",
+      ],
       [change({ erase: { by: "owner" } }), "is erased by owner, which is no column of it"],
       [change({ erase: { keep: "why not" } }), "names an account, but is kept"],
       [change({ erase: { by: "kind" } }), "table identifier has no index on kind"],
