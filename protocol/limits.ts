@@ -10,6 +10,8 @@ export const limits = {
   sessionIdleMs: 30 * DAY,
   sessionMaxMs: 90 * DAY,
   sessionSeenEveryMs: HOUR,
+  sessionCacheMs: SECOND, // so long may a session that was ended elsewhere still pass (RGT-14)
+  sessionCacheEntries: 10_000,
   confirmedMs: 15 * MINUTE, // what cannot be undone asks again who it is
   signInStepMs: 10 * MINUTE,
   trustedBrowserMs: 90 * DAY,

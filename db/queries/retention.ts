@@ -9,6 +9,7 @@ import type { TableRule } from "../data-map/types.ts";
 import type { Db } from "../db.ts";
 import { label } from "../schema/directory.ts";
 import { device, deviceGuest } from "../schema/region.ts";
+import { forgetSessions } from "../session-cache.ts";
 
 const name = (text: string): SQL => sql.raw(`"${text}"`);
 
@@ -131,6 +132,7 @@ export async function deleteAccountRows(
     return db.delete(rows).where(eq(rows.by, accountId));
   });
   if (first !== undefined) await db.batch([first, ...others]);
+  forgetSessions(db);
 }
 
 /** Devices that `table` names for the account, at most `limit`. */

@@ -7,6 +7,7 @@ import { and, desc, eq, gt, type SQL, sql } from "drizzle-orm";
 import type { Db } from "../db.ts";
 import { account } from "../schema/region/account.ts";
 import { session } from "../schema/region/sign-in.ts";
+import { type CheckedSession, forgetSessions } from "../session-cache.ts";
 
 export interface NewSessionRow {
   readonly tokenHash: string;
@@ -45,14 +46,6 @@ export async function insertSession(db: Db, row: NewSessionRow, now: number): Pr
   return rows.length === 1;
 }
 
-export interface CheckedSession {
-  readonly id: string;
-  readonly accountId: string;
-  readonly seenAt: number;
-  /** When its owner last showed who they are. */
-  readonly confirmedAt: number;
-}
-
 const checks = new WeakMap<Db, ReturnType<typeof prepareCheck>>();
 
 function prepareCheck(db: Db) {
@@ -62,6 +55,7 @@ function prepareCheck(db: Db) {
       accountId: session.accountId,
       seenAt: session.seenAt,
       confirmedAt: session.confirmedAt,
+      expiresAt: session.expiresAt,
     })
     .from(session)
     .where(
@@ -111,6 +105,7 @@ export async function confirmSession(
     .update(session)
     .set({ confirmedAt: now })
     .where(and(sessionAt(key), gt(session.expiresAt, now)));
+  forgetSessions(db);
 }
 
 export interface SessionRow {
@@ -161,11 +156,13 @@ export async function expireSession(
     .set({ expiresAt: sql`min(${session.expiresAt}, ${now})` })
     .where(sessionAt(key))
     .returning({ id: session.id, accountId: session.accountId });
+  forgetSessions(db);
   return row ?? null;
 }
 
 /** Deletes a session; false when there is none. */
 export async function deleteSession(db: Db, key: SessionKey): Promise<boolean> {
   const rows = await db.delete(session).where(sessionAt(key)).returning({ id: session.id });
+  forgetSessions(db);
   return rows.length === 1;
 }

@@ -2,11 +2,15 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Db } from "../../db/db.ts";
 import { personKey } from "../../db/queries/accounts.ts";
+import { sessionOfToken } from "../../db/queries/sessions.ts";
 import { Sealer } from "../../db/seal.ts";
+import { type CheckedSession, sessionMemory } from "../../db/session-cache.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { hashToken, newToken } from "../../protocol/tokens.ts";
 import { checkPassword } from "../../workers/account/account.ts";
+import { eraseAccount } from "../../workers/privacy/erase.ts";
 import {
   checkSession,
   listSessions,
@@ -177,13 +181,50 @@ describe("a session", () => {
       .bind(await hashToken(token))
       .first<{ seen_at: number; expires_at: number }>();
 
-  it("is checked with one query", async () => {
-    await checkSession(test.ports, first.token);
+  it("is checked with one query, and with none for what else comes in the same second", async () => {
     const queries = countQueries(DB_HOME);
+    for (let request = 0; request < 10; request++) {
+      expect(await checkSession(test.ports, first.token)).not.toBeNull();
+      test.clock.advance(99);
+    }
+    expect(queries()).toBe(1);
+    test.clock.advance(limits.sessionCacheMs - 10 * 99);
     expect(await checkSession(test.ports, first.token)).not.toBeNull();
-    expect(queries()).toBe(1);
+    expect(queries()).toBe(2);
+  });
+
+  it("that is none costs no query", async () => {
+    const queries = countQueries(DB_HOME);
     expect(await checkSession(test.ports, `${first.token.slice(0, -1)}!`)).toBeNull();
-    expect(queries()).toBe(1);
+    expect(queries()).toBe(0);
+  });
+
+  it("[RGT-14] that is ended elsewhere is dead here within a second, and here at once", async () => {
+    const elsewhere = testPorts({ env, clock: test.clock }).ports;
+    const second = await signInWith();
+    for (const { token } of [first, second]) await checkSession(test.ports, token);
+    await revokeSession(elsewhere, first.accountId, first.sessionId);
+    test.clock.advance(limits.sessionCacheMs);
+    expect(await checkSession(test.ports, first.token)).toBeNull();
+    expect(await checkSession(test.ports, second.token)).not.toBeNull();
+    await revokeSession(test.ports, second.accountId, second.sessionId);
+    expect(await checkSession(test.ports, second.token)).toBeNull();
+    expect(limits.sessionCacheMs).toBeLessThanOrEqual(1000);
+  });
+
+  it("[RGT-14] of an erased account is dead at once, though it was checked a moment ago", async () => {
+    expect(await checkSession(test.ports, first.token)).not.toBeNull();
+    await eraseAccount(test.ports, first.accountId);
+    expect(await checkSession(test.ports, first.token)).toBeNull();
+  });
+
+  it("that ends while it is being checked is not remembered", async () => {
+    const db = test.ports.regions.db("home") as Db;
+    const memory = sessionMemory(db);
+    const found = await sessionOfToken(db, await hashToken(first.token), test.clock.now());
+    await revokeSession(test.ports, first.accountId, first.sessionId);
+    memory.put(first.token, found as CheckedSession, test.clock.now());
+    expect(await checkSession(test.ports, first.token)).toBeNull();
   });
 
   it("is nobody's when its token is unknown, of another kind or of another region", async () => {
@@ -225,7 +266,7 @@ describe("a session", () => {
     await checkSession(test.ports, first.token);
     await test.settle();
     expect((await stored(first.token))?.seen_at).toBe(began);
-    test.clock.advance(1);
+    test.clock.advance(limits.sessionCacheMs);
     await checkSession(test.ports, first.token);
     await test.settle();
     expect(await stored(first.token)).toEqual({

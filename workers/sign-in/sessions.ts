@@ -10,6 +10,7 @@ import {
   sessionsOf,
   touchSession,
 } from "../../db/queries/sessions.ts";
+import { type CheckedSession, sessionMemory } from "../../db/session-cache.ts";
 import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken, parseToken } from "../../protocol/tokens.ts";
@@ -38,17 +39,26 @@ export async function checkSession(ports: Ports, token: string): Promise<Signed 
   const db = region === undefined ? null : ports.regions.db(region);
   if (db === null) return null;
   const now = ports.clock.now();
+  const memory = sessionMemory(db);
+  const remembered = memory.get(token, now);
+  if (remembered !== null) return signed(remembered);
   const tokenHash = await hashToken(token);
   const found = await sessionOfToken(db, tokenHash, now);
   if (found === null) return null;
+  memory.put(token, found, now);
   if (now - found.seenAt >= limits.sessionSeenEveryMs) {
     const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = limits;
     ports.background(touchSession(db, tokenHash, now, { idleMs, maxMs }));
     ports.background(noteActiveDay(db, found.accountId, now));
   }
-  const { accountId, id: sessionId, confirmedAt } = found;
-  return { accountId, sessionId, confirmedAt };
+  return signed(found);
 }
+
+const signed = ({ accountId, id: sessionId, confirmedAt }: CheckedSession): Signed => ({
+  accountId,
+  sessionId,
+  confirmedAt,
+});
 
 /** The live sessions of an account, the latest used first. */
 export async function listSessions(ports: Ports, accountId: string): Promise<SessionView[]> {

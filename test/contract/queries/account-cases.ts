@@ -137,7 +137,7 @@ export const accountCases: Cases = {
     const accountId = await newAccount(region);
     const { tokenHash, id } = await newSession(region, accountId, NOW, NOW + 10);
     const found = await sessionOfToken(region, tokenHash, NOW + 9);
-    assert.deepEqual(found, { id, accountId, seenAt: NOW, confirmedAt: NOW });
+    assert.deepEqual(found, { id, accountId, seenAt: NOW, confirmedAt: NOW, expiresAt: NOW + 10 });
     assert.equal(await sessionOfToken(region, tokenHash, NOW + 10), null);
     assert.deepEqual(await sessionsOf(region, accountId, NOW + 10), []);
   },
