@@ -7,6 +7,7 @@
 import type { MiddlewareHandler } from "hono";
 import { become, currentSession } from "../workers/guard.ts";
 import { type AppEnv, type Ctx, service } from "../workers/http.ts";
+import { offerParts } from "./account-nav.tsx";
 import { assetResponse } from "./assets.ts";
 import { devices } from "./devices.tsx";
 import { house } from "./house.tsx";
@@ -29,6 +30,8 @@ consoleRoutes.use(visitor);
 consoleRoutes.route("/", street);
 consoleRoutes.route("/", devices);
 consoleRoutes.route("/", house);
+// Last, when every page is mounted.
+offerParts(consoleRoutes.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
 
 /** True when a browser asks for a page rather than a program for data. */
 export function wantsPage(c: Ctx): boolean {

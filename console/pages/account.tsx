@@ -3,7 +3,8 @@
 import type { Profile } from "../../workers/account/account.ts";
 import type { Holding } from "../../workers/privacy/holdings.ts";
 import type { SessionView } from "../../workers/sign-in/sessions.ts";
-import { Command, Done, type FormErrors } from "../components/form.tsx";
+import { AccountFrame, PartCards } from "../account-nav.tsx";
+import { Command, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Time } from "../components/time.tsx";
 import { Shelf } from "../pictures/shelf.tsx";
@@ -20,14 +21,12 @@ interface SessionsProps {
 
 export function SessionsPage({ sessions, current, now, done }: SessionsProps) {
   return (
-    <>
-      <Done text={done} />
-      <header class="page-head">
-        <div>
-          <h1>Where you are signed in</h1>
-          <p class="lead">One you do not know? End it, and whoever it was is out at once.</p>
-        </div>
-      </header>
+    <AccountFrame
+      at="sessions"
+      title="Where you are signed in"
+      lead="One you do not know? End it, and whoever it was is out at once."
+      done={done}
+    >
       <ul class="rows">
         {sessions.map((session) => (
           <li>
@@ -60,7 +59,7 @@ export function SessionsPage({ sessions, current, now, done }: SessionsProps) {
           </button>
         </form>
       )}
-    </>
+    </AccountFrame>
   );
 }
 
@@ -80,6 +79,7 @@ export function AccountPage({ profile, holdings, labels, now }: AccountProps) {
           <p class="lead">{profile.address}</p>
         </div>
       </header>
+      <PartCards />
       <section class="subject" aria-labelledby="you">
         <header>
           <h2 id="you">Who you are here</h2>

@@ -1,0 +1,175 @@
+/**
+ * The parts of the account center: their names, where they are, and the frame that every part stands
+ * in. A part is offered as soon as its route is mounted (`offerParts`), so none leads nowhere.
+ */
+
+import type { Child } from "hono/jsx";
+import { Done } from "./components/form.tsx";
+import { Icon, type IconName } from "./components/icons.tsx";
+
+export const accountParts = [
+  {
+    part: "profile",
+    href: "/account/profile",
+    icon: "person",
+    name: "Profile",
+    says: "Your name and photo, and who may see them.",
+  },
+  {
+    part: "addresses",
+    href: "/account/addresses",
+    icon: "mail",
+    name: "Addresses",
+    says: "E-mails and phones: where we reach you.",
+  },
+  {
+    part: "password",
+    href: "/account/password",
+    icon: "lock",
+    name: "Password",
+    says: "Change it, or choose one.",
+  },
+  {
+    part: "passkeys",
+    href: "/account/passkeys",
+    icon: "key",
+    name: "Passkeys",
+    says: "Sign in with a finger, a face or a key on your ring.",
+  },
+  {
+    part: "second-step",
+    href: "/account/second-step",
+    icon: "phone",
+    name: "Second step",
+    says: "Ask for more than a password, and trust your own browsers.",
+  },
+  {
+    part: "sessions",
+    href: "/sessions",
+    icon: "sessions",
+    name: "Sessions",
+    says: "Where you are signed in.",
+  },
+  {
+    part: "linked",
+    href: "/account/linked",
+    icon: "link",
+    name: "Linked accounts",
+    says: "Accounts elsewhere that let you in here.",
+  },
+  {
+    part: "apps",
+    href: "/account/apps",
+    icon: "grid",
+    name: "Apps",
+    says: "What signs you in with Latchkey.",
+  },
+  {
+    part: "tokens",
+    href: "/account/tokens",
+    icon: "terminal",
+    name: "Access tokens",
+    says: "For your own programs.",
+  },
+  {
+    part: "activity",
+    href: "/account/activity",
+    icon: "history",
+    name: "Activity",
+    says: "What happened to your account, when, and from where.",
+  },
+  {
+    part: "data",
+    href: "/account/data",
+    icon: "shield",
+    name: "Your data",
+    says: "Take it with you, or have it erased.",
+  },
+] as const satisfies readonly {
+  part: string;
+  href: string;
+  icon: IconName;
+  name: string;
+  says: string;
+}[];
+
+export type AccountPart = (typeof accountParts)[number]["part"];
+
+const offered = new Set<string>();
+
+/** Says once, while the routes are put together, which pages there are. */
+export function offerParts(routes: Iterable<string>): void {
+  for (const path of routes) offered.add(path);
+}
+
+/** The parts that have a page. */
+export function offeredParts(): (typeof accountParts)[number][] {
+  return accountParts.filter(({ href }) => offered.has(href));
+}
+
+/** The overview's list of parts, each with what it is for. */
+export function PartCards() {
+  return (
+    <ul class="parts">
+      {offeredParts().map(({ href, icon, name, says }) => (
+        <li>
+          <a class="part-card" href={href} data-command={name}>
+            <Icon name={icon} />
+            <span>
+              <b>{name}</b>
+              <small>{says}</small>
+            </span>
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+interface FrameProps {
+  readonly at: AccountPart;
+  /** The page's one heading: a sentence. */
+  readonly title: string;
+  readonly lead?: Child;
+  /** What the form before this page did; null for nothing. */
+  readonly done?: string | null;
+  readonly children: Child;
+}
+
+/** One part: the way back, the other parts beside it, its heading, its content. */
+export function AccountFrame({ at, title, lead, done, children }: FrameProps) {
+  return (
+    <div class="account">
+      <nav class="account-nav" aria-label="Account">
+        <a class="crumb" href="/account">
+          Your account
+        </a>
+        <ul>
+          {offeredParts().map(({ part, href, icon, name }) => (
+            <li>
+              <a
+                class="rail-link"
+                href={href}
+                aria-current={part === at ? "page" : undefined}
+                data-command={name}
+              >
+                <Icon name={icon} />
+                <span>{name}</span>
+              </a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <div class="account-part">
+        <Done text={done ?? null} />
+        <header class="page-head">
+          <div>
+            <h1>{title}</h1>
+            {lead !== undefined && <p class="lead">{lead}</p>}
+          </div>
+        </header>
+        {children}
+      </div>
+    </div>
+  );
+}
