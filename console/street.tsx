@@ -8,6 +8,7 @@ import { sessionToken } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { localPath } from "../workers/local-path.ts";
 import { policy } from "../workers/privacy/policy.ts";
+import { ageOf } from "../workers/sign-in/age.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import type { SignInOutcome } from "../workers/sign-in/complete.ts";
 import { keepOutcome } from "../workers/sign-in/hand-over.ts";
@@ -45,9 +46,10 @@ street.get("/sign-up", (c) => signUpPage(c));
 
 street.post("/sign-up", async (c) => {
   const form = await readForm(c);
-  const typed = { address: form("address"), region: form("region") };
+  const typed = { address: form("address"), region: form("region"), age: form("age") };
   const region = typed.region === "" ? undefined : typed.region;
-  const input = { address: typed.address, password: form("password"), region };
+  const age = ageOf(typed.age);
+  const input = { address: typed.address, password: form("password"), region, age };
   const refusal = await refusalOf(() => signUp(c.env, input, clientOf(c)));
   return refusal === null ? seeOther(c, "/sign-up/sent") : signUpPage(c, typed, refusal);
 });
@@ -108,7 +110,7 @@ function enter(c: Ctx, outcome: SignInOutcome, path: string): Response {
 
 function signUpPage(
   c: Ctx,
-  typed?: { address: string; region: string },
+  typed?: { address: string; region: string; age: string },
   refusal?: Refusal,
 ): Response {
   return page(
@@ -116,6 +118,7 @@ function signUpPage(
     { title: "Open an account", refusal },
     <SignUpPage
       regions={c.env.config.regions}
+      asksAge={c.env.config.minimumAge !== null}
       minLength={limits.passwordMinLength}
       typed={typed}
       errors={refusal?.errors}

@@ -41,6 +41,7 @@ export const problems = {
     status: 409,
     title: "This is the last way into your account; add another first",
   },
+  "age-missing": { status: 422, title: "Say how old you are, in whole years" },
   "region-unknown": { status: 422, title: "This region is not offered" },
   "too-many": { status: 422, title: "You have as many of these as you can have" },
   "too-many-tries": { status: 429, title: "Too many tries; wait a little" },

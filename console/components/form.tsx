@@ -18,7 +18,7 @@ interface FieldProps {
   readonly minlength?: number;
   readonly maxlength?: number;
   readonly class?: string;
-  readonly inputmode?: "text" | "email";
+  readonly inputmode?: "text" | "email" | "numeric";
   readonly spellcheck?: boolean;
   readonly suffix?: string | undefined;
   readonly island?: string;

@@ -14,6 +14,10 @@ const advice: Partial<Record<ProblemCode, Advice>> = {
   "not-found": {
     next: "The address may be mistyped, or what stood here was deleted. Deleted means deleted: we could not show it even if we wanted to.",
   },
+  "too-young": {
+    heading: "This needs a grown-up",
+    next: "Nothing you typed was kept. A parent or guardian can open an account in their own name, add the box there, and use it together with you.",
+  },
   "cross-site": {
     next: "The form you sent came from another site, or your browser hid where it came from. Nothing was changed. Open the page here and try again.",
   },

@@ -8,14 +8,22 @@ interface Region {
   readonly title: string;
 }
 
+interface SignUpTyped {
+  readonly address: string;
+  readonly region: string;
+  readonly age: string;
+}
+
 interface SignUpProps {
   readonly regions: readonly Region[];
+  /** The operator set a minimum age. */
+  readonly asksAge: boolean;
   readonly minLength: number;
-  readonly typed?: { readonly address: string; readonly region: string } | undefined;
+  readonly typed?: SignUpTyped | undefined;
   readonly errors?: FormErrors | undefined;
 }
 
-export function SignUpPage({ regions, minLength, typed, errors }: SignUpProps) {
+export function SignUpPage({ regions, asksAge, minLength, typed, errors }: SignUpProps) {
   return (
     <div class="narrow stack">
       <header>
@@ -42,6 +50,7 @@ export function SignUpPage({ regions, minLength, typed, errors }: SignUpProps) {
           errors={errors}
           hint={`At least ${minLength} characters. A few words you can remember are fine.`}
         />
+        {asksAge && <AgeField typed={typed?.age} errors={errors} />}
         {regions.length > 1 && <RegionChoice regions={regions} chosen={typed?.region} />}
         <button class="button wide" type="submit">
           Send me the mail
@@ -52,6 +61,29 @@ export function SignUpPage({ regions, minLength, typed, errors }: SignUpProps) {
         under “Account”, and no more. You have one already? <a href="/sign-in">Sign in</a>.
       </p>
     </div>
+  );
+}
+
+/** Asked neutrally: it does not say which answer opens the account. Every sign-up form has it. */
+export function AgeField({
+  typed,
+  errors,
+}: {
+  typed: string | undefined;
+  errors: FormErrors | undefined;
+}) {
+  return (
+    <Field
+      name="age"
+      label="How old are you?"
+      autocomplete="off"
+      inputmode="numeric"
+      maxlength={3}
+      class="short"
+      value={typed}
+      errors={errors}
+      hint="In whole years. We look at it once and keep it nowhere."
+    />
   );
 }
 

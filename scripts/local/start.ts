@@ -66,7 +66,11 @@ async function openEdge(options: StartOptions, mailbox: Mailbox): Promise<Edge> 
       data: join(options.data, "edge"),
       port: options.port,
       crons: true,
-      variables: { SMTP_URL: mailbox.smtpUrl, MAIL_PAGE: mailbox.pageUrl },
+      variables: {
+        SMTP_URL: mailbox.smtpUrl,
+        MAIL_PAGE: mailbox.pageUrl,
+        MINIMUM_AGE: process.env.MINIMUM_AGE ?? "",
+      },
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);

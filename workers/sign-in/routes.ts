@@ -17,7 +17,15 @@ import { signUp, verifySignUp } from "./sign-up.ts";
 const secret = z.string().max(limits.passwordMaxLength * 4);
 const address = z.string().max(limits.addressLength * 2);
 
-const signUpBody = z.strictObject({ address, password: secret, region: z.string().optional() });
+const signUpBody = z.strictObject({
+  address,
+  password: secret,
+  region: z.string().optional(),
+  age: z
+    .int()
+    .optional()
+    .openapi({ description: "In whole years, where the operator set a minimum; kept nowhere" }),
+});
 const verifyBody = z.strictObject({ token: z.string(), password: secret });
 const signInBody = z.strictObject({ address, password: secret });
 

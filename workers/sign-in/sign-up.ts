@@ -12,6 +12,7 @@ import { limits } from "../../protocol/limits.ts";
 import { note } from "../account/activity.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
+import { checkAge } from "./age.ts";
 import { hashPassword, verifyPassword } from "./argon2.ts";
 import { findChallenge, openChallenge } from "./challenge.ts";
 import { type Client, limitedNetwork } from "./client.ts";
@@ -24,14 +25,17 @@ export interface SignUp {
   readonly password: string;
   /** One of `ports.regions.ids`; the default when absent. */
   readonly region?: string | undefined;
+  /** In whole years, where the operator set a minimum: compared and forgotten (KID-1). */
+  readonly age?: number | undefined;
 }
 
 /**
  * Sends a mail that opens the account, or that says there is one already.
- * @throws Problem `address-syntax`, `password-weak`, `region-unknown`, `too-many-tries`,
+ * @throws Problem what `checkAge` throws, before anything else is done; `address-syntax`, `password-weak`, `region-unknown`, `too-many-tries`,
  *   `mail-failed` (and then nothing is left behind)
  */
 export async function signUp(ports: Ports, input: SignUp, client: Client): Promise<void> {
+  checkAge(ports.config, input.age);
   const { contact, password, region } = checkInput(ports, input);
   const { text: address } = contact;
   const hash = await ports.directory.contactHash(address);
