@@ -11,10 +11,10 @@ import { policy } from "../workers/privacy/policy.ts";
 import { ageOf } from "../workers/sign-in/age.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import type { SignInOutcome } from "../workers/sign-in/complete.ts";
-import { keepOutcome } from "../workers/sign-in/hand-over.ts";
 import { signOut } from "../workers/sign-in/sessions.ts";
 import { signIn } from "../workers/sign-in/sign-in.ts";
 import { signUp, verifySignUp } from "../workers/sign-in/sign-up.ts";
+import { enter } from "./enter.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { FrontPage } from "./pages/front.tsx";
@@ -100,13 +100,6 @@ street.post("/sign-out", async (c) => {
   clearCookie(c, "__Host-sid");
   return seeOther(c, "/");
 });
-
-/** Goes in, or to the page of the second step, which goes on to the same path. */
-function enter(c: Ctx, outcome: SignInOutcome, path: string): Response {
-  keepOutcome(c, outcome);
-  if (outcome.kind === "signed-in") return seeOther(c, path);
-  return seeOther(c, `/sign-in/second-step?return=${encodeURIComponent(path)}`);
-}
 
 function signUpPage(
   c: Ctx,

@@ -45,6 +45,12 @@ export const limits = {
   signInPerNetwork: 30,
   signInWindowMs: 10 * MINUTE,
   secondStepPerAccount: 10,
+  secondStepPerAccountHour: 20, // of a million codes, three are right at a time
+  secondStepPerNetwork: 30,
+  secondStepWindowMs: HOUR,
+  sentCodeDigits: 6,
+  recoveryCodes: 10,
+  knownSignIns: 200,
   passwordCheckPerAccount: 10,
   mailPerAddress: 5,
   mailPerNetwork: 20,

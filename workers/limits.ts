@@ -9,6 +9,7 @@ import type { Limits } from "./ports.ts";
 const networkKinds: ReadonlySet<string> = new Set([
   "mail-network",
   "sign-in-network",
+  "second-step-network",
   "enrolment",
   "badauth",
 ]);

@@ -3,7 +3,7 @@
  * database of the region that holds the account.
  */
 
-import { and, desc, eq, gt, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, lt, sql } from "drizzle-orm";
 import type { Db } from "../db.ts";
 import type { KeyName } from "../primitives.ts";
 import { account, activity, identifier } from "../schema/region/account.ts";
@@ -174,6 +174,26 @@ export async function activityOf(
       and(eq(activity.accountId, accountId), lt(activity.at, before), gt(activity.expiresAt, now)),
     )
     .orderBy(desc(activity.at), desc(activity.id))
+    .limit(limit);
+}
+
+/** Where an account was opened or signed in to lately, the latest first; at most `limit` entries. */
+export async function signInsNoted(
+  db: Db,
+  accountId: string,
+  { now, limit }: { now: number; limit: number },
+): Promise<Pick<ActivityRow, "id" | "detailSealed">[]> {
+  return await db
+    .select({ id: activity.id, detailSealed: activity.detailSealed })
+    .from(activity)
+    .where(
+      and(
+        eq(activity.accountId, accountId),
+        inArray(activity.event, ["signed-in", "signed-up"]),
+        gt(activity.expiresAt, now),
+      ),
+    )
+    .orderBy(desc(activity.at))
     .limit(limit);
 }
 

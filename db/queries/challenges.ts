@@ -11,6 +11,15 @@ export async function insertChallenge(db: Db, row: NewChallenge): Promise<void> 
   await db.insert(challenge).values(row);
 }
 
+/** Keeps a challenge in place of the one that was kept under the same hash. */
+export async function replaceChallenge(db: Db, row: NewChallenge): Promise<void> {
+  const { payloadSealed, expiresAt } = row;
+  await db
+    .insert(challenge)
+    .values(row)
+    .onConflictDoUpdate({ target: challenge.tokenHash, set: { payloadSealed, expiresAt } });
+}
+
 /** Where a challenge of `kind` lies that has not expired at `now`. */
 export function liveChallenge(
   tokenHash: string,

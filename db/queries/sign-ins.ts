@@ -1,12 +1,12 @@
 /**
- * Queries of what stands between a first step and a session: second steps, trusted browsers, and
- * sign-ins under way.
+ * Queries of what stands between a first step and a session: second steps and sign-ins
+ * under way. Trusted browsers have a file of their own.
  */
 
 import { and, eq, gt, isNotNull, isNull, sql } from "drizzle-orm";
 import type { Db } from "../db.ts";
 import { account } from "../schema/region/account.ts";
-import { recoveryCode, secondStep, signIn, trustedBrowser } from "../schema/region/sign-in.ts";
+import { recoveryCode, secondStep, signIn } from "../schema/region/sign-in.ts";
 
 export type SecondStepKind = "totp" | "sms";
 
@@ -82,33 +82,4 @@ export async function signInOfToken(
     .from(signIn)
     .where(and(eq(signIn.tokenHash, tokenHash), gt(signIn.expiresAt, now)));
   return row ?? null;
-}
-
-/** Uses a sign-in under way up: one caller wins. */
-export async function deleteSignIn(db: Db, tokenHash: string): Promise<boolean> {
-  const rows = await db
-    .delete(signIn)
-    .where(eq(signIn.tokenHash, tokenHash))
-    .returning({ accountId: signIn.accountId });
-  return rows.length === 1;
-}
-
-/** True when the account trusts the browser that holds this token. */
-export async function isTrusted(
-  db: Db,
-  accountId: string,
-  tokenHash: string,
-  now: number,
-): Promise<boolean> {
-  const [row] = await db
-    .select({ id: trustedBrowser.id })
-    .from(trustedBrowser)
-    .where(
-      and(
-        eq(trustedBrowser.tokenHash, tokenHash),
-        eq(trustedBrowser.accountId, accountId),
-        gt(trustedBrowser.expiresAt, now),
-      ),
-    );
-  return row !== undefined;
 }

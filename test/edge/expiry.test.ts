@@ -8,7 +8,8 @@ import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Db } from "../../db/db.ts";
-import { insertSignIn, isTrusted, signInOfToken } from "../../db/queries/sign-ins.ts";
+import { insertSignIn, signInOfToken } from "../../db/queries/sign-ins.ts";
+import { useTrust } from "../../db/queries/trusted-browsers.ts";
 import { trustedBrowser } from "../../db/schema/region/sign-in.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
@@ -84,7 +85,7 @@ const readers: Record<string, Reader> = {
     const expiresAt = now + limits.trustedBrowserMs;
     const row = { tokenHash, id: tokenHash, accountId, clientSealed: "s1.c" };
     await db.insert(trustedBrowser).values({ ...row, createdAt: now, seenAt: now, expiresAt });
-    const isSeen = () => isTrusted(db, accountId, tokenHash, test.clock.now());
+    const isSeen = () => useTrust(db, accountId, tokenHash, test.clock.now());
     return { liveMs: limits.trustedBrowserMs, isSeen };
   },
   "region.session": async () => {

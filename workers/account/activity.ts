@@ -93,16 +93,19 @@ export async function noteNobody(ports: Ports): Promise<void> {
   if (db !== null) await insertActivity(db, { ...row, expiresAt: 0 });
 }
 
-/** Writes one event; without `client` it is something that happened by itself. */
+/**
+ * Writes one event; without `client` it is something that happened by itself.
+ * @returns the entry's identifier; null when there is nowhere to write it
+ */
 export async function note(
   ports: Ports,
   accountId: string,
   event: ActivityEvent,
   { client, about }: { readonly client?: Client; readonly about?: string } = {},
-): Promise<void> {
+): Promise<string | null> {
   const region = regionOf(accountId);
   const db = region === null ? null : ports.regions.db(region);
-  if (region === null || db === null) return;
+  if (region === null || db === null) return null;
   const id = newId("act", region, ports.random.bytes);
   const detail: ActivityDetail = {
     client: client === undefined ? "Latchkey" : browserName(client.userAgent),
@@ -123,4 +126,5 @@ export async function note(
     at: now,
     expiresAt: now + limits.activityMs,
   });
+  return id;
 }

@@ -5,20 +5,17 @@
 
 import { noteActiveDay, personKey, sealedAt } from "../../db/queries/accounts.ts";
 import { insertSession } from "../../db/queries/sessions.ts";
-import {
-  insertSignIn,
-  isTrusted,
-  recoveryCodesLeft,
-  secondStepsOf,
-} from "../../db/queries/sign-ins.ts";
+import { insertSignIn, recoveryCodesLeft, secondStepsOf } from "../../db/queries/sign-ins.ts";
 import { newId, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
-import { hashToken, newToken, parseToken } from "../../protocol/tokens.ts";
+import { hashToken, newToken } from "../../protocol/tokens.ts";
 import { note } from "../account/activity.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { browserName, type Client, maskedNetwork } from "./client.ts";
+import { noticeOfNewBrowser } from "./new-browser.ts";
 import { methodsText, missingStep, type SignInMethod } from "./requirements.ts";
+import { isTrusted } from "./trust.ts";
 
 export interface NewSession {
   /** The bearer secret; shown to its owner once, stored as a hash only. */
@@ -43,7 +40,12 @@ export interface PendingSignIn {
 
 /** Where a sign-in stands. */
 export type SignInOutcome =
-  | { readonly kind: "signed-in"; readonly session: NewSession }
+  | {
+      readonly kind: "signed-in";
+      readonly session: NewSession;
+      /** The secret of a browser that is trusted from now on. */
+      readonly trustToken?: string;
+    }
   | { readonly kind: "second-step"; readonly pending: PendingSignIn };
 
 /** What was shown so far, and for which account. */
@@ -67,27 +69,36 @@ export async function completeSignIn(
   const db = regionOf(accountId) === null ? null : ports.regions.db(accountId);
   if (db === null) throw new Problem("bad-credentials");
   const steps = await secondStepsOf(db, accountId);
-  const requirements = {
-    twoSteps: steps.length > 0,
-    trusted: steps.length > 0 && (await isTrustedBrowser(ports, db, proof)),
-  };
-  switch (missingStep(methods, requirements)) {
+  const twoSteps = steps.length > 0;
+  let missing = missingStep(methods, { twoSteps, trusted: false });
+  const spared =
+    missing === "second" && (await isTrusted(ports, db, accountId, proof.trustToken ?? null));
+  if (spared) missing = missingStep(methods, { twoSteps, trusted: true });
+  switch (missing) {
     case "first":
       throw new Problem("bad-credentials");
     case "second": {
-      const offers: SecondStepOffer[] = steps.map(({ kind }) => kind);
-      if ((await recoveryCodesLeft(db, accountId)) > 0) offers.push("recovery-code");
+      const offers = await secondStepOffers(db, accountId, methods);
       return { kind: "second-step", pending: await keepPending(ports, db, proof, offers) };
     }
     case null:
-      return { kind: "signed-in", session: await makeSession(ports, db, proof, client) };
+      return { kind: "signed-in", session: await makeSession(ports, db, proof, client, spared) };
   }
 }
 
-async function isTrustedBrowser(ports: Ports, db: Db, proof: Proof): Promise<boolean> {
-  const token = proof.trustToken ?? null;
-  if (token === null || parseToken("tru", token) === null) return false;
-  return await isTrusted(db, proof.accountId, await hashToken(token), ports.clock.now());
+/** What an account can show after `methods`, the way that most people take first. */
+export async function secondStepOffers(
+  db: Db,
+  accountId: string,
+  _methods: readonly SignInMethod[],
+): Promise<SecondStepOffer[]> {
+  const [steps, codes] = await Promise.all([
+    secondStepsOf(db, accountId),
+    recoveryCodesLeft(db, accountId),
+  ]);
+  const kinds = new Set<SecondStepOffer>(steps.map(({ kind }) => kind));
+  if (codes > 0) kinds.add("recovery-code");
+  return (["totp", "passkey", "sms", "recovery-code"] as const).filter((kind) => kinds.has(kind));
 }
 
 async function keepPending(
@@ -114,6 +125,8 @@ async function makeSession(
   db: Db,
   { accountId, methods }: Proof,
   client: Client,
+  /** True when a trusted browser was spared the second step. */
+  spared: boolean,
 ): Promise<NewSession> {
   const now = ports.clock.now();
   const region = regionOf(accountId) as string;
@@ -137,6 +150,8 @@ async function makeSession(
   };
   if (!(await insertSession(db, row, now))) throw new Problem("bad-credentials");
   await noteActiveDay(db, accountId, now);
-  await note(ports, accountId, "signed-in", { client, about: methodsText(methods) });
+  const about = spared ? `${methodsText(methods)} trusted-browser` : methodsText(methods);
+  const noted = await note(ports, accountId, "signed-in", { client, about });
+  ports.background(noticeOfNewBrowser(ports, db, { accountId, sessionId, noted }, client));
   return { token, sessionId, accountId, expiresAt };
 }

@@ -34,6 +34,7 @@ export function keepOutcome(c: Ctx, outcome: SignInOutcome): void {
     return;
   }
   if (readCookie(c, "__Host-step") !== null) clearCookie(c, "__Host-step");
+  if (outcome.trustToken !== undefined) setCookie(c, "__Host-trust", outcome.trustToken);
   keepSession(c, outcome.session.token);
 }
 

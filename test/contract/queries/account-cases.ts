@@ -11,6 +11,7 @@ import {
   type NewAccount,
   noteActiveDay,
   passwordOf,
+  signInsNoted,
 } from "../../../db/queries/accounts.ts";
 import {
   deleteChallenge,
@@ -27,16 +28,7 @@ import {
   sessionsOf,
   touchSession,
 } from "../../../db/queries/sessions.ts";
-import {
-  deleteSignIn,
-  insertSignIn,
-  isTrusted,
-  recoveryCodesLeft,
-  secondStepsOf,
-  signInOfToken,
-} from "../../../db/queries/sign-ins.ts";
 import { account, activity } from "../../../db/schema/region/account.ts";
-import { recoveryCode, secondStep, trustedBrowser } from "../../../db/schema/region/sign-in.ts";
 import { systemRandom } from "../../../durable-objects/system.ts";
 import { newId, randomBase62 } from "../../../protocol/ids.ts";
 import { DAY } from "../../../protocol/limits.ts";
@@ -227,6 +219,12 @@ export const accountCases: Cases = {
     assert.deepEqual(await activityOf(region, lives, { ...page, before: NOW }), []);
     assert.deepEqual(await activityOf(region, lives, { ...page, now: NOW + 1 }), []);
     assert.deepEqual(await activityOf(region, lives, { ...page, limit: 0 }), []);
+    assert.deepEqual(await signInsNoted(region, lives, page), [
+      { id: entry?.id, detailSealed: entry?.detailSealed },
+    ]);
+    assert.deepEqual(await signInsNoted(region, lives, { ...page, now: NOW + 1 }), []);
+    await region.update(activity).set({ event: "exported" }).where(eq(activity.accountId, lives));
+    assert.deepEqual(await signInsNoted(region, lives, page), []);
   },
 
   "a session remembers when its owner was asked again": async ({ region }) => {
@@ -236,50 +234,5 @@ export const accountCases: Cases = {
     assert.equal((await sessionOfToken(region, tokenHash, NOW + 5))?.confirmedAt, NOW);
     await confirmSession(region, { accountId, sessionId: id }, NOW + 5);
     assert.equal((await sessionOfToken(region, tokenHash, NOW + 5))?.confirmedAt, NOW + 5);
-  },
-
-  "a sign-in under way lives its time, is used up once, and needs an account": async ({
-    region,
-  }) => {
-    const accountId = await newAccount(region);
-    const row = { tokenHash: newHash(), accountId, methods: "password", expiresAt: NOW + 10 };
-    assert.equal(await insertSignIn(region, row), true);
-    const { tokenHash, ...kept } = row;
-    assert.deepEqual(await signInOfToken(region, tokenHash, NOW + 9), kept);
-    assert.equal(await signInOfToken(region, tokenHash, NOW + 10), null);
-    const used = await Promise.all([1, 2, 3].map(() => deleteSignIn(region, tokenHash)));
-    assert.equal(used.filter(Boolean).length, 1);
-    const gone = newId("acc", "home", systemRandom.bytes);
-    assert.equal(await insertSignIn(region, { ...row, accountId: gone }), false);
-  },
-
-  "a second step counts when it is confirmed, a recovery code until it is used": async ({
-    region,
-  }) => {
-    const accountId = await newAccount(region);
-    const step = { accountId, secretSealed: "s1.s", lastStep: 0, createdAt: NOW };
-    await region
-      .insert(secondStep)
-      .values({ ...step, id: `${accountId}/sms`, kind: "sms", confirmedAt: null });
-    assert.deepEqual(await secondStepsOf(region, accountId), []);
-    const totp = { id: `${accountId}/totp`, kind: "totp" as const };
-    await region.insert(secondStep).values({ ...step, ...totp, confirmedAt: NOW });
-    assert.deepEqual(await secondStepsOf(region, accountId), [
-      { ...totp, secretSealed: "s1.s", lastStep: 0 },
-    ]);
-    const code = { accountId, createdAt: NOW };
-    await region.insert(recoveryCode).values({ ...code, codeHash: newHash(), usedAt: null });
-    await region.insert(recoveryCode).values({ ...code, codeHash: newHash(), usedAt: NOW });
-    assert.equal(await recoveryCodesLeft(region, accountId), 1);
-  },
-
-  "[CKY-3] a browser is trusted by one account, until its time": async ({ region }) => {
-    const [accountId, other] = [await newAccount(region), await newAccount(region)];
-    const tokenHash = newHash();
-    const kept = { clientSealed: "s1.c", createdAt: NOW, seenAt: NOW, expiresAt: NOW + 10 };
-    await region.insert(trustedBrowser).values({ tokenHash, id: newHash(), accountId, ...kept });
-    assert.equal(await isTrusted(region, accountId, tokenHash, NOW + 9), true);
-    assert.equal(await isTrusted(region, accountId, tokenHash, NOW + 10), false);
-    assert.equal(await isTrusted(region, other, tokenHash, NOW), false);
   },
 };

@@ -13,6 +13,7 @@ import { directoryCases } from "./directory-cases.ts";
 import { keyCases } from "./key-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
 import { schemaCases } from "./schema-cases.ts";
+import { signInCases } from "./sign-in-cases.ts";
 
 export interface Stores {
   readonly region: Db;
@@ -31,6 +32,7 @@ export const cases: Cases = {
   ...schemaCases,
   ...directoryCases,
   ...accountCases,
+  ...signInCases,
   ...deviceCases,
   ...retentionCases,
   ...keyCases,

@@ -1,0 +1,107 @@
+/**
+ * The second step of a sign-in: what was shown so far is in the stored sign-in, what is shown now goes
+ * to `completeSignIn()` with it. A stored sign-in is used up by one winner.
+ */
+
+import { signInOfToken } from "../../db/queries/sign-ins.ts";
+import { finishSignIn } from "../../db/queries/trusted-browsers.ts";
+import { limits } from "../../protocol/limits.ts";
+import { hashToken, parseToken } from "../../protocol/tokens.ts";
+import { note } from "../account/activity.ts";
+import { notice } from "../account/notices.ts";
+import type { Db, Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
+import { type Client, limitedNetwork } from "./client.ts";
+import { completeSignIn, type SignInOutcome } from "./complete.ts";
+import { methodsOf, missingStep, type SignInMethod } from "./requirements.ts";
+import { newTrust } from "./trust.ts";
+
+/** A sign-in under way. */
+export interface SignInUnderWay {
+  readonly db: Db;
+  readonly tokenHash: string;
+  readonly accountId: string;
+  /** What was shown so far. */
+  readonly methods: readonly SignInMethod[];
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** The sign-in of a token. @throws Problem `sign-in-expired` when there is none any more */
+export async function signInUnderWay(ports: Ports, token: string | null): Promise<SignInUnderWay> {
+  const region = token === null ? undefined : parseToken("stp", token)?.region;
+  const db = region === undefined ? null : ports.regions.db(region);
+  if (token === null || db === null) throw new Problem("sign-in-expired");
+  const tokenHash = await hashToken(token);
+  const found = await signInOfToken(db, tokenHash, ports.clock.now());
+  if (found === null) throw new Problem("sign-in-expired");
+  const { accountId, methods, expiresAt } = found;
+  return { db, tokenHash, accountId, methods: methodsOf(methods), expiresAt };
+}
+
+/** What the browser asks for besides being let in. */
+export interface StepOptions {
+  /** True to spare this browser the second step from now on. */
+  readonly trust?: boolean | undefined;
+  /** What the `__Host-trust` cookie held before. */
+  readonly trustToken?: string | null | undefined;
+}
+
+/**
+ * Takes the second step of the sign-in that `token` stands for.
+ * @param prove checks what was shown, consumes it where it works once, and says which method it was;
+ *   null when it is wrong. It is called once, after the limits.
+ * @throws Problem `sign-in-expired`, `second-step-wrong`, `too-many-tries`
+ */
+export async function takeStep(
+  ports: Ports,
+  token: string | null,
+  prove: (signIn: SignInUnderWay) => Promise<SignInMethod | null>,
+  client: Client,
+  { trust = false, trustToken = null }: StepOptions = {},
+): Promise<SignInOutcome> {
+  const signIn = await signInUnderWay(ports, token);
+  const { db, accountId } = signIn;
+  await takeStepLimits(ports, accountId, client);
+  const method = await prove(signIn);
+  const methods = method === null ? [] : [...signIn.methods, method];
+  if (missingStep(methods, { twoSteps: true, trusted: false }) !== null) {
+    await note(ports, accountId, "sign-in-failed", { client, about: "second step" });
+    throw new Problem("second-step-wrong", "code");
+  }
+  const trusted = trust ? await newTrust(ports, accountId, client, trustToken) : null;
+  if (!(await finishSignIn(db, signIn, trusted?.row ?? null, ports.clock.now()))) {
+    throw new Problem("sign-in-expired");
+  }
+  if (trusted !== null) await note(ports, accountId, "browser-trusted", { client });
+  const outcome = await completeSignIn(ports, { accountId, methods }, client);
+  if (trusted === null || outcome.kind !== "signed-in") return outcome;
+  return { ...outcome, trustToken: trusted.token };
+}
+
+/**
+ * Counts one try of a second step, or of showing again who one is. Only who took the first step gets
+ * here, so when an account's tries are used up its owner is told.
+ * @throws Problem `too-many-tries`
+ */
+export async function takeStepLimits(
+  ports: Ports,
+  accountId: string,
+  client: Client,
+): Promise<void> {
+  const { secondStepPerAccount, secondStepPerAccountHour, secondStepPerNetwork } = limits;
+  const { signInWindowMs, secondStepWindowMs } = limits;
+  const network = limitedNetwork(client.peer);
+  const take = ports.limits.take;
+  if (!(await take("second-step-network", network, secondStepPerNetwork, signInWindowMs))) {
+    throw new Problem("too-many-tries");
+  }
+  const free =
+    (await take("second-step", accountId, secondStepPerAccount, signInWindowMs)) &&
+    (await take("second-step-hour", accountId, secondStepPerAccountHour, secondStepWindowMs));
+  if (free) return;
+  if (await take("second-step-notice", accountId, 1, secondStepWindowMs)) {
+    notice(ports, accountId, "second-step-guessed", { client });
+  }
+  throw new Problem("too-many-tries");
+}
