@@ -1,0 +1,33 @@
+/** The tables of docs/openid-conformance.md name modules once and steps that there are. */
+
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { script } from "../clients/openid/script.ts";
+
+const page = readFileSync(new URL("../../docs/openid-conformance.md", import.meta.url), "utf8");
+const rows = [...page.matchAll(/^\| (\d+) +\| `([\w-]+)` +\| (.+) \|$/gm)].map(
+  ([, number, module, cell = ""]) => ({
+    number: Number(number),
+    module,
+    covered: [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name),
+  }),
+);
+
+describe("docs/openid-conformance.md", () => {
+  it("has the 38 modules of the basic certification plan, each once", () => {
+    expect(rows.map(({ number }) => number)).toEqual(Array.from({ length: 38 }, (_, at) => at + 1));
+    expect(new Set(rows.map(({ module }) => module)).size).toBe(38);
+  });
+
+  it("links every module to steps of the protocol script that exist", () => {
+    const known = new Set(script.map(({ name }) => name));
+    for (const { module, covered } of rows) {
+      expect(covered, module).not.toEqual([]);
+      for (const name of covered) expect(known, `${module}: ${name}`).toContain(name);
+    }
+  });
+
+  it("names no step twice", () => {
+    expect(new Set(script.map(({ name }) => name)).size).toBe(script.length);
+  });
+});
