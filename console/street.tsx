@@ -11,16 +11,17 @@ import { policy } from "../workers/privacy/policy.ts";
 import { ageOf } from "../workers/sign-in/age.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import type { SignInOutcome } from "../workers/sign-in/complete.ts";
+import { sendsSms } from "../workers/sign-in/send.ts";
 import { signOut } from "../workers/sign-in/sessions.ts";
 import { signIn } from "../workers/sign-in/sign-in.ts";
-import { signUp, verifySignUp } from "../workers/sign-in/sign-up.ts";
+import { type SignUpSent, signUp, verifySignUp } from "../workers/sign-in/sign-up.ts";
 import { enter } from "./enter.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { FrontPage } from "./pages/front.tsx";
 import { PolicyPage } from "./pages/policy.tsx";
 import { ProblemsPage } from "./pages/problem.tsx";
-import { MailSentPage, SignInPage, SignUpPage, VerifyPage } from "./pages/sign.tsx";
+import { CodePage, MailSentPage, SignInPage, SignUpPage, VerifyPage } from "./pages/sign.tsx";
 
 const HOME = "/devices";
 
@@ -50,8 +51,26 @@ street.post("/sign-up", async (c) => {
   const region = typed.region === "" ? undefined : typed.region;
   const age = ageOf(typed.age);
   const input = { address: typed.address, password: form("password"), region, age };
-  const refusal = await refusalOf(() => signUp(c.env, input, clientOf(c)));
-  return refusal === null ? seeOther(c, "/sign-up/sent") : signUpPage(c, typed, refusal);
+  let sent: SignUpSent | null = null;
+  const refusal = await refusalOf(async () => {
+    sent = await signUp(c.env, input, clientOf(c));
+  });
+  return sent === null ? signUpPage(c, typed, refusal) : seeOther(c, afterSignUp(sent));
+});
+
+const afterSignUp = (sent: SignUpSent): string =>
+  sent.kind === "mail" ? "/sign-up/sent" : `/sign-up/code?token=${sent.token}`;
+
+street.get("/sign-up/code", (c) => codePage(c, c.req.query("token") ?? ""));
+
+street.post("/sign-up/code", async (c) => {
+  const form = await readForm(c);
+  const token = form("token");
+  let outcome: SignInOutcome | null = null;
+  const refusal = await refusalOf(async () => {
+    outcome = await verifySignUp(c.env, { token, code: form("code") }, clientOf(c));
+  });
+  return outcome === null ? codePage(c, token, refusal) : enter(c, outcome, HOME);
 });
 
 street.get("/sign-up/sent", (c) =>
@@ -104,18 +123,27 @@ street.post("/sign-out", async (c) => {
 function signUpPage(
   c: Ctx,
   typed?: { address: string; region: string; age: string },
-  refusal?: Refusal,
+  refusal?: Refusal | null,
 ): Response {
   return page(
     c,
     { title: "Open an account", refusal },
     <SignUpPage
+      phones={sendsSms(c.env)}
       regions={c.env.config.regions}
       asksAge={c.env.config.minimumAge !== null}
       minLength={limits.passwordMinLength}
       typed={typed}
       errors={refusal?.errors}
     />,
+  );
+}
+
+function codePage(c: Ctx, token: string, refusal?: Refusal | null): Response {
+  return page(
+    c,
+    { title: "Look at your phone", refusal },
+    <CodePage token={token} minutes={limits.challengeMs / 60_000} errors={refusal?.errors} />,
   );
 }
 
@@ -143,6 +171,7 @@ function signInPage(
       formTarget: door === null ? undefined : doorOrigin(c.env.config, door),
     },
     <SignInPage
+      phones={sendsSms(c.env)}
       returnTo={returnTo}
       door={door}
       erased={c.req.query("erased") !== undefined}

@@ -34,6 +34,7 @@ export const limits = {
   requestBodyBytes: 64 * 1024,
   addressLength: 254,
   phoneDigits: 15, // ITU-T E.164
+  codeLength: 32, // a typed code, with whatever blanks
   passwordMinLength: 10,
   passwordMaxLength: 256,
   devicesPerAccount: 100,
@@ -54,7 +55,9 @@ export const limits = {
   passwordCheckPerAccount: 10,
   mailPerAddress: 5,
   mailPerNetwork: 20,
-  mailWindowMs: HOUR,
+  mailWindowMs: HOUR, // of mails and text messages alike
+  smsPerAddress: 5,
+  smsPerNetwork: 10,
   mailStepMs: 20 * SECOND,
   smsMs: 20 * SECOND,
   breachMs: 3 * SECOND,

@@ -8,6 +8,7 @@ import type { Limits } from "./ports.ts";
 /** The kinds of tries that are counted against a network rather than an account or an address. */
 const networkKinds: ReadonlySet<string> = new Set([
   "mail-network",
+  "sms-network",
   "sign-in-network",
   "second-step-network",
   "enrolment",

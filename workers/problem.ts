@@ -33,6 +33,11 @@ export const problems = {
   "body-too-large": { status: 413, title: "The request is too large" },
   "uri-too-long": { status: 414, title: "The address is too long" },
   "upgrade-required": { status: 426, title: "This address takes WebSockets only" },
+  "code-wrong": { status: 422, title: "This code is not right" },
+  "phone-unsupported": {
+    status: 422,
+    title: "Text messages cannot be sent from here; give an e-mail address",
+  },
   "password-weak": { status: 422, title: "This password is too short or too common" },
   "password-differs": { status: 422, title: "This is not the password you chose" },
   "address-syntax": { status: 422, title: "This is not an e-mail address or phone number" },

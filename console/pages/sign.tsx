@@ -15,6 +15,8 @@ interface SignUpTyped {
 }
 
 interface SignUpProps {
+  /** True where text messages can be sent. */
+  readonly phones: boolean;
   readonly regions: readonly Region[];
   /** The operator set a minimum age. */
   readonly asksAge: boolean;
@@ -23,7 +25,11 @@ interface SignUpProps {
   readonly errors?: FormErrors | undefined;
 }
 
-export function SignUpPage({ regions, asksAge, minLength, typed, errors }: SignUpProps) {
+/** How the field for an address is called. */
+export const addressLabel = (phones: boolean): string =>
+  phones ? "E-mail address or phone number" : "E-mail address";
+
+export function SignUpPage({ phones, regions, asksAge, minLength, typed, errors }: SignUpProps) {
   return (
     <div class="narrow stack">
       <header>
@@ -34,13 +40,18 @@ export function SignUpPage({ regions, asksAge, minLength, typed, errors }: SignU
       <form class="form" method="post" action="/sign-up" novalidate>
         <Field
           name="address"
-          label="E-mail address"
-          type="email"
+          label={addressLabel(phones)}
+          type={phones ? "text" : "email"}
+          inputmode="email"
           autocomplete="username"
           spellcheck={false}
           value={typed?.address}
           errors={errors}
-          hint="We send one mail to check that it is yours."
+          hint={
+            phones
+              ? "We send one message to check that it is yours. A number begins with its country code, such as +49."
+              : "We send one mail to check that it is yours."
+          }
         />
         <Field
           name="password"
@@ -53,7 +64,7 @@ export function SignUpPage({ regions, asksAge, minLength, typed, errors }: SignU
         {asksAge && <AgeField typed={typed?.age} errors={errors} />}
         {regions.length > 1 && <RegionChoice regions={regions} chosen={typed?.region} />}
         <button class="button wide" type="submit">
-          Send me the mail
+          {phones ? "Send me the message" : "Send me the mail"}
         </button>
       </form>
       <p class="aside">
@@ -139,6 +150,54 @@ export function MailSentPage({ mailPage, minutes }: { mailPage: string | null; m
   );
 }
 
+interface CodeProps {
+  readonly token: string;
+  readonly minutes: number;
+  readonly errors?: FormErrors | undefined;
+}
+
+/** The code that came as a text message; the page holds what it belongs to. */
+export function CodePage({ token, minutes, errors }: CodeProps) {
+  return (
+    <div class="narrow stack">
+      <header>
+        <h1>Look at your phone</h1>
+        <p class="lead">
+          We sent it a text message. If it has a code, type it here within {minutes} minutes. Until
+          then there is no account.
+        </p>
+      </header>
+      <ErrorSummary errors={errors} />
+      <form class="form" method="post" action="/sign-up/code" novalidate>
+        <input type="hidden" name="token" value={token} />
+        <CodeField errors={errors} />
+        <button class="button wide" type="submit">
+          <Icon name="key" />
+          Open my account
+        </button>
+      </form>
+      <p class="aside">
+        No message? Check the number, and <a href="/sign-up">ask for it again</a>.
+      </p>
+    </div>
+  );
+}
+
+/** Six digits that came in a message. */
+export function CodeField({ errors }: { errors: FormErrors | undefined }) {
+  return (
+    <Field
+      name="code"
+      label="The code from the message"
+      autocomplete="one-time-code"
+      inputmode="numeric"
+      class="mono"
+      spellcheck={false}
+      errors={errors}
+    />
+  );
+}
+
 interface VerifyProps {
   readonly token: string;
   readonly errors?: FormErrors | undefined;
@@ -179,6 +238,7 @@ export function VerifyPage({ token, errors }: VerifyProps) {
 }
 
 interface SignInProps {
+  readonly phones: boolean;
   readonly returnTo: string | null;
   /** The label of the device whose door asked. */
   readonly door?: string | null;
@@ -187,7 +247,7 @@ interface SignInProps {
   readonly errors?: FormErrors | undefined;
 }
 
-export function SignInPage({ returnTo, door, erased, typed, errors }: SignInProps) {
+export function SignInPage({ phones, returnTo, door, erased, typed, errors }: SignInProps) {
   return (
     <div class="narrow stack">
       {erased && (
@@ -209,8 +269,9 @@ export function SignInPage({ returnTo, door, erased, typed, errors }: SignInProp
         {returnTo !== null && <input type="hidden" name="return" value={returnTo} />}
         <Field
           name="address"
-          label="E-mail address"
-          type="email"
+          label={addressLabel(phones)}
+          type={phones ? "text" : "email"}
+          inputmode="email"
           autocomplete="username"
           spellcheck={false}
           value={typed?.address}

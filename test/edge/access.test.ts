@@ -34,6 +34,8 @@ const everyone = `
   GET /sign-up
   POST /sign-up
   GET /sign-up/sent
+  GET /sign-up/code
+  POST /sign-up/code
   GET /verify
   POST /verify
   GET /sign-in

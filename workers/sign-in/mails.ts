@@ -1,4 +1,7 @@
-/** The mails of sign-up: plain text, plain words, and no link but ours (NOT-2). */
+/**
+ * The messages of sign-up: plain text, plain words, and no link but ours (NOT-2); text messages have
+ * none at all (NOT-5).
+ */
 
 import { limits } from "../../protocol/limits.ts";
 import type { MailMessage } from "../ports.ts";
@@ -32,4 +35,14 @@ export function alreadyMail(origin: string, to: string): MailMessage {
       "Latchkey",
     ].join("\n\n"),
   };
+}
+
+/** Carries the code that opens the account in the browser that asked. */
+export function signUpSms(code: string): string {
+  return `${code} is your code to open a Latchkey account. It works for ${limits.challengeMs / 60_000} minutes. Give it to nobody. If this was not you, do nothing.`;
+}
+
+/** Answers a sign-up with a number that has an account: only the person who reads it learns so. */
+export function alreadySms(): string {
+  return "Someone, probably you, tried to open a Latchkey account with this number. You already have one: sign in with it. Nothing has changed.";
 }

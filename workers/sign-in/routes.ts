@@ -26,10 +26,17 @@ const signUpBody = z.strictObject({
     .optional()
     .openapi({ description: "In whole years, where the operator set a minimum; kept nowhere" }),
 });
-const verifyBody = z.strictObject({ token: z.string(), password: secret });
+const verifyBody = z.strictObject({
+  token: z.string(),
+  password: secret.optional(),
+  code: z.string().max(limits.codeLength).optional(),
+});
 const signInBody = z.strictObject({ address, password: secret });
 
-const mailSent = z.strictObject({ mail: z.literal("sent") });
+const messageSent = z.union([
+  z.strictObject({ mail: z.literal("sent") }),
+  z.strictObject({ sms: z.literal("sent"), token: z.string() }),
+]);
 const sessionList = z.strictObject({
   sessions: z.array(
     z.strictObject({
@@ -65,11 +72,12 @@ signIns.openapi(
     method: "post",
     path: "/api/sign-up",
     request: { body: body(signUpBody) },
-    responses: { 202: json(mailSent, "A mail is on its way; the same for known addresses") },
+    responses: { 202: json(messageSent, "A message is on its way; the same for known addresses") },
   }),
   async (c) => {
-    await signUp(c.env, c.req.valid("json"), clientOf(c));
-    return c.json({ mail: "sent" } as const, 202);
+    const sent = await signUp(c.env, c.req.valid("json"), clientOf(c));
+    if (sent.kind === "mail") return c.json({ mail: "sent" } as const, 202);
+    return c.json({ sms: "sent", token: sent.token } as const, 202);
   },
 );
 

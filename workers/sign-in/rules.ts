@@ -65,6 +65,7 @@ export function isStrongPassword(password: string, address: string): boolean {
   if (length < limits.passwordMinLength || length > limits.passwordMaxLength) return false;
   const folded = password.toLowerCase();
   const [local, domain] = address.toLowerCase().split("@");
-  if ([address.toLowerCase(), local, domain].includes(folded)) return false;
+  if (address !== "" && [address.toLowerCase(), local, domain].includes(folded)) return false;
+  if (normalizePhone(`+${folded.replace(/^\+/, "")}`) === address) return false;
   return !commonPasswords.has(folded) && !/^(.{1,4}?)\1+$/su.test(folded);
 }
