@@ -14,6 +14,7 @@ export type IdKind =
   | "era" // erasure
   | "act" // entry of the activity log
   | "trb" // trusted browser
+  | "psk" // passkey
   | "lnk" // linked account
   | "pat" // personal access token
   | "cli" // OpenID client

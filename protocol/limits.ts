@@ -19,6 +19,7 @@ export const limits = {
   activityPage: 50,
   challengeMs: 15 * MINUTE,
   challengeAttempts: 5,
+  passkeyCeremonyMs: 5 * MINUTE,
   enrolmentMs: 10 * MINUTE,
   enrolmentIntervalMs: 5 * SECOND,
   enrolmentSlowDownMs: 5 * SECOND, // RFC 8628 §3.5
@@ -40,6 +41,10 @@ export const limits = {
   devicesPerAccount: 100,
   peoplePerDevice: 50,
   enrolmentsPendingPerAddress: 20,
+  passkeysPerAccount: 20,
+  passkeyNameLength: 60,
+  credentialIdBytes: 1023, // WebAuthn §7.1
+  authenticatorFieldLength: 16 * 1024,
 
   // Guessing
   signInPerAccount: 10,
@@ -52,6 +57,7 @@ export const limits = {
   sentCodeDigits: 6,
   recoveryCodes: 10,
   knownSignIns: 200,
+  passkeyCeremoniesPerNetwork: 200, // a sign-in page asks for one when it opens
   passwordCheckPerAccount: 10,
   mailPerAddress: 5,
   mailPerNetwork: 20,

@@ -19,6 +19,7 @@ import { name } from "./name/routes.ts";
 import type { Ports } from "./ports.ts";
 import { privacy } from "./privacy/routes.ts";
 import { problemResponse } from "./problem.ts";
+import { passkeys } from "./sign-in/passkey-routes.ts";
 import { signIns } from "./sign-in/routes.ts";
 
 export const app = service();
@@ -30,6 +31,7 @@ app.use(
 );
 app.get("/healthz", (c) => c.text("ok"));
 app.route("/", signIns);
+app.route("/", passkeys);
 app.route("/", accounts);
 app.route("/", enrolments);
 app.route("/", devices);

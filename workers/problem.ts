@@ -5,6 +5,10 @@ export const problems = {
   "unknown-field": { status: 400, title: "The request has a field that is not known" },
   "not-signed-in": { status: 401, title: "Sign in first" },
   "bad-credentials": { status: 401, title: "The address or the password is not right" },
+  "passkey-refused": {
+    status: 401,
+    title: "This passkey did not work here; try again, or show in another way who you are",
+  },
   "confirm-first": { status: 403, title: "Show again who you are before you change this" },
   "second-step-wrong": { status: 401, title: "This code is not right, or was used before" },
   "sign-in-expired": { status: 410, title: "This sign-in took too long; begin again" },

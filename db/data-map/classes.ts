@@ -7,6 +7,7 @@ import { accountClasses } from "./classes/account.ts";
 import { deviceClasses } from "./classes/device.ts";
 import { linkClasses } from "./classes/link.ts";
 import { nameClasses } from "./classes/name.ts";
+import { passkeyClasses } from "./classes/passkeys.ts";
 import { upkeepClasses } from "./classes/upkeep.ts";
 import type { DataClass } from "./data-class.ts";
 
@@ -19,6 +20,7 @@ export const longer: Readonly<Record<string, string>> = {
 /** In the order in which the policy and a person's shelf tell them. */
 export const classes = {
   ...accountClasses,
+  ...passkeyClasses,
   ...deviceClasses,
   ...nameClasses,
   ...linkClasses,

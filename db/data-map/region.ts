@@ -4,12 +4,14 @@ import type * as schema from "../schema/region.ts";
 import { accountTables } from "./region/account.ts";
 import { deviceTables } from "./region/devices.ts";
 import { operationTables } from "./region/operations.ts";
+import { passkeyTables } from "./region/passkeys.ts";
 import { signInTables } from "./region/sign-in.ts";
 import type { MapOf } from "./types.ts";
 
 export const regionMap = {
   ...accountTables,
   ...signInTables,
+  ...passkeyTables,
   ...deviceTables,
   ...operationTables,
 } as const satisfies MapOf<typeof schema>;

@@ -20,6 +20,8 @@ const everyone = `
   POST /api/sign-up
   POST /api/sign-up/verify
   POST /api/sessions
+  POST /api/sign-in/passkey/options
+  POST /api/sign-in/passkey
   POST /api/enrolments
   GET /api/policy
   GET /api/operations/retention
@@ -56,6 +58,11 @@ const signedIn = `
   GET /api/sessions
   DELETE /api/sessions/current
   DELETE /api/sessions/:id
+  GET /api/passkeys
+  POST /api/passkeys/options
+  POST /api/passkeys
+  PATCH /api/passkeys/:id
+  DELETE /api/passkeys/:id
   GET /api/account
   DELETE /api/account
   GET /api/account/holdings
@@ -100,7 +107,7 @@ const signedIn = `
 `;
 /** Middleware, which is no route. */
 const before =
-  /^ALL \/(api\/sign-up\/\*|api\/sessions\/\*|api\/account(\/\*)?|(devices|sessions|account)(\/\*)?|\*)$/;
+  /^ALL \/(api\/sign-up\/\*|api\/sessions\/\*|api\/passkeys(\/\*)?|api\/sign-in\/passkey\/\*|api\/account(\/\*)?|(devices|sessions|account)(\/\*)?|\*)$/;
 
 const lines = (text: string) => text.trim().split(/\s*\n\s*/);
 const ORIGIN = "http://localhost:8787";

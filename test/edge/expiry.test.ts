@@ -8,6 +8,7 @@ import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Db } from "../../db/db.ts";
+import { takeCeremony } from "../../db/queries/passkeys.ts";
 import { insertSignIn, signInOfToken } from "../../db/queries/sign-ins.ts";
 import { useTrust } from "../../db/queries/trusted-browsers.ts";
 import { trustedBrowser } from "../../db/schema/region/sign-in.ts";
@@ -24,6 +25,7 @@ import {
   startEnrolment,
 } from "../../workers/devices/devices.ts";
 import { lanesOf } from "../../workers/privacy/plan.ts";
+import { openCeremony } from "../../workers/sign-in/ceremonies.ts";
 import { checkSession, listSessions } from "../../workers/sign-in/sessions.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
 import { completeSignIn, verifySignUp } from "../support/person.ts";
@@ -87,6 +89,14 @@ const readers: Record<string, Reader> = {
     await db.insert(trustedBrowser).values({ ...row, createdAt: now, seenAt: now, expiresAt });
     const isSeen = () => useTrust(db, accountId, tokenHash, test.clock.now());
     return { liveMs: limits.trustedBrowserMs, isSeen };
+  },
+  "region.ceremony": async () => {
+    const asked = { kind: "sign-in", accountId: null } as const;
+    const challenge = await openCeremony(test.ports, asked);
+    const db = drizzle(bindings.DB_HOME) as Db;
+    const challengeHash = await hashToken(challenge);
+    const isSeen = () => takeCeremony(db, { challengeHash, ...asked }, test.clock.now());
+    return { liveMs: limits.passkeyCeremonyMs, isSeen };
   },
   "region.session": async () => {
     const made = await completeSignIn(test.ports, { accountId, methods: ["password"] }, client);

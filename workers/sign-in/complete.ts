@@ -4,6 +4,7 @@
  */
 
 import { noteActiveDay, personKey, sealedAt } from "../../db/queries/accounts.ts";
+import { passkeysCount } from "../../db/queries/passkeys.ts";
 import { insertSession } from "../../db/queries/sessions.ts";
 import { insertSignIn, recoveryCodesLeft, secondStepsOf } from "../../db/queries/sign-ins.ts";
 import { newId, regionOf } from "../../protocol/ids.ts";
@@ -90,14 +91,17 @@ export async function completeSignIn(
 export async function secondStepOffers(
   db: Db,
   accountId: string,
-  _methods: readonly SignInMethod[],
+  methods: readonly SignInMethod[],
 ): Promise<SecondStepOffer[]> {
-  const [steps, codes] = await Promise.all([
+  const [steps, codes, passkeys] = await Promise.all([
     secondStepsOf(db, accountId),
     recoveryCodesLeft(db, accountId),
+    passkeysCount(db, accountId),
   ]);
   const kinds = new Set<SecondStepOffer>(steps.map(({ kind }) => kind));
   if (codes > 0) kinds.add("recovery-code");
+  // A touched passkey is no second step beside itself.
+  if (passkeys > 0 && methods.some((method) => method !== "passkey")) kinds.add("passkey");
   return (["totp", "passkey", "sms", "recovery-code"] as const).filter((kind) => kinds.has(kind));
 }
 

@@ -11,6 +11,7 @@ import { accountCases } from "./account-cases.ts";
 import { deviceCases } from "./device-cases.ts";
 import { directoryCases } from "./directory-cases.ts";
 import { keyCases } from "./key-cases.ts";
+import { passkeyCases } from "./passkey-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
 import { schemaCases } from "./schema-cases.ts";
 import { signInCases } from "./sign-in-cases.ts";
@@ -34,6 +35,7 @@ export const cases: Cases = {
   ...accountCases,
   ...signInCases,
   ...deviceCases,
+  ...passkeyCases,
   ...retentionCases,
   ...keyCases,
 };

@@ -1,0 +1,17 @@
+/**
+ * Whether an account could still be entered: a condition for the statement that takes a way in away,
+ * so that two such statements at once never take the last.
+ */
+
+import { type SQL, sql } from "drizzle-orm";
+import { passkey } from "../schema/region/passkeys.ts";
+import { password } from "../schema/region/sign-in.ts";
+
+/** True where the account has a way in `besides` the one with this identifier. */
+export function waysIn(accountId: string, { besides }: { readonly besides: string }): SQL {
+  return sql`(
+    EXISTS (SELECT 1 FROM ${password} WHERE ${sql.identifier("account_id")} = ${accountId})
+    OR EXISTS (SELECT 1 FROM ${passkey} AS "other"
+               WHERE "other"."account_id" = ${accountId} AND "other"."id" <> ${besides})
+  )`;
+}
