@@ -11,7 +11,7 @@ import { labelUnder } from "../protocol/names.ts";
 import { accounts } from "./account/routes.ts";
 import { enrolments } from "./devices/enrolment-routes.ts";
 import { devices } from "./devices/routes.ts";
-import { forgeryGuard } from "./guard.ts";
+import { forgeryGuard, isSafe } from "./guard.ts";
 import { type Ctx, onError, service } from "./http.ts";
 import { handoff } from "./link/handoff.ts";
 import { link } from "./link/routes.ts";
@@ -22,13 +22,16 @@ import { problemResponse } from "./problem.ts";
 import { passkeys } from "./sign-in/passkey-routes.ts";
 import { signIns } from "./sign-in/routes.ts";
 
+const limitBody = bodyLimit({
+  maxSize: limits.requestBodyBytes,
+  onError: () => problemResponse("body-too-large"),
+});
+
 export const app = service();
 app.onError((error, c) => (wantsPage(c) ? pageOnError(error, c) : onError(error, c as Ctx)));
 app.notFound((c) => (wantsPage(c) ? notFoundPage(c) : problemResponse("not-found")));
 app.use(forgeryGuard);
-app.use(
-  bodyLimit({ maxSize: limits.requestBodyBytes, onError: () => problemResponse("body-too-large") }),
-);
+app.use((c, next) => (isSafe(c.req.method) ? next() : limitBody(c, next)));
 app.get("/healthz", (c) => c.text("ok"));
 app.route("/", signIns);
 app.route("/", passkeys);
@@ -40,9 +43,16 @@ app.route("/", privacy);
 app.route("/", handoff);
 app.route("/", consoleRoutes); // last: it greets whoever came for nothing above
 
+/** The host of a request's URL, without its port; a request's URL is absolute and in normal form. */
+function hostOf(url: string): string {
+  const authority = url.slice(url.indexOf("//") + 2).split(/[/?#]/, 1)[0] as string;
+  const port = authority.lastIndexOf(":");
+  return port > authority.lastIndexOf("]") ? authority.slice(0, port) : authority;
+}
+
 /** Answers one request. `ports` is all it may use of the world. */
 export function handle(request: Request, ports: Ports): Response | Promise<Response> {
-  const host = new URL(request.url).hostname;
+  const host = hostOf(request.url);
   const zone = ports.config.linkZone;
   if (host === zone || host.endsWith(`.${zone}`)) {
     return link(request, ports, labelUnder(host, zone), doorPages);

@@ -31,6 +31,7 @@ export interface Env {
 }
 
 const LEDGER_PREFIX = "ledger/";
+
 /** What outlives a request. */
 type Shared = Omit<Ports, "background" | "peer" | "place">;
 
@@ -111,16 +112,47 @@ function placeOf(config: Ports["config"], cf: unknown): string | null {
   return known && /^[A-Z]{2}$/.test(country) ? country : null;
 }
 
+type MakePorts = (request: Request, context: ExecutionContext) => Ports;
+const makers = new WeakMap<Env, MakePorts>();
+
+/**
+ * Makes the ports of one request. What outlives it is inherited and not copied, for copying two dozen
+ * fields costs more than routing does; the peer is read when asked for, for `cf` is parsed anew each
+ * time somebody looks at it.
+ */
+function portsMaker(env: Env): MakePorts {
+  const existing = makers.get(env);
+  if (existing !== undefined) return existing;
+  const shared = portsOf(env);
+  class RequestPorts {
+    readonly #request: Request;
+    readonly background: Ports["background"];
+
+    constructor(request: Request, context: ExecutionContext) {
+      this.#request = request;
+      this.background = (work) => context.waitUntil(work);
+    }
+
+    get peer(): string | null {
+      const { cf, headers } = this.#request;
+      const socketPeer = (cf as { clientIp?: string } | undefined)?.clientIp ?? null;
+      return clientAddress(shared.config, headers, socketPeer);
+    }
+
+    get place(): string | null {
+      return placeOf(shared.config, this.#request.cf);
+    }
+  }
+  Object.setPrototypeOf(RequestPorts.prototype, shared);
+  const make: MakePorts = (request, context) =>
+    new RequestPorts(request, context) as RequestPorts & Shared;
+  makers.set(env, make);
+  return make;
+}
+
 export default {
   async fetch(request, env, context) {
-    const shared = portsOf(env);
-    const socketPeer = (request.cf as { clientIp?: string } | undefined)?.clientIp ?? null;
-    return (await handle(request as unknown as Request, {
-      ...shared,
-      peer: clientAddress(shared.config, request.headers as unknown as Headers, socketPeer),
-      place: placeOf(shared.config, request.cf),
-      background: (work) => context.waitUntil(work),
-    })) as never;
+    return (await handle(request, portsMaker(env)(request, context))) as never;
   },
   async scheduled(_controller, env, context) {
     const background = (work: Promise<unknown>) => context.waitUntil(work);

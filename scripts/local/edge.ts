@@ -145,7 +145,6 @@ async function bundle() {
     jsx: "automatic",
     jsxImportSource: "hono/jsx",
     minify: true,
-    keepNames: true,
     write: false,
     absWorkingDir: ROOT,
     outdir: "out",
