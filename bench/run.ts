@@ -15,6 +15,7 @@ import { startBaseline } from "./baseline-edge.ts";
 import { download, type Measured, measure, upload } from "./load.ts";
 import { startOrigin } from "./origin.ts";
 import { hasSshd, startSshTunnel } from "./ssh.ts";
+import { measureStartup } from "./startup.ts";
 
 const SECONDS = 4;
 const BULK_BYTES = 200_000_000;
@@ -159,6 +160,7 @@ function query(host: string): string {
   return Buffer.from(message).toString("base64url");
 }
 
+await measureStartup(freePort);
 const data = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
 closing.push(() => rm(data, { recursive: true, force: true }));
 try {

@@ -1,6 +1,7 @@
 /** How a moment is said next to now. The edge writes it into pages, the browser keeps it true. */
 
-const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+/** Made when first needed: loading the language data is most of what starting up would take. */
+let format: Intl.RelativeTimeFormat | null = null;
 const SECOND = 1000;
 const steps = [
   ["year", 365 * 24 * 3600 * SECOND],
@@ -14,6 +15,7 @@ const steps = [
 /** `3 minutes ago`, `in 2 hours`, `just now`; both in milliseconds since the epoch. */
 export function sayRelative(at: number, now: number): string {
   const distance = at - now;
+  format ??= new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   for (const [unit, length] of steps) {
     if (Math.abs(distance) >= length) return format.format(Math.trunc(distance / length), unit);
   }

@@ -4,12 +4,10 @@
  */
 
 import { mkdir, readdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { basename, join } from "node:path";
-import { build, type Plugin } from "esbuild";
+import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { applyMigrations, type MigrationFile, onD1 } from "../../db/migrate.ts";
-import { buildConsole } from "../build-console.ts";
+import { bundleWorker } from "./bundle.ts";
 import { compatibilityDate, localServer } from "./miniflare.ts";
 import { useTruePeers } from "./workerd-config.ts";
 
@@ -49,7 +47,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const databases = ["DIRECTORY", "DB_HOME", ...(options.databases ?? [])];
   const origin = `http://localhost:${options.port}`;
   const variables = { ...defaults(origin), ...options.variables };
-  const modules = await bundle();
+  const modules = await bundleWorker();
   const miniflare = withoutSignalHandlers(
     () =>
       new Miniflare(
@@ -128,54 +126,6 @@ function defaults(origin: string): Record<string, string> {
     ALLOW_SPECIAL_ADDRESSES: "yes",
     NETWORK_LIMIT_FACTOR: "50",
     MAIL_FROM: "Latchkey <keys@latchkey.test>",
-  };
-}
-
-/** The worker as one module plus its wasm, as wrangler would build it. */
-async function bundle() {
-  await buildConsole();
-  const wasm = new Map<string, string>();
-  const result = await build({
-    entryPoints: [join(ROOT, "workers/index.ts")],
-    bundle: true,
-    format: "esm",
-    target: "es2024",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
-    jsx: "automatic",
-    jsxImportSource: "hono/jsx",
-    minify: true,
-    write: false,
-    absWorkingDir: ROOT,
-    outdir: "out",
-    logLevel: "error",
-    plugins: [wasmModules(wasm)],
-  });
-  const [script] = result.outputFiles;
-  if (script === undefined) throw new Error("the worker did not build");
-  return [
-    { type: "ESModule" as const, path: "index.js", contents: script.text },
-    ...(await Promise.all(
-      [...wasm].map(async ([path, file]) => ({
-        type: "CompiledWasm" as const,
-        path,
-        contents: await readFile(file),
-      })),
-    )),
-  ];
-}
-
-/** Leaves wasm imports standing as modules beside the script, and notes their files in `found`. */
-function wasmModules(found: Map<string, string>): Plugin {
-  return {
-    name: "wasm-modules",
-    setup({ onResolve }) {
-      onResolve({ filter: /\.wasm$/ }, ({ path }) => {
-        const name = basename(path);
-        found.set(name, createRequire(import.meta.url).resolve(path));
-        return { path: `./${name}`, external: true };
-      });
-    },
   };
 }
 
