@@ -11,6 +11,7 @@ import { keyFingerprint } from "../protocol/agent.ts";
 import { enroll } from "./enroll.ts";
 import { AgentFailure, type ExitCode, exitCodes } from "./failure.ts";
 import { defaultHome, Home } from "./home.ts";
+import { openidClient } from "./openid.ts";
 import { type RunEnd, run } from "./run.ts";
 
 const usage = `latchkey agent ${packageJson.version}: gives a box at home a name and a door
@@ -19,6 +20,9 @@ const usage = `latchkey agent ${packageJson.version}: gives a box at home a name
   run [--serve ORIGIN]      keep the connection; offer the web page at ORIGIN, for
                             instance http://127.0.0.1:8080, behind the door
   status                    what this box is enrolled as
+  openid [--callback PATH]  how a page of this box signs people in with Latchkey: issuer,
+         [--signed]         client and redirect addresses as JSON; with --callback (once
+                            or more) or --signed it is set so first
 
   --home DIR                where the key is kept ($LATCHKEY_HOME, else ~/.latchkey)
   --help, --version
@@ -47,6 +51,8 @@ interface Options {
   readonly home: string;
   readonly cloud: string | undefined;
   readonly serve: string | undefined;
+  readonly callbacks: readonly string[] | undefined;
+  readonly signed: boolean;
 }
 
 /** Aborts on Ctrl-C and on the service manager's stop. */
@@ -95,6 +101,13 @@ const commands: Readonly<Record<string, (options: Options) => Promise<ExitCode>>
     say(`  Key   ${await keyFingerprint(identity.publicKey)}`);
     return exitCodes.done;
   },
+
+  async openid({ home, callbacks, signed }) {
+    const asked = callbacks !== undefined || signed;
+    const change = asked ? { paths: callbacks ?? [], signed } : null;
+    say(JSON.stringify(await openidClient(home, change), null, 2));
+    return exitCodes.done;
+  },
 };
 
 async function main(args: string[]): Promise<ExitCode> {
@@ -113,7 +126,13 @@ async function main(args: string[]): Promise<ExitCode> {
     throw new AgentFailure(`"${more[0] ?? name}" is not understood; see --help.`, exitCodes.usage);
   }
   const home = values.home ?? defaultHome(process.env);
-  return await command({ home, cloud: values.cloud, serve: values.serve });
+  return await command({
+    home,
+    cloud: values.cloud,
+    serve: values.serve,
+    callbacks: values.callback,
+    signed: values.signed ?? false,
+  });
 }
 
 function parse(args: string[]) {
@@ -125,6 +144,8 @@ function parse(args: string[]) {
         home: { type: "string" },
         cloud: { type: "string" },
         serve: { type: "string" },
+        callback: { type: "string", multiple: true },
+        signed: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "v" },
       },

@@ -45,6 +45,8 @@ export const limits = {
   passkeyNameLength: 60,
   credentialIdBytes: 1023, // WebAuthn §7.1
   authenticatorFieldLength: 16 * 1024,
+  callbackPathsPerDevice: 10,
+  callbackPathLength: 200,
 
   // Guessing
   signInPerAccount: 10,

@@ -33,6 +33,11 @@ export const deviceMap = {
     since: "since",
     columns: { name: state, since: time },
   },
+  openid_client: {
+    class: "device",
+    feature: "device",
+    columns: { row: state, auth: state, paths: { kind: "personal" } },
+  },
   guest: { class: "access", feature: "device", columns: { account_id: id } },
   connection: {
     class: "connection record",

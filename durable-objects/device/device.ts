@@ -15,6 +15,7 @@ import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
 import { Name } from "./name.ts";
+import { readOpenid, writeOpenid } from "./openid.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
   AccessMode,
@@ -25,6 +26,8 @@ import type {
   FeatureName,
   HeldTable,
   NameRecords,
+  OpenidDevice,
+  OpenidSettings,
   Registration,
   UpdateResult,
   Way,
@@ -175,6 +178,17 @@ export class Device implements DeviceRpc {
     // Which visit a request under way belongs to is not kept: those of the same person end with it.
     const visitors = this.#door.endVisits(sessionId);
     this.#link.keepOnly((visitor) => visitor === null || !visitors.has(visitor));
+  }
+
+  async openid(): Promise<OpenidDevice | null> {
+    const row = this.#row();
+    return row === null ? null : readOpenid(this.#context.sql, row);
+  }
+
+  async setOpenid(settings: OpenidSettings): Promise<boolean> {
+    if (this.#row() === null) return false;
+    writeOpenid(this.#context.sql, settings);
+    return true;
   }
 
   async holdings(): Promise<readonly HeldTable[]> {

@@ -6,7 +6,14 @@ import { R2KeyStore, systemClock, systemRandom } from "../platform.ts";
 import type { DeviceContext, ObjectSql, Socket, Sockets } from "./context.ts";
 import { Device } from "./device.ts";
 import { registeredId } from "./migrations.ts";
-import type { AccessMode, AddressUpdate, DeviceRpc, FeatureName, Registration } from "./rpc.ts";
+import type {
+  AccessMode,
+  AddressUpdate,
+  DeviceRpc,
+  FeatureName,
+  OpenidSettings,
+  Registration,
+} from "./rpc.ts";
 
 interface Env {
   readonly KEYS: R2Bucket;
@@ -57,6 +64,12 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   }
   endVisits(sessionId: string) {
     return this.#device.endVisits(sessionId);
+  }
+  openid() {
+    return this.#device.openid();
+  }
+  setOpenid(settings: OpenidSettings) {
+    return this.#device.setOpenid(settings);
   }
   holdings() {
     return this.#device.holdings();

@@ -17,6 +17,8 @@ const steps: readonly string[] = [
      account_id TEXT NOT NULL, session_id TEXT NOT NULL, expires_at INTEGER NOT NULL);
    CREATE TABLE door_session (token_hash TEXT PRIMARY KEY, account_id TEXT NOT NULL,
      session_id TEXT NOT NULL, expires_at INTEGER NOT NULL)`,
+  `CREATE TABLE openid_client (row INTEGER PRIMARY KEY CHECK (row = 1), auth TEXT NOT NULL,
+     paths TEXT NOT NULL)`,
 ];
 
 /** True when this object holds a device; never creates a table. */

@@ -80,6 +80,23 @@ export type DoorCodeResult =
   | { readonly kind: "forbidden" }
   | { readonly kind: "off" };
 
+export const openidAuths = ["none", "private_key_jwt"] as const;
+
+/** What a device said of its own web page as an OpenID client (docs/openid.md). */
+export interface OpenidSettings {
+  /** `none`: a public client; `private_key_jwt`: it signs with the device's key (RFC 7523). */
+  readonly auth: (typeof openidAuths)[number];
+  /** Paths of its own hosts that a sign-in may lead back to, beside the usual one. */
+  readonly paths: readonly string[];
+}
+
+/** A device as an OpenID client: all that a sign-in at its page needs to know. */
+export interface OpenidDevice extends OpenidSettings {
+  readonly label: string;
+  /** Ed25519 public key, base64url of 32 bytes. */
+  readonly publicKey: string;
+}
+
 /** What one table of the object holds, without any of it. */
 export interface HeldTable {
   readonly table: string;
@@ -114,6 +131,10 @@ export interface DeviceRpc {
   issueDoorCode(accountId: string, nonceHash: string, sessionId: string): Promise<DoorCodeResult>;
   /** Ends the visits that a session opened, and its codes. Idempotent. */
   endVisits(sessionId: string): Promise<void>;
+  /** The device as an OpenID client. */
+  openid(): Promise<OpenidDevice | null>;
+  /** Keeps what the device said of itself as an OpenID client; false for a device that is gone. */
+  setOpenid(settings: OpenidSettings): Promise<boolean>;
   /** What is held, counted; empty for a device that is gone. */
   holdings(): Promise<readonly HeldTable[]>;
   /** Closes every socket and drops the whole store. */

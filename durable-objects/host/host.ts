@@ -101,6 +101,8 @@ export class DeviceHost {
       issueDoorCode: (accountId, nonceHash, sessionId) =>
         call((device) => device.issueDoorCode(accountId, nonceHash, sessionId)),
       endVisits: (sessionId) => call((device) => device.endVisits(sessionId)),
+      openid: () => call((device) => device.openid()),
+      setOpenid: (settings) => call((device) => device.setOpenid(settings)),
       holdings: () => call((device) => device.holdings()),
       unregister: () => call((device) => device.unregister()),
       fetch: (request) => call((device) => device.fetch(request)),

@@ -47,6 +47,7 @@ const everyone = `
 const ownProof = `
   POST /api/enrolments/token
   GET /api/agent/socket
+  POST /api/agent/openid
   GET /nic/update
   POST /nic/update
   ALL /nic/update

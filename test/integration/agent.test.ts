@@ -266,6 +266,16 @@ describe.each(Object.entries(programs))("the agent as a program on %s", (_name, 
     const status = start(command, ["status", "--home", home]);
     expect(await status.exit).toBe(exitCodes.done);
     expect(status.out.all.join("\n")).toContain(shown);
+    const openid = start(command, ["openid", "--home", home, "--callback", "/done"]);
+    expect(await openid.exit).toBe(exitCodes.done);
+    expect(JSON.parse(openid.out.all.join("\n"))).toMatchObject({
+      issuer: world.origin,
+      client_id: device.device_id,
+      redirect_uris: expect.arrayContaining([
+        `http://${world.doorHost(label)}/.latchkey/callback`,
+        "http://127.0.0.1/done",
+      ]),
+    });
     running.child.kill("SIGTERM");
     expect(await running.exit).toBe(exitCodes.done);
     expect(running.err.all).toEqual([]);
@@ -277,6 +287,7 @@ describe.each(Object.entries(programs))("the agent as a program on %s", (_name, 
     const cases = [
       [["run", "--home", home], exitCodes.notEnrolled, /not enrolled yet/],
       [["status", "--home", home], exitCodes.notEnrolled, /not enrolled yet/],
+      [["openid", "--home", home], exitCodes.notEnrolled, /not enrolled yet/],
       [["enroll", "--cloud", away, "--home", home], exitCodes.failed, /cannot be reached/],
       [["enroll", "--cloud", "http://cloud.example"], exitCodes.failed, /not encrypted/],
       [["enroll"], exitCodes.usage, /needs --cloud/],
