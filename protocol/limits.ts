@@ -129,6 +129,9 @@ export const limits = {
   sweepBatchRows: 5000,
   sweepKeyedBatchRows: 90, // deleted by key: D1 binds a hundred parameters at most
   sweepBatchesPerRun: 40,
+  exportRowsPerPage: 500,
+  exportsPerAccount: 10,
+  exportWindowMs: HOUR,
   sweepLeaseMs: 2 * MINUTE,
   sweepKeyGraceMs: 10 * MINUTE, // longer than a sign-up that was in time may hang before it commits
   erasureObjectsAtOnce: 6,

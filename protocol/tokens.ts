@@ -31,10 +31,10 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   return value >>> 0;
 });
 
-/** CRC-32 (ISO 3309) of the UTF-8 bytes of `text`. */
-export function crc32(text: string): number {
+/** CRC-32 (ISO 3309) of bytes, or of the UTF-8 bytes of a text. */
+export function crc32(data: string | Uint8Array): number {
   let crc = 0xffffffff;
-  for (const byte of new TextEncoder().encode(text)) {
+  for (const byte of typeof data === "string" ? new TextEncoder().encode(data) : data) {
     crc = (CRC_TABLE[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
   }
   return (crc ^ 0xffffffff) >>> 0;

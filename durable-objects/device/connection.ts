@@ -5,6 +5,8 @@
  * offline (CON-2), and absent while every feature is off (FEA-1). It never keeps an earlier address.
  */
 
+import { attachmentMap } from "../../db/data-map/device.ts";
+import type { ExportedTable } from "../../db/data-map/export.ts";
 import type { Sealer } from "../../db/seal.ts";
 import { agentSubprotocol, closeCodes, type EdgeNotice } from "../../protocol/agent.ts";
 import { verifyAssertion } from "../../protocol/assertion.ts";
@@ -140,6 +142,16 @@ export class Connection {
     if (text === null) return null;
     const record = JSON.parse(text) as { since: number; address: string | null; agent: string };
     return { online: false, ...record };
+  }
+
+  /** What the live socket carries in memory, also while every feature is off; null when offline. */
+  liveForExport(): ExportedTable | null {
+    const live = this.agent();
+    const attachment = live === null ? null : agentOf(live);
+    if (attachment === null) return null;
+    const { since, address, agent } = attachment;
+    const row = { since: new Date(since).toISOString(), address, agent };
+    return { table: "live socket", class: attachmentMap.agent.class, sources: {}, rows: [row] };
   }
 
   /** Tells the device what is on, and keeps the record in step: no feature on, no record. */

@@ -5,12 +5,14 @@
  * destroys the key that sealed it (FEA-4). Unregistering drops the whole store (CON-11).
  */
 
+import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
 import { parsePeer } from "../../protocol/addresses.ts";
 import { Access } from "./access.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { Door, doorHeader, refusal } from "./door.ts";
+import { exportedTables } from "./export.ts";
 import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
@@ -47,6 +49,7 @@ export class Device implements DeviceRpc {
   readonly #link: Link;
   readonly #switches: Switches;
   readonly #upkeep: Upkeep;
+  readonly #sealer: Sealer;
   /**
    * What changes features, the connection or the registration runs one after another, so that a seal
    * under way is done before a switch-off destroys its key, and no key is made again afterwards.
@@ -59,6 +62,7 @@ export class Device implements DeviceRpc {
     this.#context = context;
     this.#registration = new RegistrationRecord(context);
     const sealer = new Sealer(context.keys, context.clock, context.random);
+    this.#sealer = sealer;
     this.#features = new Features(context);
     this.#access = new Access(context);
     this.#name = new Name(context, sealer, () => this.#isOn("name"));
@@ -193,6 +197,13 @@ export class Device implements DeviceRpc {
 
   async holdings(): Promise<readonly HeldTable[]> {
     return this.#row() === null ? [] : heldTables(this.#context.sql, this.#context.clock.now());
+  }
+
+  async exportFor(owner: string): Promise<readonly ExportedTable[]> {
+    if (this.#row()?.account_id !== owner) return [];
+    const tables = await exportedTables(this.#context, this.#sealer);
+    const live = this.#connection.liveForExport();
+    return live === null ? tables : [...tables, live];
   }
 
   async unregister(): Promise<void> {

@@ -74,6 +74,9 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   holdings() {
     return this.#device.holdings();
   }
+  exportFor(owner: string) {
+    return this.#device.exportFor(owner);
+  }
   unregister() {
     return this.#device.unregister();
   }

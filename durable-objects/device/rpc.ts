@@ -4,6 +4,7 @@
  */
 
 import type { ClassName } from "../../db/data-map/classes.ts";
+import type { ExportedTable } from "../../db/data-map/export.ts";
 
 export const featureNames = ["name", "link"] as const;
 export type FeatureName = (typeof featureNames)[number];
@@ -137,6 +138,8 @@ export interface DeviceRpc {
   setOpenid(settings: OpenidSettings): Promise<boolean>;
   /** What is held, counted; empty for a device that is gone. */
   holdings(): Promise<readonly HeldTable[]>;
+  /** Everything held, as `owner` may see it; empty for anybody else and for a device that is gone. */
+  exportFor(owner: string): Promise<readonly ExportedTable[]>;
   /** Closes every socket and drops the whole store. */
   unregister(): Promise<void>;
 }

@@ -67,6 +67,7 @@ const signedIn = `
   GET /api/account
   DELETE /api/account
   GET /api/account/holdings
+  POST /api/account/export
   POST /api/enrolments/lookup
   POST /api/enrolments/approve
   GET /api/devices

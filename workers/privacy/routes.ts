@@ -5,8 +5,10 @@
 
 import { createRoute, z } from "@hono/zod-openapi";
 import { iso, json, time } from "../described.ts";
-import { signedIn } from "../guard.ts";
+import { confirmed, signedIn } from "../guard.ts";
 import { service } from "../http.ts";
+import { clientOf } from "../sign-in/client.ts";
+import { type Archive, exportAccount } from "./export.ts";
 import { holdings } from "./holdings.ts";
 import { type Policy, policy } from "./policy.ts";
 import { oldestOverdue } from "./sweep.ts";
@@ -78,6 +80,37 @@ privacy.openapi(
       until: iso(holding.until),
     }));
     return c.json({ holdings: list }, 200);
+  },
+);
+
+/** The archive as a file to keep; no cache on its way keeps it too. */
+export function archiveResponse({ name, bytes }: Archive): Response {
+  const headers = {
+    "content-type": "application/zip",
+    "content-disposition": `attachment; filename="${name}"`,
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  };
+  return new Response(bytes, { headers });
+}
+
+privacy.openapi(
+  createRoute({
+    method: "post",
+    path: "/api/account/export",
+    summary: "Everything held about you, as an archive; made now and kept nowhere",
+    middleware: [signedIn, confirmed] as const,
+    responses: {
+      200: {
+        description: "A ZIP archive with export.json (docs/export.md) and index.html",
+        content: {
+          "application/zip": { schema: z.string().openapi({ type: "string", format: "binary" }) },
+        },
+      },
+    },
+  }),
+  async (c) => {
+    return archiveResponse(await exportAccount(c.env, c.var.accountId, clientOf(c))) as never;
   },
 );
 

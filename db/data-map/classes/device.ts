@@ -46,7 +46,7 @@ export const deviceClasses = {
     copiesMs: HISTORY_MS,
     seenBy: "who holds the code",
     deletedBy: "the device fetching its approval, time, erasing the account",
-    inExport: "no",
+    inExport: "metadata",
     place: "region",
     obligations: ["CON-1"],
   },

@@ -18,7 +18,7 @@ export const linkClasses = {
     seenBy: "nobody",
     deletedBy:
       "time, signing out or ending the session, switching Link off, unregistering, taking the visitor off the list, erasing a listed visitor's account",
-    inExport: "no",
+    inExport: "metadata",
     place: "device object",
     obligations: ["CON-3", "CKY-1"],
   },

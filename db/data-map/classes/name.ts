@@ -31,7 +31,7 @@ export const nameClasses = {
     copiesMs: HISTORY_MS,
     seenBy: "nobody",
     deletedBy: "time, switching the name off, unregistering",
-    inExport: "no",
+    inExport: "metadata",
     place: "device object",
     obligations: ["CON-5", "ANO-6"],
   },

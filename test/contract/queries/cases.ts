@@ -10,6 +10,7 @@ import type { Db, KeyStore } from "../../../workers/ports.ts";
 import { accountCases } from "./account-cases.ts";
 import { deviceCases } from "./device-cases.ts";
 import { directoryCases } from "./directory-cases.ts";
+import { exportCases } from "./export-cases.ts";
 import { keyCases } from "./key-cases.ts";
 import { passkeyCases } from "./passkey-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
@@ -37,5 +38,6 @@ export const cases: Cases = {
   ...deviceCases,
   ...passkeyCases,
   ...retentionCases,
+  ...exportCases,
   ...keyCases,
 };
