@@ -28,7 +28,12 @@ export interface Refusal {
 const sayable = new Set([400, 401, 409, 410, 422, 429, 503]);
 
 /** After these nothing that could be typed into the form would help. */
-const final: ReadonlySet<ProblemCode> = new Set(["not-signed-in", "link-expired", "contact-taken"]);
+const final: ReadonlySet<ProblemCode> = new Set([
+  "not-signed-in",
+  "link-expired",
+  "sign-in-expired",
+  "contact-taken",
+]);
 
 /**
  * Does the work of a form.

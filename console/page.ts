@@ -47,10 +47,11 @@ export function seeOther(c: Ctx, path: string): Response {
   return c.redirect(path, 303);
 }
 
-/** A refusal as a page. Who is not signed in goes to sign in and comes back. */
+/** A refusal as a page. Who is not signed in, or must show who they are, does so and comes back. */
 export function pageOnError(error: Error, c: Ctx): Response {
   if (error instanceof Problem) {
     if (error.code === "not-signed-in") return seeOther(c, signInPath(c));
+    if (error.code === "confirm-first") return seeOther(c, confirmPath(c));
     return problemPage(c, error.code);
   }
   if (error instanceof HTTPException) {
@@ -71,4 +72,13 @@ function signInPath(c: Ctx): string {
   const { pathname, search } = new URL(c.req.url);
   if (c.req.method !== "GET") return "/sign-in";
   return `/sign-in?return=${encodeURIComponent(pathname + search)}`;
+}
+
+/**
+ * The page that asks again who it is, and comes back. A form's content does not come along, so a page
+ * whose forms need it asks before it shows them; what a form is sent to leads to its page when fetched.
+ */
+function confirmPath(c: Ctx): string {
+  const { pathname, search } = new URL(c.req.url);
+  return `/confirm?return=${encodeURIComponent(pathname + search)}`;
 }

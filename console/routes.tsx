@@ -12,6 +12,7 @@ import { assetResponse } from "./assets.ts";
 import { devices } from "./devices.tsx";
 import { house } from "./house.tsx";
 import { pageOnError, problemPage } from "./page.ts";
+import { steps } from "./steps.tsx";
 import { street } from "./street.tsx";
 
 /** Says who is here, if anyone; lets everybody pass. */
@@ -28,6 +29,7 @@ consoleRoutes.onError((error, c) => pageOnError(error, c as Ctx));
 consoleRoutes.get("/assets/:file", (c) => assetResponse(c.req.path));
 consoleRoutes.use(visitor);
 consoleRoutes.route("/", street);
+consoleRoutes.route("/", steps);
 consoleRoutes.route("/", devices);
 consoleRoutes.route("/", house);
 // Last, when every page is mounted.

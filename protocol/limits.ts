@@ -56,7 +56,6 @@ export const limits = {
   secondStepPerAccountHour: 20, // of a million codes, three are right at a time
   secondStepPerNetwork: 30,
   secondStepWindowMs: HOUR,
-  sentCodeDigits: 6,
   recoveryCodes: 10,
   knownSignIns: 200,
   passkeyCeremoniesPerNetwork: 200, // a sign-in page asks for one when it opens

@@ -22,6 +22,7 @@ import { privacy } from "./privacy/routes.ts";
 import { problemResponse } from "./problem.ts";
 import { passkeys } from "./sign-in/passkey-routes.ts";
 import { signIns } from "./sign-in/routes.ts";
+import { steps } from "./sign-in/step-routes.ts";
 
 const limitBody = bodyLimit({
   maxSize: limits.requestBodyBytes,
@@ -36,6 +37,7 @@ app.use((c, next) => (isSafe(c.req.method) ? next() : limitBody(c, next)));
 app.get("/healthz", (c) => c.text("ok"));
 app.route("/", signIns);
 app.route("/", passkeys);
+app.route("/", steps);
 app.route("/", accounts);
 app.route("/", enrolments);
 app.route("/", devices);

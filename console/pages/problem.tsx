@@ -26,6 +26,11 @@ const advice: Partial<Record<ProblemCode, Advice>> = {
     href: "/sign-up",
     label: "Ask for a new link",
   },
+  "sign-in-expired": {
+    next: "The first step holds for ten minutes, and for one second step. Nothing was changed.",
+    href: "/sign-in",
+    label: "Begin again",
+  },
   "contact-taken": {
     next: "This address got its account another way since you asked. Sign in with the password of that account.",
     href: "/sign-in",

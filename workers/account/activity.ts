@@ -13,6 +13,7 @@ import { browserName, type Client, maskedNetwork } from "../sign-in/client.ts";
 export const activityEvents = [
   "signed-in",
   "sign-in-failed",
+  "confirm-failed",
   "signed-up",
   "session-ended",
   "password-changed",

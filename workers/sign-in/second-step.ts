@@ -12,8 +12,15 @@ import { notice } from "../account/notices.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { type Client, limitedNetwork } from "./client.ts";
-import { completeSignIn, type SignInOutcome } from "./complete.ts";
+import {
+  completeSignIn,
+  type SecondStepOffer,
+  type SignInOutcome,
+  secondStepOffers,
+} from "./complete.ts";
 import { methodsOf, missingStep, type SignInMethod } from "./requirements.ts";
+import type { CodeUse } from "./sent-code.ts";
+import { isRightCode, sendStepCode, type TypedCode } from "./step-proofs.ts";
 import { newTrust } from "./trust.ts";
 
 /** A sign-in under way. */
@@ -77,6 +84,44 @@ export async function takeStep(
   const outcome = await completeSignIn(ports, { accountId, methods }, client);
   if (trusted === null || outcome.kind !== "signed-in") return outcome;
   return { ...outcome, trustToken: trusted.token };
+}
+
+/** Takes a second step that is typed. @throws as `takeStep` */
+export function takeTypedStep(
+  ports: Ports,
+  token: string | null,
+  typed: TypedCode,
+  client: Client,
+  options: StepOptions = {},
+): Promise<SignInOutcome> {
+  const prove = async (signIn: SignInUnderWay) =>
+    (await isRightCode(ports, codeUse(signIn), typed, client)) ? typed.kind : null;
+  return takeStep(ports, token, prove, client, options);
+}
+
+/** A sent code is good for the sign-in it was asked for, and no other. */
+const codeUse = ({ db, accountId, tokenHash }: SignInUnderWay): CodeUse => ({
+  db,
+  accountId,
+  subject: `sign-in ${tokenHash}`,
+});
+
+/**
+ * Sends the code of a sign-in to the phone that is the account's second step.
+ * @throws Problem `sign-in-expired`, `not-found`, `too-many-tries`, `sms-failed`
+ */
+export async function sendSignInCode(
+  ports: Ports,
+  token: string | null,
+  client: Client,
+): Promise<void> {
+  await sendStepCode(ports, codeUse(await signInUnderWay(ports, token)), client);
+}
+
+/** What the sign-in of `token` can go on with. @throws Problem `sign-in-expired` */
+export async function offersOf(ports: Ports, token: string | null): Promise<SecondStepOffer[]> {
+  const { db, accountId, methods } = await signInUnderWay(ports, token);
+  return await secondStepOffers(db, accountId, methods);
 }
 
 /**
