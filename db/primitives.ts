@@ -21,5 +21,18 @@ export interface KeyStore {
   destroy(name: KeyName): Promise<void>;
 }
 
+/**
+ * Objects too large for a row, each sealed before it comes here. No history: what is deleted or
+ * replaced is gone. Names hold random identifiers only, and begin with a prefix of the data map.
+ */
+export interface BlobStore {
+  put(name: BlobName, bytes: Uint8Array): Promise<void>;
+  get(name: BlobName): Promise<Uint8Array<ArrayBuffer> | null>;
+  delete(name: BlobName): Promise<void>;
+}
+
+/** `photo/<account>`. */
+export type BlobName = `photo/${string}`;
+
 /** `person/<account>`, `feature/<device>/<feature>`, `system/<use>`. */
 export type KeyName = `person/${string}` | `feature/${string}/${string}` | `system/${string}`;

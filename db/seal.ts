@@ -28,18 +28,27 @@ export class Sealer {
 
   /** Seals `text` under `name` (made when absent) for the place `at`, e.g. `identifier.address:idn_…`. */
   async seal(name: KeyName, at: string, text: string): Promise<string> {
+    return VERSION + base64url(await this.sealBytes(name, at, new TextEncoder().encode(text)));
+  }
+
+  /** Seals bytes, which come out 28 longer, for a store of objects. */
+  async sealBytes(
+    name: KeyName,
+    at: string,
+    plain: BufferSource,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const key = await this.#key(name, true);
     if (key === null) throw new Error("a key that was just made is missing");
     const iv = this.#random.bytes(IV_BYTES);
     const sealed = await crypto.subtle.encrypt(
       { name: "AES-GCM", iv, additionalData: new TextEncoder().encode(at) },
       key,
-      new TextEncoder().encode(text),
+      plain,
     );
     const bytes = new Uint8Array(IV_BYTES + sealed.byteLength);
     bytes.set(iv);
     bytes.set(new Uint8Array(sealed), IV_BYTES);
-    return VERSION + base64url(bytes);
+    return bytes;
   }
 
   /**
@@ -50,23 +59,34 @@ export class Sealer {
     name: KeyName,
     at: string,
     sealed: string,
-    { fresh = false } = {},
+    options: { readonly fresh?: boolean } = {},
   ): Promise<string | null> {
     const bytes = sealed.startsWith(VERSION) ? fromBase64url(sealed.slice(VERSION.length)) : null;
+    const plain = bytes === null ? null : await this.openBytes(name, at, bytes, options);
+    return plain === null ? null : new TextDecoder().decode(plain);
+  }
+
+  /** Opens what `sealBytes` made; null when the key is destroyed or the bytes belong elsewhere. */
+  async openBytes(
+    name: KeyName,
+    at: string,
+    sealed: Uint8Array<ArrayBuffer>,
+    { fresh = false }: { readonly fresh?: boolean } = {},
+  ): Promise<Uint8Array<ArrayBuffer> | null> {
     if (fresh) this.#cache.delete(name);
-    const key = bytes === null ? null : await this.#key(name, false);
-    if (bytes === null || key === null) return null;
+    const key = await this.#key(name, false);
+    if (key === null) return null;
     try {
       const plain = await crypto.subtle.decrypt(
         {
           name: "AES-GCM",
-          iv: bytes.slice(0, IV_BYTES),
+          iv: sealed.slice(0, IV_BYTES),
           additionalData: new TextEncoder().encode(at),
         },
         key,
-        bytes.slice(IV_BYTES),
+        sealed.slice(IV_BYTES),
       );
-      return new TextDecoder().decode(plain);
+      return new Uint8Array(plain);
     } catch {
       return null;
     }

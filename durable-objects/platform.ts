@@ -1,6 +1,6 @@
 /** Cloudflare's clock, chance and key store behind the small interfaces of db/primitives.ts. */
 
-import type { KeyName, KeyStore } from "../db/primitives.ts";
+import type { BlobStore, KeyName, KeyStore } from "../db/primitives.ts";
 import { systemRandom } from "./system.ts";
 
 export { systemClock, systemRandom } from "./system.ts";
@@ -31,4 +31,16 @@ export class R2KeyStore implements KeyStore {
   async destroy(name: KeyName): Promise<void> {
     await this.#bucket.delete(name);
   }
+}
+
+/** Objects in R2, beside the keys. */
+export function r2Blobs(bucket: R2Bucket): BlobStore {
+  return {
+    put: async (name, bytes) => void (await bucket.put(name, bytes)),
+    get: async (name) => {
+      const object = await bucket.get(name);
+      return object === null ? null : new Uint8Array(await object.arrayBuffer());
+    },
+    delete: (name) => bucket.delete(name),
+  };
 }

@@ -31,6 +31,9 @@ export const limits = {
   doorSessionMs: 12 * HOUR,
   personKeyCacheMs: MINUTE,
 
+  contactAskMs: 30 * DAY,
+  preferenceMs: 365 * DAY,
+
   // Requests to the console and the API
   requestBodyBytes: 64 * 1024,
   addressLength: 254,
@@ -47,6 +50,15 @@ export const limits = {
   authenticatorFieldLength: 16 * 1024,
   callbackPathsPerDevice: 10,
   callbackPathLength: 200,
+  profileNameLength: 80,
+  profileAboutLength: 160,
+  photoBytes: 1024 * 1024,
+  photoSidePixels: 2048,
+  photoFormBytes: 1024 * 1024 + 16 * 1024, // the photo with a form around it
+  contactsPerAccount: 500, // asks and blocked people among them
+  contactAsksWaiting: 50,
+  contactAsksPerAccount: 20,
+  contactAskWindowMs: DAY,
 
   // Guessing
   signInPerAccount: 10,

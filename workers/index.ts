@@ -7,7 +7,7 @@ import { Sealer } from "../db/seal.ts";
 import type { DeviceObject } from "../durable-objects/device/index.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { LimiterObject } from "../durable-objects/limiter/index.ts";
-import { R2KeyStore, systemClock, systemRandom } from "../durable-objects/platform.ts";
+import { R2KeyStore, r2Blobs, systemClock, systemRandom } from "../durable-objects/platform.ts";
 import { regionOf } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import { handle } from "./app.ts";
@@ -64,6 +64,7 @@ function portsOf(env: Env): Shared {
     devices: { get: (deviceId) => deviceStub(env, config, deviceId) },
     keys,
     sealer,
+    blobs: r2Blobs(env.KEYS),
     ledger: {
       put: async (id, text) => void (await env.KEYS.put(LEDGER_PREFIX + id, text)),
       get: async (id) => (await (await env.KEYS.get(LEDGER_PREFIX + id))?.text()) ?? null,

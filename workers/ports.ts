@@ -7,7 +7,7 @@ import type { BaseSQLiteDatabase } from "drizzle-orm/sqlite-core";
 import type { EgressRecipient, egressMap, logMap } from "../db/data-map/outside.ts";
 import type { Db } from "../db/db.ts";
 import type { Directory } from "../db/directory.ts";
-import type { Clock, KeyStore, Random } from "../db/primitives.ts";
+import type { BlobStore, Clock, KeyStore, Random } from "../db/primitives.ts";
 import type { Sealer } from "../db/seal.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { RegionId } from "../protocol/ids.ts";
@@ -93,6 +93,7 @@ export interface Ports {
   readonly devices: Devices;
   readonly keys: KeyStore;
   readonly sealer: Sealer;
+  readonly blobs: BlobStore;
   readonly ledger: Ledger;
   readonly limits: Limits;
   readonly mail: Mail;

@@ -8,11 +8,13 @@ import { deviceClasses } from "./classes/device.ts";
 import { linkClasses } from "./classes/link.ts";
 import { nameClasses } from "./classes/name.ts";
 import { passkeyClasses } from "./classes/passkeys.ts";
+import { peopleClasses } from "./classes/people.ts";
 import { upkeepClasses } from "./classes/upkeep.ts";
 import type { DataClass } from "./data-class.ts";
 
 /** Classes that may last longer than six months, each with the reason; closed (RET-6). */
 export const longer: Readonly<Record<string, string>> = {
+  preference: "a choice from two short lists that says nothing about who you are",
   "held name": "a keyed hash without its former owner",
   "erasure ledger": "proof without identity, which must outlast every copy it may be replayed on",
 };
@@ -21,6 +23,7 @@ export const longer: Readonly<Record<string, string>> = {
 export const classes = {
   ...accountClasses,
   ...passkeyClasses,
+  ...peopleClasses,
   ...deviceClasses,
   ...nameClasses,
   ...linkClasses,

@@ -110,7 +110,7 @@ function classViolations(map: DataMap): string[] {
   const list = Object.keys(map.classes).length === 0 ? ["the map has no class"] : [];
   const expiring = new Set(
     [map.region, map.directory, map.device, map.limiter].flatMap((tables) =>
-      Object.values(tables).flatMap((rule) => (rule.expires === undefined ? [] : [rule.class])),
+      Object.values(tables).flatMap(expiringClass),
     ) as string[],
   );
   for (const [name, entry] of Object.entries(map.classes)) {
@@ -133,6 +133,15 @@ function classViolations(map: DataMap): string[] {
     }
   }
   return list;
+}
+
+/** The class whose rows a table lets expire: its own, or the one that the column is declared as. */
+function expiringClass(rule: {
+  readonly class: string;
+  readonly columns: Readonly<Record<string, { readonly class?: string }>>;
+  readonly expires?: string;
+}): string[] {
+  return rule.expires === undefined ? [] : [rule.columns[rule.expires]?.class ?? rule.class];
 }
 
 /** RET-12: the life in a live store and its copies after that stay within what is promised. */
@@ -216,8 +225,11 @@ function ruleViolations(name: string, rule: TableRule, live: LiveTable | undefin
       list.push(`table ${name} names ${role} ${column}, which is no column of it`);
     }
   }
-  if ("by" in rule.erase && !columns.includes(rule.erase.by)) {
-    list.push(`table ${name} is erased by ${rule.erase.by}, which is no column of it`);
+  const erasedBy = "by" in rule.erase ? [rule.erase.by, rule.erase.mentions ?? rule.erase.by] : [];
+  for (const column of new Set(erasedBy)) {
+    if (!columns.includes(column)) {
+      list.push(`table ${name} is erased by ${column}, which is no column of it`);
+    }
   }
   if ("keep" in rule.erase && rule.erase.keep.trim() === "") {
     list.push(`table ${name} is kept without a reason`);
@@ -232,8 +244,7 @@ function ruleViolations(name: string, rule: TableRule, live: LiveTable | undefin
   }
   if (live === undefined) return list;
   if (live.key.join() !== rule.key) list.push(`the key of table ${name} is not ${rule.key}`);
-  const searched = [rule.expires, "by" in rule.erase ? rule.erase.by : undefined];
-  for (const column of searched) {
+  for (const column of new Set([rule.expires, ...erasedBy])) {
     if (column !== undefined && !live.indexed.includes(column)) {
       list.push(`table ${name} has no index on ${column}`);
     }

@@ -16,6 +16,11 @@ export const objectMap = {
     holds: "32 random bytes that unseal one feature's data of one device",
     erase: "destroyed when the feature is switched off or the device unregistered",
   },
+  "photo/": {
+    class: "profile",
+    holds: "a person's photo without its metadata, sealed under the person's key",
+    erase: "deleted, and unreadable everywhere because its key is destroyed",
+  },
   "system/": {
     class: "operations",
     holds: "32 random bytes that key the hashes of the directory",
@@ -66,6 +71,15 @@ export const cookieMap = {
     maxAgeMs: limits.trustedBrowserMs,
     httpOnly: true,
     sameSite: "Strict",
+  },
+  pref: {
+    class: "preference",
+    kind: "preference",
+    purpose: "remembers the language and the time zone you chose",
+    lifetime: span(limits.preferenceMs),
+    maxAgeMs: limits.preferenceMs,
+    httpOnly: true,
+    sameSite: "Lax",
   },
   "__Host-door": {
     class: "door visit",

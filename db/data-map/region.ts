@@ -5,6 +5,7 @@ import { accountTables } from "./region/account.ts";
 import { deviceTables } from "./region/devices.ts";
 import { operationTables } from "./region/operations.ts";
 import { passkeyTables } from "./region/passkeys.ts";
+import { peopleTables } from "./region/people.ts";
 import { signInTables } from "./region/sign-in.ts";
 import type { MapOf } from "./types.ts";
 
@@ -13,5 +14,6 @@ export const regionMap = {
   ...signInTables,
   ...passkeyTables,
   ...deviceTables,
+  ...peopleTables,
   ...operationTables,
 } as const satisfies MapOf<typeof schema>;

@@ -54,7 +54,8 @@ export type ObjectColumnRule = PlainRule | ObjectSealedRule;
 
 /** How erasing an account reaches a table. */
 export type EraseRule =
-  | { readonly by: string } // delete where this column is the account
+  // Delete where `by` is the account; in every region where `mentions` is, in other people's rows.
+  | { readonly by: string; readonly mentions?: string }
   | { readonly via: "device" } // goes when the account's devices are unregistered
   | { readonly keep: string }; // nothing personal: the reason
 

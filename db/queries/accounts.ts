@@ -18,6 +18,7 @@ export const sealedAt = {
   activity: (activityId: string) => `activity.detail:${activityId}`,
   address: (identifierId: string) => `identifier.address:${identifierId}`,
   challenge: (tokenHash: string) => `challenge.payload:${tokenHash}`,
+  profile: (fieldId: string) => `profile_field.value:${fieldId}`,
   client: (sessionId: string) => `session.client:${sessionId}`,
   passkey: (id: string) => `passkey.credential:${id}`,
   passkeyName: (id: string) => `passkey.name:${id}`,

@@ -120,6 +120,15 @@ export function erasedTables(
   );
 }
 
+/** Tables in which other people's rows may mention an account, with the column that does. */
+export function mentioningTables(
+  tables: Readonly<Record<string, TableRule>>,
+): { readonly table: string; readonly by: string }[] {
+  return Object.entries(tables).flatMap(([table, { erase }]) =>
+    "by" in erase && erase.mentions !== undefined ? [{ table, by: erase.mentions }] : [],
+  );
+}
+
 /** Deletes every row of the account from `tables`: all of them or none. Idempotent. */
 export async function deleteAccountRows(
   db: Db,
@@ -164,7 +173,7 @@ export interface HeldRows {
   readonly until: number | null;
 }
 
-/** Counts the account's rows whose time has not come. */
+/** Counts the account's rows whose time has not come; a row without a time has none to come. */
 export async function heldRows(
   db: Db,
   table: string,
@@ -173,8 +182,9 @@ export async function heldRows(
   now: number,
 ): Promise<HeldRows> {
   const since = rule.since === undefined ? sql`NULL` : sql`min(${name(rule.since)})`;
-  const until = rule.expires === undefined ? sql`NULL` : sql`max(${name(rule.expires)})`;
-  const live = rule.expires === undefined ? sql`` : sql` AND ${name(rule.expires)} > ${now}`;
+  const end = rule.expires === undefined ? sql`NULL` : name(rule.expires);
+  const until = sql`CASE WHEN count(${end}) = count(*) THEN max(${end}) END`;
+  const live = sql` AND (${end} IS NULL OR ${end} > ${now})`;
   const [row] = await db.all<HeldRows>(
     sql`SELECT count(*) AS count, ${since} AS since, ${until} AS until
         FROM ${name(table)} WHERE ${name(rule.erase.by)} = ${accountId}${live}`,

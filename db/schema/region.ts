@@ -9,4 +9,5 @@ export * from "./region/account.ts";
 export * from "./region/devices.ts";
 export * from "./region/operations.ts";
 export * from "./region/passkeys.ts";
+export * from "./region/people.ts";
 export * from "./region/sign-in.ts";

@@ -11,7 +11,7 @@ import type { Clock, Random } from "../../db/primitives.ts";
 import { Sealer } from "../../db/seal.ts";
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { Window } from "../../durable-objects/limiter/window.ts";
-import { R2KeyStore, systemRandom } from "../../durable-objects/platform.ts";
+import { R2KeyStore, r2Blobs, systemRandom } from "../../durable-objects/platform.ts";
 import { type RegionId, regionOf } from "../../protocol/ids.ts";
 import { type Config, readConfig } from "../../workers/config.ts";
 import { egressGate } from "../../workers/egress/egress.ts";
@@ -109,6 +109,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
     devices: { get: (id) => env.DEVICES.getByName(id) as unknown as DeviceStub },
     keys,
     sealer: new Sealer(keys, clock, random),
+    blobs: r2Blobs(env.KEYS),
     ledger: ledgerOf(env.KEYS),
     limits: limitsOf(clock),
     egress,

@@ -23,6 +23,7 @@ import { clientAddress } from "../peer.ts";
 import type { Ports } from "../ports.ts";
 import { sweep as sweepExpired } from "../privacy/sweep.ts";
 import { problemResponse } from "../problem.ts";
+import { folderBlobs } from "./blobs.ts";
 import { type OpenDatabase, openDatabase } from "./databases.ts";
 import { takeFolder } from "./folder.ts";
 import { FolderKeyStore } from "./keys.ts";
@@ -134,6 +135,7 @@ function portsOf(
     devices: host,
     keys,
     sealer: new Sealer(keys, systemClock, systemRandom),
+    blobs: folderBlobs(join(data, "objects"), systemRandom),
     ledger: folderLedger(join(data, "ledger"), systemRandom),
     limits: forNetworks(memoryLimits(systemClock), config.networkLimitFactor),
     egress,

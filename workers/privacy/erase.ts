@@ -38,6 +38,7 @@ export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise
   await deleteAccountRows(db, plan.region, accountId);
   await ports.sealer.destroy(`person/${accountId}`);
   await deleteAccountRows(ports.directory.db, plan.directory, accountId);
+  await forgetElsewhere(ports, accountId);
 
   const limit = limits.erasureObjectsPerRun;
   const own = await devicesIn(db, "device", accountId, limit);
@@ -50,16 +51,28 @@ export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise
   if (own.length === limit || others.length === limit) return false;
 
   await deleteAccountRows(db, [...plan.region, ...plan.reach], accountId);
-  // Again: a sign-in that was under way may have made the key anew.
+  // Again: a sign-in that was under way may have made the key anew, an ask that was have reached someone.
+  await forgetElsewhere(ports, accountId);
   await ports.sealer.destroy(`person/${accountId}`);
   await closeEntry(ports, erasure, [
     ...[...plan.region, ...plan.reach].map(({ table }) => `region ${table}`),
     ...plan.directory.map(({ table }) => `directory ${table}`),
+    ...plan.mentions.map(({ table }) => `region ${table} of other people`),
+    "photo",
     "device objects",
     "device objects of other people",
     "person key",
   ]);
   return true;
+}
+
+/** What stands in other people's rows, in every region (ACC-11), and the photo. */
+async function forgetElsewhere(ports: Ports, accountId: string): Promise<void> {
+  for (const region of ports.regions.ids) {
+    const db = ports.regions.db(region);
+    if (db !== null) await deleteAccountRows(db, erasurePlan().mentions, accountId);
+  }
+  await ports.blobs.delete(`photo/${accountId}`);
 }
 
 /** Ends one of the account's devices; another runner may have ended it a moment ago. */

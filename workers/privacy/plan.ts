@@ -5,7 +5,7 @@
 
 import { type DataMap, dataMap } from "../../db/data-map/map.ts";
 import type { TableRule } from "../../db/data-map/types.ts";
-import { erasedTables } from "../../db/queries/retention.ts";
+import { erasedTables, mentioningTables } from "../../db/queries/retention.ts";
 
 interface AccountTable {
   readonly table: string;
@@ -17,6 +17,8 @@ export interface ErasurePlan {
   /** Deleted first and at once: from then on nothing opens, nobody is signed in (RGT-14). */
   readonly region: readonly AccountTable[];
   readonly directory: readonly AccountTable[];
+  /** Deleted in every region: rows of other people that mention the account (ACC-11). */
+  readonly mentions: readonly AccountTable[];
   /** Name the objects to reach, so their rows go last. */
   readonly reach: readonly AccountTable[];
 }
@@ -30,6 +32,7 @@ export function erasurePlan(map: Pick<DataMap, "region" | "directory"> = dataMap
   return {
     region: region.filter(({ table }) => !REACHING.includes(table)),
     directory: erasedTables(map.directory),
+    mentions: mentioningTables(map.region),
     reach: region.filter(({ table }) => REACHING.includes(table)),
   };
 }

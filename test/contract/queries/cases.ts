@@ -13,6 +13,7 @@ import { directoryCases } from "./directory-cases.ts";
 import { exportCases } from "./export-cases.ts";
 import { keyCases } from "./key-cases.ts";
 import { passkeyCases } from "./passkey-cases.ts";
+import { peopleCases } from "./people-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
 import { schemaCases } from "./schema-cases.ts";
 import { signInCases } from "./sign-in-cases.ts";
@@ -37,6 +38,7 @@ export const cases: Cases = {
   ...signInCases,
   ...deviceCases,
   ...passkeyCases,
+  ...peopleCases,
   ...retentionCases,
   ...exportCases,
   ...keyCases,
