@@ -24,6 +24,7 @@ import {
   pollEnrolment,
   startEnrolment,
 } from "../../workers/devices/devices.ts";
+import { askContact, knownPeople } from "../../workers/people/contacts.ts";
 import { lanesOf } from "../../workers/privacy/plan.ts";
 import { openCeremony } from "../../workers/sign-in/ceremonies.ts";
 import { checkSession, listSessions } from "../../workers/sign-in/sessions.ts";
@@ -142,6 +143,12 @@ const readers: Record<string, Reader> = {
     const { userCode, poll } = await enrolling();
     await approveEnrolment(test.ports, accountId, { userCode, label: `late-${serial++}` });
     return { liveMs: limits.enrolmentMs, isSeen: async () => (await poll()).kind === "done" };
+  },
+  "region.contact_edge": async () => {
+    const other = newId("acc", "home", systemRandom.bytes);
+    await askContact(test.ports, accountId, other, client);
+    const isSeen = async () => (await knownPeople(test.ports, accountId)).length === 1;
+    return { liveMs: limits.contactAskMs, isSeen };
   },
   "directory.label": async () => {
     const [label, device] = [`held-${serial++}`, newId("dev", "home", systemRandom.bytes)];
