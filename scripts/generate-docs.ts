@@ -6,9 +6,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
-import type { app as App } from "../workers/app.ts";
 import { policy } from "../workers/privacy/policy.ts";
 import { buildConsole } from "./build-console.ts";
+import type * as Generator from "./openapi.ts";
 import { printDataMap } from "./print-data-map.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -22,23 +22,15 @@ export async function documents(): Promise<ReadonlyMap<string, string>> {
 }
 
 async function openApi(): Promise<string> {
-  const { app } = await loadApp();
-  const document = app.getOpenAPI31Document({
-    openapi: "3.1.0",
-    info: {
-      title: "Latchkey",
-      version: "1",
-      description: "Problems are answered as application/problem+json (RFC 9457).",
-    },
-  });
-  return `${JSON.stringify(document, null, 2)}\n`;
+  const { openApiDocument } = await loadGenerator();
+  return `${JSON.stringify(openApiDocument(), null, 2)}\n`;
 }
 
-/** The route table as a module: Node runs no JSX by itself. */
-async function loadApp(): Promise<{ app: typeof App }> {
+/** The generator and the route table as a module: Node runs no JSX by itself. */
+async function loadGenerator(): Promise<typeof Generator> {
   await buildConsole();
   const result = await build({
-    entryPoints: [join(ROOT, "workers/app.ts")],
+    entryPoints: [join(ROOT, "scripts/openapi.ts")],
     bundle: true,
     format: "esm",
     platform: "node",

@@ -89,6 +89,8 @@ function effectViolations(path: string, code: string): string[] {
     /\b(?:globalThis|self|window)\.fetch\b|\bnew WebSocket\(/.test(code) ||
     importsOf(code).some((target) => NETWORK.test(target));
   if (reaches && !allowed.network.test(path)) list.push(`${path} reaches the network`);
+  const carries = /^import (?!type\b)[^;]*from "@hono\/zod-openapi"/m.test(code);
+  if (carries) list.push(`${path} carries the document generator to the edge`);
   const reads = /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b/.test(code);
   if (reads && !allowed.time.test(path)) list.push(`${path} reads the time`);
   const draws = /\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b/.test(code);
@@ -158,6 +160,12 @@ describe("the architecture", () => {
     ["workers/a/b.ts", "return await ports.devices.get(id).fetch(request);", null],
     ["workers/index.ts", "  async fetch(request, env, context) {", null],
     ["workers/egress/a.ts", "await fetch(url);", null],
+    [
+      "workers/a/b.ts",
+      'import { createRoute } from "@hono/zod-openapi";',
+      "carries the document generator",
+    ],
+    ["workers/a/b.ts", 'import type { OpenAPIHono } from "@hono/zod-openapi";', null],
     ["workers/a/b.ts", "console.log(address);", "writes past the log gate"],
     ["db/a.ts", "const now = Date.now();", "reads the time"],
     ["console/a.tsx", "const now = new Date();", "reads the time"],

@@ -3,8 +3,8 @@
  * the same way. Knows no service.
  */
 
-import { z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
+import * as z from "zod";
 import type { AppEnv } from "./http.ts";
 
 /** A moment, as the API says it. */

@@ -3,11 +3,12 @@
  * and one place where a failure becomes `application/problem+json`.
  */
 
-import { OpenAPIHono } from "@hono/zod-openapi";
+import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Ports } from "./ports.ts";
 import { Problem, problemResponse } from "./problem.ts";
+import { describedApp } from "./service.ts";
 
 export type AppEnv = { Bindings: Ports; Variables: Signed };
 /** Who asks, on routes behind `signedIn`. */
@@ -21,17 +22,7 @@ export interface Signed {
 export type Ctx = Context<AppEnv>;
 
 /** A service's app: bad input is a problem, never an exception. */
-export function service(): OpenAPIHono<AppEnv> {
-  const app = new OpenAPIHono<AppEnv>({
-    defaultHook: (result) => {
-      if (result.success) return;
-      const issue = result.error.issues[0];
-      const unknown = issue?.code === "unrecognized_keys";
-      return problemResponse(unknown ? "unknown-field" : "bad-request", issue?.path.join("."));
-    },
-  });
-  return app;
-}
+export const service = (): OpenAPIHono<AppEnv> => describedApp<AppEnv>();
 
 /** Turns whatever was thrown into a response; what we did not foresee says nothing of itself. */
 export function onError(error: Error, c: Ctx): Response {

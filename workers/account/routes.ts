@@ -1,6 +1,6 @@
 /** The JSON API of an account's own data. Unknown fields are refused. */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { clearCookie } from "../cookies.ts";
 import { body, iso, json, noStore, nothing, time } from "../described.ts";
@@ -8,6 +8,7 @@ import { signedIn } from "../guard.ts";
 import { service } from "../http.ts";
 import { eraseAccount } from "../privacy/erase.ts";
 import { Problem } from "../problem.ts";
+import { createRoute } from "../service.ts";
 import { checkPassword, profile } from "./account.ts";
 
 const secret = z.string().max(limits.passwordMaxLength * 4);

@@ -3,12 +3,13 @@
  * Unknown fields are refused; no answer with a code is kept by a cache.
  */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { enrolmentErrors } from "../../protocol/agent.ts";
 import { body, iso, json, time } from "../described.ts";
 import { signedIn } from "../guard.ts";
 import { service } from "../http.ts";
 import { Problem } from "../problem.ts";
+import { createRoute } from "../service.ts";
 import { approveEnrolment, lookupEnrolment, pollEnrolment, startEnrolment } from "./enrolments.ts";
 import { deviceJson, view } from "./view.ts";
 

@@ -4,7 +4,7 @@
  * its own, by its name.
  */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { ownerOf } from "../../db/queries/devices.ts";
 import {
   type OpenidDevice,
@@ -19,6 +19,7 @@ import { body, json, noStore } from "../described.ts";
 import { service } from "../http.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
+import { createRoute } from "../service.ts";
 
 /** Where every device's page may be led back to without saying so. */
 export const CALLBACK_PATH = "/.latchkey/callback";

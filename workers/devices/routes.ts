@@ -3,7 +3,7 @@
  * view. Unknown fields are refused; the update secret is answered once.
  */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { ownerOf } from "../../db/queries/devices.ts";
 import { featureNames, peerHeader, type Way, wayHeader } from "../../durable-objects/device/rpc.ts";
 import { agentSocketPath, agentSubprotocol } from "../../protocol/agent.ts";
@@ -13,6 +13,7 @@ import { body, json, nothing } from "../described.ts";
 import { signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
 import { Problem } from "../problem.ts";
+import { createRoute } from "../service.ts";
 import {
   allow,
   disallow,

@@ -1,6 +1,6 @@
 /** A device as the JSON API shows it to its owner. */
 
-import { z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { accessModes, type DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import { type Config, doorOrigin } from "../config.ts";
 import { iso, time } from "../described.ts";

@@ -3,17 +3,18 @@
  * how late deletions are. The policy and the lag are public, for they say nothing about a person.
  */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { iso, json, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
 import { service } from "../http.ts";
+import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
 import { type Archive, exportAccount } from "./export.ts";
 import { holdings } from "./holdings.ts";
 import { type Policy, policy } from "./policy.ts";
 import { oldestOverdue } from "./sweep.ts";
 
-const published = z.custom<Policy>().openapi({ type: "object" });
+const published = z.custom<Policy>().meta({ type: "object" });
 const held = z.strictObject({
   holdings: z.array(
     z.strictObject({

@@ -1,6 +1,6 @@
 /** Hands the outcome of a sign-in to whoever asked: to a browser as a cookie, to a program in the body. */
 
-import { z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { clearCookie, readCookie, setCookie } from "../cookies.ts";
 import { iso, json, time } from "../described.ts";
 import { keepSession } from "../guard.ts";

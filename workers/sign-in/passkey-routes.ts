@@ -1,11 +1,12 @@
 /** The JSON API of passkeys: keeping them, and signing in with one. Unknown fields are refused. */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { readCookie } from "../cookies.ts";
 import { body, iso, json, noStore, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
 import { service } from "../http.ts";
+import { createRoute } from "../service.ts";
 import type { RequestOptions } from "./ceremonies.ts";
 import { clientOf } from "./client.ts";
 import { answerOutcome, signInResponses } from "./hand-over.ts";
@@ -24,8 +25,8 @@ import { assertionResponse, registrationResponse } from "./webauthn.ts";
 const name = z.string().max(limits.passkeyNameLength * 2);
 const one = z.strictObject({ id: z.string() });
 const addBody = z.strictObject({ response: registrationResponse, name: name.optional() });
-const creation = z.custom<CreationOptions>().openapi({ type: "object" });
-const request = z.custom<RequestOptions>().openapi({ type: "object" });
+const creation = z.custom<CreationOptions>().meta({ type: "object" });
+const request = z.custom<RequestOptions>().meta({ type: "object" });
 const passkeyJson = z.strictObject({
   id: z.string(),
   name: z.string(),

@@ -1,12 +1,13 @@
 /** The JSON API of sign-up, sign-in and sessions. Unknown fields are refused; secrets are answered once. */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { clearCookie, readCookie } from "../cookies.ts";
 import { body, iso, json, noStore, nothing, time } from "../described.ts";
 import { signedIn } from "../guard.ts";
 import { service } from "../http.ts";
 import { Problem } from "../problem.ts";
+import { createRoute } from "../service.ts";
 import { clientOf } from "./client.ts";
 import { answerOutcome, signInResponses } from "./hand-over.ts";
 import { signInMethods } from "./requirements.ts";
@@ -24,7 +25,7 @@ const signUpBody = z.strictObject({
   age: z
     .int()
     .optional()
-    .openapi({ description: "In whole years, where the operator set a minimum; kept nowhere" }),
+    .meta({ description: "In whole years, where the operator set a minimum; kept nowhere" }),
 });
 const verifyBody = z.strictObject({
   token: z.string(),

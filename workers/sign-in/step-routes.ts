@@ -1,11 +1,12 @@
 /** The JSON API of second steps at sign-in, and of showing again who one is. */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { readCookie } from "../cookies.ts";
 import { body, json, noStore, nothing } from "../described.ts";
 import { signedIn } from "../guard.ts";
 import { service } from "../http.ts";
+import { createRoute } from "../service.ts";
 import { clientOf } from "./client.ts";
 import { confirm, confirmWays, confirmWaysOf, sendConfirmCode } from "./confirm.ts";
 import { answerOutcome, signInResponses } from "./hand-over.ts";

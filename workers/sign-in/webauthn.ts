@@ -7,7 +7,7 @@
  * before anything reads it.
  */
 
-import { z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { base64url, fromBase64url } from "../../protocol/tokens.ts";
 
