@@ -105,7 +105,7 @@ privacy.openapi(
       200: {
         description: "A ZIP archive with export.json (docs/export.md) and index.html",
         content: {
-          "application/zip": { schema: z.string().openapi({ type: "string", format: "binary" }) },
+          "application/zip": { schema: z.string().meta({ type: "string", format: "binary" }) },
         },
       },
     },
