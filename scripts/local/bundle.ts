@@ -25,6 +25,8 @@ export async function bundleWorker(): Promise<WorkerModule[]> {
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "node:*"],
+    // As in wrangler.toml.
+    alias: { "@peculiar/x509": join(ROOT, "workers/sign-in/no-certificates.ts") },
     jsx: "automatic",
     jsxImportSource: "hono/jsx",
     minify: true,

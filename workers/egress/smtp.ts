@@ -1,6 +1,7 @@
 /**
  * Mail over SMTP with nodemailer, in workerd, Deno and Node. Part of the egress gate: nobody else may
- * call it.
+ * call it. Only its message builder and its connection are used: the rest of it (pools, well-known
+ * services, OAuth, attachments from files) would weigh half as much again as the console.
  *
  * The connection is opened here, because nodemailer would look the relay's name up with `node:dns`,
  * which workerd sends to a public resolver: a stranger would learn of every mail, and a relay in the
@@ -9,35 +10,60 @@
 
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { createTransport } from "nodemailer";
+import MimeNode from "nodemailer/lib/mime-node";
+import { parseConnectionUrl } from "nodemailer/lib/shared";
+import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { limits } from "../../protocol/limits.ts";
 
 type Fields = Readonly<Record<string, string>>;
 
-/** One connection a message: an isolate holds no idle sockets. Rejects when the relay refuses. */
+/**
+ * One connection a message: an isolate holds no idle sockets. Rejects when the relay refuses.
+ * @param smtpUrl `smtp[s]://user:password@host:port`, with the connection's options as its query
+ */
 export function smtpTransport(smtpUrl: string | null): (fields: Fields) => Promise<undefined> {
-  return async (fields) => {
+  return async ({ text = "", ...headers }) => {
     if (smtpUrl === null) throw new Error("no mail relay is configured (SMTP_URL)");
-    const transport = createTransport({
-      url: smtpUrl,
+    const message = new MimeNode("text/plain; charset=utf-8");
+    message.setHeader(headers);
+    message.setContent(text);
+    const options = parseConnectionUrl(smtpUrl);
+    const { host = "127.0.0.1", secure = false } = options;
+    const socket = await openSocket(host, Number(options.port ?? (secure ? 465 : 587)), secure);
+    const connection = new SMTPConnection({
+      ...options,
+      connection: socket,
+      secured: secure,
       greetingTimeout: limits.mailStepMs,
       socketTimeout: limits.mailStepMs,
-      disableFileAccess: true,
-      disableUrlAccess: true,
-      getSocket({ host, port, secure }, callback) {
-        const secured = secure === true;
-        openSocket(host ?? "127.0.0.1", Number(port ?? (secured ? 465 : 587)), secured).then(
-          (connection) => callback(null, { connection, secured }),
-          (error: Error) => callback(error, {}),
-        );
-      },
     });
     try {
-      await transport.sendMail({ ...fields });
+      await done((next) => connection.connect(next), connection);
+      const { auth } = options;
+      if (auth !== undefined) {
+        await done((next) => connection.login({ credentials: auth }, next), connection);
+      }
+      const [envelope, built] = [message.getEnvelope(), await message.build()];
+      await done((next) => connection.send(envelope, built, next), connection);
     } finally {
-      transport.close();
+      connection.close();
     }
   };
+}
+
+/** Waits for one step of the conversation; an error of the connection ends it too. */
+function done(
+  step: (next: (error?: Error | null) => void) => void,
+  connection: SMTPConnection,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    connection.once("error", reject);
+    step((error) => {
+      connection.off("error", reject);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }
 
 function openSocket(host: string, port: number, secured: boolean): Promise<Socket> {
