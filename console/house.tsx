@@ -1,17 +1,14 @@
-/** Routes of the house that belong to a person: sessions, account, erasing it. */
+/** Routes of the house that belong to a person: sessions and the account's overview. */
 
-import { checkPassword, profile } from "../workers/account/account.ts";
+import { profile } from "../workers/account/account.ts";
 import { clearCookie } from "../workers/cookies.ts";
-import { listDevices } from "../workers/devices/devices.ts";
 import { signedIn } from "../workers/guard.ts";
-import { type Ctx, service } from "../workers/http.ts";
-import { eraseAccount } from "../workers/privacy/erase.ts";
-import { holdings } from "../workers/privacy/holdings.ts";
+import { service } from "../workers/http.ts";
 import { Problem } from "../workers/problem.ts";
 import { listSessions, revokeSession } from "../workers/sign-in/sessions.ts";
-import { type Refusal, readForm, refusalOf } from "./forms.ts";
+import { readForm } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
-import { AccountPage, ErasePage, SessionsPage } from "./pages/account.tsx";
+import { AccountPage, SessionsPage } from "./pages/account.tsx";
 
 export const house = service();
 house.use("/sessions", signedIn);
@@ -58,55 +55,6 @@ house.post("/sessions/end-others", async (c) => {
 house.on("GET", ["/sessions/end", "/sessions/end-others"], (c) => seeOther(c, "/sessions"));
 
 house.get("/account", async (c) => {
-  const { accountId } = c.var;
-  const [own, held, devices] = await Promise.all([
-    profile(c.env, accountId),
-    holdings(c.env, accountId),
-    listDevices(c.env, accountId),
-  ]);
-  const labels = new Map(devices.map(({ id, label }) => [id, label]));
-  return page(
-    c,
-    { title: "Your account", at: "account" },
-    <AccountPage profile={own} holdings={held} labels={labels} now={c.env.clock.now()} />,
-  );
+  const own = await profile(c.env, c.var.accountId);
+  return page(c, { title: "Your account", at: "account" }, <AccountPage profile={own} />);
 });
-
-house.get("/account/erase", (c) => erasePage(c));
-
-house.post("/account/erase", async (c) => {
-  const form = await readForm(c);
-  const { accountId } = c.var;
-  const refusal = await refusalOf(async () => {
-    if (!(await checkPassword(c.env, accountId, form("password")))) {
-      throw new Problem("bad-credentials", "password");
-    }
-    await eraseAccount(c.env, accountId);
-  });
-  if (refusal !== null) {
-    const wrong = refusal.status === 401;
-    return await erasePage(
-      c,
-      wrong ? { ...refusal, errors: { password: "This is not your password." } } : refusal,
-    );
-  }
-  clearCookie(c, "__Host-sid");
-  return seeOther(c, "/sign-in?erased");
-});
-
-async function erasePage(c: Ctx, refusal?: Refusal): Promise<Response> {
-  const { accountId } = c.var;
-  const [held, devices] = await Promise.all([
-    holdings(c.env, accountId),
-    listDevices(c.env, accountId),
-  ]);
-  return page(
-    c,
-    { title: "Erase your account", at: "account", refusal },
-    <ErasePage
-      holdings={held}
-      devices={devices.map(({ label }) => label)}
-      errors={refusal?.errors}
-    />,
-  );
-}

@@ -9,6 +9,7 @@ import { become, currentSession } from "../workers/guard.ts";
 import { type AppEnv, type Ctx, service } from "../workers/http.ts";
 import { offerParts } from "./account-nav.tsx";
 import { assetResponse } from "./assets.ts";
+import { data } from "./data.tsx";
 import { devices } from "./devices.tsx";
 import { house } from "./house.tsx";
 import { pageOnError, problemPage } from "./page.ts";
@@ -32,6 +33,7 @@ consoleRoutes.route("/", street);
 consoleRoutes.route("/", steps);
 consoleRoutes.route("/", devices);
 consoleRoutes.route("/", house);
+consoleRoutes.route("/", data);
 // Last, when every page is mounted.
 offerParts(consoleRoutes.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
 

@@ -1,16 +1,11 @@
-/** A person's own pages: where they are signed in, who they are here, the shelf, and erasing it all. */
+/** A person's own pages: where they are signed in, and who they are here. */
 
 import type { Profile } from "../../workers/account/account.ts";
-import type { Holding } from "../../workers/privacy/holdings.ts";
 import type { SessionView } from "../../workers/sign-in/sessions.ts";
 import { AccountFrame, PartCards } from "../account-nav.tsx";
-import { Command, type FormErrors } from "../components/form.tsx";
-import { Icon } from "../components/icons.tsx";
+import { Command } from "../components/form.tsx";
 import { Time } from "../components/time.tsx";
-import { Shelf } from "../pictures/shelf.tsx";
 import { count, sayDay } from "../words.ts";
-import { ConfirmPage, type Going } from "./confirm.tsx";
-import { copiesOf } from "./copies.ts";
 
 interface SessionsProps {
   readonly sessions: readonly SessionView[];
@@ -65,12 +60,9 @@ export function SessionsPage({ sessions, current, now, done }: SessionsProps) {
 
 interface AccountProps {
   readonly profile: Profile;
-  readonly holdings: readonly Holding[];
-  readonly labels: ReadonlyMap<string, string>;
-  readonly now: number;
 }
 
-export function AccountPage({ profile, holdings, labels, now }: AccountProps) {
+export function AccountPage({ profile }: AccountProps) {
   return (
     <>
       <header class="page-head">
@@ -98,66 +90,6 @@ export function AccountPage({ profile, holdings, labels, now }: AccountProps) {
           </dl>
         </div>
       </section>
-      <section class="shelf-part" id="shelf" aria-labelledby="shelf-title">
-        <header>
-          <h2 id="shelf-title">What we hold about you</h2>
-          <p class="lead">
-            Drawn from your own rows, right now. Each bar ends where it is deleted by itself; what
-            runs off the edge stays until you end it.
-          </p>
-        </header>
-        <Shelf holdings={holdings} labels={labels} now={now} />
-      </section>
-      <section class="subject" aria-labelledby="erase">
-        <header>
-          <h2 id="erase">Leave</h2>
-          <p>Erasing is final, and it reaches every store.</p>
-        </header>
-        <div class="subject-body">
-          <p>
-            Your sealed data becomes unreadable at once, everywhere, because its key is destroyed.
-            Your devices are unregistered. The next page names everything before it happens.
-          </p>
-          <a class="button danger plain" href="/account/erase" data-command="Erase the account">
-            <Icon name="trash" />
-            Erase this account
-          </a>
-        </div>
-      </section>
     </>
-  );
-}
-
-interface EraseProps {
-  readonly holdings: readonly Holding[];
-  readonly devices: readonly string[];
-  readonly errors?: FormErrors | undefined;
-}
-
-export function ErasePage({ holdings, devices, errors }: EraseProps) {
-  const classes = new Map<string, Holding>(holdings.map((held) => [held.name, held]));
-  const going: Going[] = [...classes.values()].map(({ name, title }) => ({
-    what: title,
-    when: `At once. ${copiesOf(name)}`,
-  }));
-  const own: Going[] = devices.map((label) => ({
-    what: `The device ${label}`,
-    when: "Unregistered at once: its door, its name, its list. The name is held for 180 days, so that nobody takes it over.",
-  }));
-  return (
-    <ConfirmPage
-      title="Erase your account?"
-      lead="Nobody can bring it back, not even we. You can open a new one with the same address at any time."
-      going={[...own, ...going]}
-      staying={[
-        "What is on your boxes at home. We never had it.",
-        "A proof that the erasure was finished, with a random number and no name, for 210 days.",
-      ]}
-      action="/account/erase"
-      button="Erase everything"
-      back={{ href: "/account", label: "Your account" }}
-      password
-      errors={errors}
-    />
   );
 }

@@ -15,7 +15,7 @@ export function PolicyPage({ policy, signedIn }: { policy: Policy; signedIn: boo
           </p>
         </div>
         {signedIn && (
-          <a class="button" href="/account#shelf">
+          <a class="button" href="/account/data#shelf">
             What we hold about you
           </a>
         )}

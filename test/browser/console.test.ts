@@ -294,7 +294,7 @@ describe("the shelf", () => {
   it("[PRI-2] has exactly one control for everything held, and each leads to its page", async () => {
     const { page, context } = await visit(world.browser);
     await signInBrowser(world, context, owner);
-    await page.goto(`${world.origin}/account`);
+    await page.goto(`${world.origin}/account/data`);
     const rows = page.locator(".shelf tbody tr:not(.shelf-group)");
     const held = await call(world, "GET", "/api/account/holdings", undefined, owner);
     expect(await rows.count()).toBe((held.holdings as unknown[]).length);

@@ -60,6 +60,7 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${deviceId}/unregister`,
       "/sessions",
       "/account",
+      "/account/data",
       "/account/erase",
       "/privacy",
     ],

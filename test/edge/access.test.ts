@@ -117,6 +117,9 @@ const signedIn = `
   GET /sessions/end
   GET /sessions/end-others
   GET /account
+  GET /account/data
+  POST /account/data/export
+  GET /account/data/export
   GET /account/erase
   POST /account/erase
 `;

@@ -23,7 +23,14 @@ const publicPaths = [
   "/privacy",
   "/problems",
 ];
-const ownPaths = ["/devices", "/devices/add", "/sessions", "/account", "/account/erase"];
+const ownPaths = [
+  "/devices",
+  "/devices/add",
+  "/sessions",
+  "/account",
+  "/account/data",
+  "/account/erase",
+];
 let test: TestPorts;
 let count = 0;
 

@@ -1,6 +1,12 @@
 /** Accounts, as other services and the console's pages use them. */
 
-import { accountOf, identifiersOf, personKey, sealedAt } from "../../db/queries/accounts.ts";
+import {
+  accountOf,
+  identifiersOf,
+  passwordOf,
+  personKey,
+  sealedAt,
+} from "../../db/queries/accounts.ts";
 import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Ports } from "../ports.ts";
@@ -48,4 +54,27 @@ export async function checkPassword(
     throw new Problem("too-many-tries");
   }
   return await isPasswordOf(ports, accountId, password);
+}
+
+export async function hasPassword(ports: Ports, accountId: string): Promise<boolean> {
+  const db = ports.regions.db(accountId);
+  return db !== null && (await passwordOf(db, accountId)) !== null;
+}
+
+/**
+ * Before an account is erased: its password, so that nobody does it at a screen that was left open;
+ * whoever signs in another way has shown a moment ago who they are.
+ * @throws Problem `bad-credentials` at `password`, `too-many-tries`, `confirm-first`
+ */
+export async function checkOwner(
+  ports: Ports,
+  { accountId, confirmedAt }: { readonly accountId: string; readonly confirmedAt: number },
+  password = "",
+): Promise<void> {
+  if (await hasPassword(ports, accountId)) {
+    const right = await checkPassword(ports, accountId, password);
+    if (!right) throw new Problem("bad-credentials", "password");
+  } else if (ports.clock.now() - confirmedAt >= limits.confirmedMs) {
+    throw new Problem("confirm-first");
+  }
 }

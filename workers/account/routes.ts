@@ -7,12 +7,11 @@ import { body, iso, json, noStore, nothing, time } from "../described.ts";
 import { signedIn } from "../guard.ts";
 import { service } from "../http.ts";
 import { eraseAccount } from "../privacy/erase.ts";
-import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
-import { checkPassword, profile } from "./account.ts";
+import { checkOwner, profile } from "./account.ts";
 
 const secret = z.string().max(limits.passwordMaxLength * 4);
-const eraseBody = z.strictObject({ password: secret });
+const eraseBody = z.strictObject({ password: secret.optional() });
 const account = z.strictObject({
   id: z.string(),
   region: z.string(),
@@ -52,14 +51,12 @@ accounts.openapi(
     method: "delete",
     path: "/api/account",
     middleware: signedIn,
-    request: { body: body(eraseBody) },
+    summary: "Erase the account: with its password, else with a session confirmed a moment ago",
+    request: { body: { ...body(eraseBody), required: false } },
     responses: { 204: nothing },
   }),
   async (c) => {
-    const { password } = c.req.valid("json");
-    if (!(await checkPassword(c.env, c.var.accountId, password))) {
-      throw new Problem("bad-credentials", "password");
-    }
+    await checkOwner(c.env, c.var, c.req.valid("json")?.password);
     await eraseAccount(c.env, c.var.accountId);
     clearCookie(c, "__Host-sid");
     return c.body(null, 204);
