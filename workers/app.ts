@@ -23,6 +23,7 @@ import { problemResponse } from "./problem.ts";
 import { passkeys } from "./sign-in/passkey-routes.ts";
 import { signIns } from "./sign-in/routes.ts";
 import { steps } from "./sign-in/step-routes.ts";
+import { stepSettingRoutes } from "./sign-in/step-settings-routes.ts";
 
 const limitBody = bodyLimit({
   maxSize: limits.requestBodyBytes,
@@ -38,6 +39,7 @@ app.get("/healthz", (c) => c.text("ok"));
 app.route("/", signIns);
 app.route("/", passkeys);
 app.route("/", steps);
+app.route("/", stepSettingRoutes);
 app.route("/", accounts);
 app.route("/", enrolments);
 app.route("/", devices);

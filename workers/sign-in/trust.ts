@@ -105,6 +105,16 @@ export async function revokeTrusted(
   return true;
 }
 
+/** Asks every browser of an account for the second step again. */
+export async function revokeAllTrusted(
+  ports: Ports,
+  accountId: string,
+  client: Client,
+): Promise<void> {
+  await endTrust(ports, accountId);
+  await note(ports, accountId, "browser-untrusted", { client, about: "all" });
+}
+
 /**
  * Ends all that was granted before a password or a second step changed: the trust in every browser,
  * and sign-ins under way, which showed what counted then. Whoever changes one of these calls this
