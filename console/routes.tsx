@@ -13,6 +13,7 @@ import { data } from "./data.tsx";
 import { devices } from "./devices.tsx";
 import { house } from "./house.tsx";
 import { pageOnError, problemPage } from "./page.ts";
+import { secondStep } from "./second-step.tsx";
 import { steps } from "./steps.tsx";
 import { street } from "./street.tsx";
 
@@ -31,6 +32,7 @@ consoleRoutes.get("/assets/:file", (c) => assetResponse(c.req.path));
 consoleRoutes.use(visitor);
 consoleRoutes.route("/", street);
 consoleRoutes.route("/", steps);
+consoleRoutes.route("/", secondStep);
 consoleRoutes.route("/", devices);
 consoleRoutes.route("/", house);
 consoleRoutes.route("/", data);

@@ -114,9 +114,7 @@ export function OtherWays({ ways, path, returnTo }: OthersProps) {
   const to = returnTo === null ? "" : `&return=${encodeURIComponent(returnTo)}`;
   return (
     <nav class="stack" aria-labelledby="other-ways">
-      <h2 class="small-heading" id="other-ways">
-        Another way
-      </h2>
+      <h2 id="other-ways">Another way</h2>
       <ul class="plain-list">
         {ways.map(({ way, name }) => (
           <li>

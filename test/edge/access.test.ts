@@ -62,6 +62,31 @@ const ownProof = `
   ALL /v3/update
 `;
 const signedIn = `
+  GET /api/account/second-steps
+  POST /api/account/second-steps/totp/set-up
+  POST /api/account/second-steps/totp
+  POST /api/account/second-steps/sms/set-up
+  POST /api/account/second-steps/sms
+  DELETE /api/account/second-steps/:kind
+  POST /api/account/recovery-codes
+  GET /api/account/trusted-browsers
+  DELETE /api/account/trusted-browsers
+  DELETE /api/account/trusted-browsers/:id
+  GET /account/second-step
+  GET /account/second-step/totp
+  POST /account/second-step/totp
+  GET /account/second-step/sms
+  POST /account/second-step/sms
+  GET /account/second-step/sms/code
+  POST /account/second-step/sms/code
+  GET /account/second-step/codes
+  POST /account/second-step/codes
+  GET /account/second-step/off
+  POST /account/second-step/off
+  GET /account/second-step/trusted/end
+  POST /account/second-step/trusted/end
+  GET /account/second-step/trusted/end-all
+  POST /account/second-step/trusted/end-all
   GET /api/sessions/current/confirm
   POST /api/sessions/current/confirm
   POST /api/sessions/current/confirm/code
@@ -136,6 +161,13 @@ const before = `
   ALL /api/sign-up/*
   ALL /account
   ALL /account/*
+  ALL /account/second-step
+  ALL /account/second-step/*
+  ALL /account/second-step/codes
+  ALL /account/second-step/off
+  ALL /account/second-step/sms
+  ALL /account/second-step/sms/code
+  ALL /account/second-step/totp
   ALL /confirm
   ALL /confirm/*
   ALL /devices

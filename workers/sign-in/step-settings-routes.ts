@@ -1,12 +1,13 @@
 /** The JSON API of an account's second steps and of the browsers it trusts. */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { clearCookie, readCookie } from "../cookies.ts";
 import { body, iso, json, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
 import { Problem } from "../problem.ts";
+import { createRoute } from "../service.ts";
 import { clientOf } from "./client.ts";
 import {
   renewRecoveryCodes,
