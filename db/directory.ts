@@ -115,7 +115,16 @@ export class Directory {
 
   /** HMAC-SHA-256 of `text` under the directory's key, for use `kind`: never comparable across uses. */
   async hash(
-    kind: "contact" | "label" | "limit" | "erasure" | "user-code" | "recovery-code",
+    kind:
+      | "contact"
+      | "label"
+      | "limit"
+      | "erasure"
+      | "user-code"
+      | "recovery-code"
+      | "subject"
+      | "grant"
+      | "refresh",
     text: string,
   ): Promise<string> {
     if (this.#hmac === null) {

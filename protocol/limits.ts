@@ -60,6 +60,25 @@ export const limits = {
   contactAsksPerAccount: 20,
   contactAskWindowMs: DAY,
 
+  // Signing in elsewhere with Latchkey (OpenID)
+  openidCodeMs: MINUTE, // RFC 6749 §4.1.2: ten at most
+  openidUsedCodeMs: 10 * MINUTE, // a used code is remembered, so that its second use is noticed
+  accessTokenMs: HOUR,
+  idTokenMs: HOUR,
+  refreshIdleMs: 60 * DAY,
+  refreshMaxMs: 365 * DAY, // then its owner signs in again
+  refreshReplayMs: 7 * DAY, // an older refresh token is remembered, so that its reuse is noticed
+  clientAssertionMs: 5 * MINUTE,
+  openidParameterLength: 2048,
+  openidFormBytes: 32 * 1024,
+  signingKeyMs: 90 * DAY,
+  signingKeyAheadMs: 7 * DAY, // made and published before it signs
+  signingKeyPublishedMs: DAY, // the least that clients get to learn of it
+  signingKeyAfterMs: 7 * DAY, // published after it has signed its last
+  signingKeyCacheMs: MINUTE,
+  jwksCacheSeconds: 900,
+  preflightCacheSeconds: 7200,
+
   // Guessing
   signInPerAccount: 10,
   signInPerNetwork: 30,

@@ -17,6 +17,7 @@ import { type Ctx, onError, service } from "./http.ts";
 import { handoff } from "./link/handoff.ts";
 import { link } from "./link/routes.ts";
 import { name } from "./name/routes.ts";
+import { openid } from "./openid/routes.ts";
 import type { Ports } from "./ports.ts";
 import { privacy } from "./privacy/routes.ts";
 import { problemResponse } from "./problem.ts";
@@ -46,6 +47,7 @@ app.route("/", devices);
 app.route("/", deviceOpenid);
 app.route("/", name);
 app.route("/", privacy);
+app.route("/", openid);
 app.route("/", handoff);
 app.route("/", consoleRoutes); // last: it greets whoever came for nothing above
 

@@ -3,6 +3,8 @@
 import { type Family, parseAddress } from "../protocol/addresses.ts";
 import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
 import { checkLabel, labelUnder } from "../protocol/names.ts";
+import type { Client } from "./openid/clients.ts";
+import { readClients } from "./openid/registrations.ts";
 
 /**
  * Where a client's address is read from.
@@ -55,6 +57,8 @@ export interface Config {
   readonly smsFrom: string | null;
   /** The k-anonymity range service for breached passwords, ending in `/`; null: not asked. */
   readonly breachUrl: string | null;
+  /** Apps that may sign people in with Latchkey (docs/openid.md). */
+  readonly openidClients: readonly Client[];
   /** Below this age nobody may sign up (KID-1); null: nobody is asked. */
   readonly minimumAge: number | null;
 }
@@ -81,6 +85,7 @@ export function readConfig(variables: Variables): Config {
     smsUrl: optional(variables, "SMS_URL"),
     smsFrom: optional(variables, "SMS_FROM"),
     breachUrl: optional(variables, "BREACH_URL"),
+    openidClients: readClients(optional(variables, "OPENID_CLIENTS") ?? "[]"),
     minimumAge: age(optional(variables, "MINIMUM_AGE")),
   };
 }

@@ -41,10 +41,35 @@ export function isForged(request: GuardedRequest, ownOrigin: string): boolean {
   return request.cookie !== null;
 }
 
+/**
+ * What apps call from wherever they are, also from pages of other origins: each request brings its own
+ * proof, and cookies count for nothing. Sending a form to the authorization endpoint only leads on to
+ * its GET.
+ */
+const COOKIELESS: ReadonlySet<string> = new Set([
+  "POST /oauth/authorize",
+  "POST /oauth/token",
+  "POST /oauth/userinfo",
+  "POST /oauth/revoke",
+  "POST /oauth/introspect",
+  "POST /oauth/device",
+]);
+
+/** The same request without cookies, so that nothing behind can count on one. */
+function withoutCookies(request: Request): Request {
+  const headers = new Headers(request.headers);
+  headers.delete("cookie");
+  return new Request(request, { headers });
+}
+
 /** Refuses what `isForged` says, whatever the content type. */
 export const forgeryGuard: MiddlewareHandler<AppEnv> = (c, next) => {
   // Most requests change nothing; they are spared the reading of headers that would not matter.
   if (isSafe(c.req.method) && c.req.header("upgrade") === undefined) return next();
+  if (COOKIELESS.has(`${c.req.method} ${c.req.path}`)) {
+    c.req.raw = withoutCookies(c.req.raw);
+    return next();
+  }
   const header = (name: string) => c.req.header(name) ?? null;
   const request: GuardedRequest = {
     method: c.req.method,

@@ -9,6 +9,7 @@ import { linkClasses } from "./classes/link.ts";
 import { nameClasses } from "./classes/name.ts";
 import { passkeyClasses } from "./classes/passkeys.ts";
 import { peopleClasses } from "./classes/people.ts";
+import { openidClasses } from "./classes/openid.ts";
 import { upkeepClasses } from "./classes/upkeep.ts";
 import type { DataClass } from "./data-class.ts";
 
@@ -27,6 +28,7 @@ export const classes = {
   ...deviceClasses,
   ...nameClasses,
   ...linkClasses,
+  ...openidClasses,
   ...upkeepClasses,
 } as const satisfies Record<string, DataClass>;
 

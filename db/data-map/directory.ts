@@ -1,6 +1,7 @@
 /** Data map of the global directory (db/schema/directory.ts). */
 
 import type * as schema from "../schema/directory.ts";
+import { id, sealed, state, time } from "./columns.ts";
 import type { MapOf } from "./types.ts";
 
 export const directoryMap = {
@@ -19,6 +20,23 @@ export const directoryMap = {
       hash: { kind: "keyed hash" },
       device_id: { kind: "id", class: "directory entry" },
       held_until: { kind: "time" },
+    },
+  },
+  signing_key: {
+    class: "signing key",
+    key: "slot",
+    since: "created_at",
+    erase: { keep: "a key of the service; it belongs to nobody" },
+    expires: "expires_at",
+    columns: {
+      slot: state,
+      alg: state,
+      kid: id,
+      public_jwk: { kind: "public key" },
+      private_sealed: sealed("signing_key.private", "slot", { shows: [] }),
+      created_at: time,
+      starts_at: time,
+      expires_at: time,
     },
   },
 } as const satisfies MapOf<typeof schema>;

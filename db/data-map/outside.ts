@@ -23,7 +23,7 @@ export const objectMap = {
   },
   "system/": {
     class: "operations",
-    holds: "32 random bytes that key the hashes of the directory",
+    holds: "32 random bytes each: one keys the hashes of the directory, one seals signing keys",
     erase: "kept: says nothing about a person",
   },
   "ledger/": {

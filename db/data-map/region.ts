@@ -3,6 +3,7 @@
 import type * as schema from "../schema/region.ts";
 import { accountTables } from "./region/account.ts";
 import { deviceTables } from "./region/devices.ts";
+import { openidTables } from "./region/openid.ts";
 import { operationTables } from "./region/operations.ts";
 import { passkeyTables } from "./region/passkeys.ts";
 import { peopleTables } from "./region/people.ts";
@@ -15,5 +16,6 @@ export const regionMap = {
   ...passkeyTables,
   ...deviceTables,
   ...peopleTables,
+  ...openidTables,
   ...operationTables,
 } as const satisfies MapOf<typeof schema>;

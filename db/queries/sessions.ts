@@ -108,6 +108,20 @@ export async function confirmSession(
   forgetSessions(db);
 }
 
+/** How and when the owner of a live session showed who they are; always asks the database. */
+export async function sessionProof(
+  db: Db,
+  accountId: string,
+  sessionId: string,
+  now: number,
+): Promise<{ methods: string; confirmedAt: number } | null> {
+  const [row] = await db
+    .select({ methods: session.methods, confirmedAt: session.confirmedAt })
+    .from(session)
+    .where(and(sessionAt({ accountId, sessionId }), gt(session.expiresAt, now)));
+  return row ?? null;
+}
+
 export interface SessionRow {
   readonly id: string;
   readonly clientSealed: string;

@@ -1,6 +1,6 @@
 /**
- * The global directory: what must be unique across regions, and nothing else. It holds keyed hashes
- * of contact addresses and labels, never the addresses or labels themselves.
+ * The global directory: what must be the same or unique across regions, and nothing else. It holds
+ * keyed hashes of contact addresses and labels, never the addresses or labels themselves.
  */
 
 import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
@@ -27,4 +27,25 @@ export const label = sqliteTable(
     index("label_device").on(table.deviceId),
     index("label_held_until").on(table.heldUntil),
   ],
+);
+
+/** Keys that sign ID tokens, one for each algorithm and period (workers/openid/keys.ts). */
+export const signingKey = sqliteTable(
+  "signing_key",
+  {
+    /** `<alg>.<number of the period>`: two who make it at once make one. */
+    slot: text().primaryKey(),
+    alg: text({ enum: ["RS256", "EdDSA"] }).notNull(),
+    /** RFC 7638 thumbprint. */
+    kid: text().notNull(),
+    /** RFC 7517, JSON. */
+    publicJwk: text("public_jwk").notNull(),
+    /** RFC 7517, JSON, sealed under `system/openid` at `signing_key.private:<slot>`. */
+    privateSealed: text("private_sealed").notNull(),
+    createdAt: integer("created_at").notNull(),
+    /** From when on it signs. */
+    startsAt: integer("starts_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [index("signing_key_expires_at").on(table.expiresAt)],
 );
