@@ -12,6 +12,7 @@ import { assetResponse } from "./assets.ts";
 import { data } from "./data.tsx";
 import { devices } from "./devices.tsx";
 import { house } from "./house.tsx";
+import { apps, authorizing } from "./openid.tsx";
 import { pageOnError, problemPage } from "./page.ts";
 import { secondStep } from "./second-step.tsx";
 import { steps } from "./steps.tsx";
@@ -33,9 +34,11 @@ consoleRoutes.use(visitor);
 consoleRoutes.route("/", street);
 consoleRoutes.route("/", steps);
 consoleRoutes.route("/", secondStep);
+consoleRoutes.route("/", authorizing);
 consoleRoutes.route("/", devices);
 consoleRoutes.route("/", house);
 consoleRoutes.route("/", data);
+consoleRoutes.route("/", apps);
 // Last, when every page is mounted.
 offerParts(consoleRoutes.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
 

@@ -1,8 +1,6 @@
 /** Routes of the street: front page, sign-up, its mail, sign-in, sign-out, the policy. */
 
 import { limits } from "../protocol/limits.ts";
-import { checkLabel } from "../protocol/names.ts";
-import { doorOrigin } from "../workers/config.ts";
 import { clearCookie, readCookie } from "../workers/cookies.ts";
 import { sessionToken } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
@@ -16,6 +14,7 @@ import { signOut } from "../workers/sign-in/sessions.ts";
 import { signIn } from "../workers/sign-in/sign-in.ts";
 import { type SignUpSent, signUp, verifySignUp } from "../workers/sign-in/sign-up.ts";
 import { enter } from "./enter.ts";
+import { wayBackOf } from "./form-target.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { FrontPage } from "./pages/front.tsx";
@@ -155,35 +154,25 @@ function verifyPage(c: Ctx, token: string, refusal?: Refusal | null): Response {
   );
 }
 
-function signInPage(
+async function signInPage(
   c: Ctx,
   returnTo: string | null,
   typed?: { address: string },
   refusal?: Refusal | null,
-): Response {
-  const door = doorOf(returnTo);
+): Promise<Response> {
+  const { sender, formTarget } = await wayBackOf(c.env, returnTo);
+  const hint = sender?.kind === "app" ? sender.hint : undefined;
   return page(
     c,
-    {
-      title: "Sign in",
-      refusal,
-      // The form's redirects end at the door, which the browser counts as where the form goes.
-      formTarget: door === null ? undefined : doorOrigin(c.env.config, door),
-    },
+    { title: "Sign in", refusal, formTarget },
     <SignInPage
       phones={sendsSms(c.env)}
       returnTo={returnTo}
-      door={door}
+      door={sender?.kind === "door" ? sender.label : null}
+      app={sender?.kind === "app" ? sender.name : null}
       erased={c.req.query("erased") !== undefined}
-      typed={typed}
+      typed={typed ?? (hint === undefined ? undefined : { address: hint })}
       errors={refusal?.errors}
     />,
   );
-}
-
-/** The label of the door that sent a visitor here to sign in. */
-function doorOf(returnTo: string | null): string | null {
-  if (returnTo === null || !returnTo.startsWith("/door?")) return null;
-  const label = new URLSearchParams(returnTo.slice("/door".length)).get("label") ?? "";
-  return checkLabel(label) === null ? label : null;
 }

@@ -242,12 +242,14 @@ interface SignInProps {
   readonly returnTo: string | null;
   /** The label of the device whose door asked. */
   readonly door?: string | null;
+  /** The name of the app that asked. */
+  readonly app?: string | null;
   readonly erased?: boolean;
   readonly typed?: { readonly address: string } | undefined;
   readonly errors?: FormErrors | undefined;
 }
 
-export function SignInPage({ phones, returnTo, door, erased, typed, errors }: SignInProps) {
+export function SignInPage({ phones, returnTo, door, app, erased, typed, errors }: SignInProps) {
   return (
     <div class="narrow stack">
       {erased && (
@@ -261,6 +263,11 @@ export function SignInPage({ phones, returnTo, door, erased, typed, errors }: Si
           <p class="lead">
             The door of <b class="mono">{door}</b> opens for people its owner let in. Show who you
             are, and we take you there.
+          </p>
+        )}
+        {app != null && (
+          <p class="lead">
+            <b>{app}</b> wants to know who you are. It never sees your password.
           </p>
         )}
       </header>

@@ -134,7 +134,7 @@ export const notices = {
     subject: "An app was let in to your Latchkey account",
     says: "an app was let in to your account: ….",
     short: "an app was let in to your account.",
-    page: "/account",
+    page: "/account/apps",
   },
   "device-added": {
     subject: "A device was added to your Latchkey account",

@@ -18,6 +18,7 @@ import {
 import type { RegionId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { finishEndings } from "../devices/ending.ts";
+import { makeDueKeys } from "../openid/keys.ts";
 import type { Ports } from "../ports.ts";
 import { finishErasure } from "./erase.ts";
 import { deleteOldEntries, oldestEntries, openErasures } from "./ledger.ts";
@@ -107,6 +108,16 @@ function jobsOf(ports: Ports): Job[] {
     leases: shared,
     batch: async () => ({ deleted: await deleteOldEntries(ports), more: false }),
     oldest: async () => (await oldestEntries(ports)).proof,
+  });
+  jobs.push({
+    name: "signing",
+    region: null,
+    leases: shared,
+    async batch() {
+      await makeDueKeys(ports);
+      return { deleted: 0, more: false };
+    },
+    oldest: async () => null,
   });
   return jobs;
 }
