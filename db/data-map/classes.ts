@@ -10,6 +10,7 @@ import { nameClasses } from "./classes/name.ts";
 import { passkeyClasses } from "./classes/passkeys.ts";
 import { peopleClasses } from "./classes/people.ts";
 import { openidClasses } from "./classes/openid.ts";
+import { passkeyClasses } from "./classes/passkeys.ts";
 import { upkeepClasses } from "./classes/upkeep.ts";
 import type { DataClass } from "./data-class.ts";
 

@@ -23,6 +23,13 @@ const everyone = `
   POST /api/sign-in/passkey/options
   POST /api/sign-in/passkey
   POST /api/enrolments
+  GET /.well-known/openid-configuration
+  GET /.well-known/oauth-authorization-server
+  GET /oauth/jwks
+  GET /oauth/authorize
+  POST /oauth/authorize
+  GET /oauth/consent
+  POST /oauth/consent
   GET /api/policy
   GET /api/operations/retention
   GET /nic/ip
@@ -45,6 +52,9 @@ const everyone = `
   POST /sign-out
 `;
 const ownProof = `
+  POST /oauth/token
+  GET /oauth/userinfo
+  POST /oauth/userinfo
   POST /api/sign-in/second-step
   POST /api/sign-in/second-step/sms
   GET /sign-in/second-step
@@ -102,6 +112,11 @@ const signedIn = `
   POST /api/passkeys
   PATCH /api/passkeys/:id
   DELETE /api/passkeys/:id
+  GET /api/grants
+  DELETE /api/grants/:id
+  GET /account/apps
+  GET /account/apps/end
+  POST /account/apps/end
   GET /api/account
   DELETE /api/account
   GET /api/account/holdings
@@ -151,6 +166,14 @@ const signedIn = `
 /** Middleware, which is no route. */
 const before = `
   ALL /*
+  ALL /.well-known/openid-configuration
+  ALL /.well-known/oauth-authorization-server
+  ALL /oauth/jwks
+  ALL /oauth/token
+  ALL /oauth/userinfo
+  ALL /api/grants
+  ALL /account/apps
+  ALL /account/apps/*
   ALL /api/account
   ALL /api/account/*
   ALL /api/passkeys

@@ -8,15 +8,17 @@ import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Db } from "../../db/db.ts";
+import { codeOf, useCode } from "../../db/queries/openid.ts";
 import { takeCeremony } from "../../db/queries/passkeys.ts";
 import { insertSignIn, signInOfToken } from "../../db/queries/sign-ins.ts";
+import { signingKeys } from "../../db/queries/signing-keys.ts";
 import { useTrust } from "../../db/queries/trusted-browsers.ts";
 import { trustedBrowser } from "../../db/schema/region/sign-in.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
-import { base64url, hashToken } from "../../protocol/tokens.ts";
+import { base64url, hashToken, newToken } from "../../protocol/tokens.ts";
 import { listActivity, note } from "../../workers/account/activity.ts";
 import {
   approveEnrolment,
@@ -25,6 +27,12 @@ import {
   startEnrolment,
 } from "../../workers/devices/devices.ts";
 import { askContact, knownPeople } from "../../workers/people/contacts.ts";
+import type { Client } from "../../workers/openid/clients.ts";
+import { newCode } from "../../workers/openid/codes.ts";
+import { allow } from "../../workers/openid/grants.ts";
+import { makeDueKeys, publicKeys } from "../../workers/openid/keys.ts";
+import type { AuthorizeRequest } from "../../workers/openid/rules.ts";
+import { checkAccessToken } from "../../workers/openid/tokens.ts";
 import { lanesOf } from "../../workers/privacy/plan.ts";
 import { openCeremony } from "../../workers/sign-in/ceremonies.ts";
 import { checkSession, listSessions } from "../../workers/sign-in/sessions.ts";
@@ -63,6 +71,28 @@ async function enrolling() {
   return { userCode: start.user_code, poll };
 }
 
+/** A code on its way to an app that the account allowed. */
+async function allowed() {
+  const app: Client = {
+    id: `app-${serial++}`,
+    name: "An app",
+    kind: "operator",
+    redirectUris: [],
+    postLogoutRedirectUris: [],
+    auth: { method: "none" },
+    scopes: ["openid"],
+    idTokenAlg: "RS256",
+  };
+  const scope = ["openid"] as const;
+  const allowing = { accountId, client: app, scope, on: "Firefox", slot: "browser" };
+  const grantId = await allow(test.ports, allowing, client);
+  const request = { clientId: app.id, redirectUri: "https://app.example/", scope } as const;
+  const facts = { accountId, methods: "password", authAt: test.clock.now() };
+  const code = await newCode(test.ports, grantId, request as unknown as AuthorizeRequest, facts);
+  if (code === null) throw new Error("no code");
+  return { db: drizzle(bindings.DB_HOME) as Db, code };
+}
+
 const readers: Record<string, Reader> = {
   "region.activity": async () => {
     await note(test.ports, accountId, "signed-in", { client });
@@ -98,6 +128,34 @@ const readers: Record<string, Reader> = {
     const challengeHash = await hashToken(challenge);
     const isSeen = () => takeCeremony(db, { challengeHash, ...asked }, test.clock.now());
     return { liveMs: limits.passkeyCeremonyMs, isSeen };
+  },
+  "region.oauth_code": async () => {
+    const { db, code } = await allowed();
+    const codeHash = await hashToken(code);
+    const isSeen = async () => (await codeOf(db, codeHash, test.clock.now())) !== null;
+    return { liveMs: limits.openidCodeMs, isSeen };
+  },
+  "region.oauth_token": async () => {
+    const { db, code } = await allowed();
+    const [access, now] = [newToken("oat", "home", systemRandom.bytes), test.clock.now()];
+    const facts = { scope: "openid", methods: "password", authAt: now, rememberedUntil: now + 1 };
+    const tokens = {
+      chain: `c${serial++}`,
+      accessHash: await hashToken(access),
+      accessScope: "openid",
+      accessExpiresAt: now + limits.accessTokenMs,
+      refresh: null,
+    };
+    expect(await useCode(db, await hashToken(code), facts, tokens, now)).toBe(true);
+    const isSeen = async () => (await checkAccessToken(test.ports, access)) !== null;
+    return { liveMs: limits.accessTokenMs, isSeen };
+  },
+  "directory.signing_key": async () => {
+    await makeDueKeys(test.ports);
+    const [key] = await signingKeys(test.ports.directory.db, test.clock.now());
+    if (key === undefined) throw new Error("no key was made");
+    const isSeen = async () => (await publicKeys(test.ports)).some(({ kid }) => kid === key.kid);
+    return { liveMs: key.expiresAt - test.clock.now(), isSeen };
   },
   "region.session": async () => {
     const made = await completeSignIn(test.ports, { accountId, methods: ["password"] }, client);

@@ -46,12 +46,15 @@ describe("discovery", () => {
 
   it("publishes public halves only", async () => {
     const answer = await peer.ask("/oauth/jwks");
-    expect(answer.json.keys.map(({ alg, use }: Record<string, string>) => [alg, use]).sort()).toEqual([
+    expect(
+      answer.json.keys.map(({ alg, use }: Record<string, string>) => [alg, use]).sort(),
+    ).toEqual([
       ["EdDSA", "sig"],
       ["RS256", "sig"],
     ]);
     for (const key of answer.json.keys) {
-      for (const secret of ["d", "p", "q", "dp", "dq", "qi", "k"]) expect(key).not.toHaveProperty(secret);
+      for (const secret of ["d", "p", "q", "dp", "dq", "qi", "k"])
+        expect(key).not.toHaveProperty(secret);
     }
   });
 });
@@ -164,7 +167,10 @@ describe("signing in to an app", () => {
       "sec-fetch-site": "cross-site",
       accept: "text/html",
     };
-    const body = new URLSearchParams({ request: peer.url(web).split("?")[1] ?? "", answer: "allow" });
+    const body = new URLSearchParams({
+      request: peer.url(web).split("?")[1] ?? "",
+      answer: "allow",
+    });
     const step = await peer.ask("/oauth/consent", { method: "POST", headers, body });
     expect([step.status, step.location]).toEqual([403, null]);
     expect((await peer.browse(peer.url(web))).status).toBe(200);

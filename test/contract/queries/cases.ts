@@ -12,6 +12,7 @@ import { deviceCases } from "./device-cases.ts";
 import { directoryCases } from "./directory-cases.ts";
 import { exportCases } from "./export-cases.ts";
 import { keyCases } from "./key-cases.ts";
+import { openidCases } from "./openid-cases.ts";
 import { passkeyCases } from "./passkey-cases.ts";
 import { peopleCases } from "./people-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
@@ -37,6 +38,7 @@ export const cases: Cases = {
   ...accountCases,
   ...signInCases,
   ...deviceCases,
+  ...openidCases,
   ...passkeyCases,
   ...peopleCases,
   ...retentionCases,
