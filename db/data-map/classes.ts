@@ -7,10 +7,9 @@ import { accountClasses } from "./classes/account.ts";
 import { deviceClasses } from "./classes/device.ts";
 import { linkClasses } from "./classes/link.ts";
 import { nameClasses } from "./classes/name.ts";
-import { passkeyClasses } from "./classes/passkeys.ts";
-import { peopleClasses } from "./classes/people.ts";
 import { openidClasses } from "./classes/openid.ts";
 import { passkeyClasses } from "./classes/passkeys.ts";
+import { peopleClasses } from "./classes/people.ts";
 import { upkeepClasses } from "./classes/upkeep.ts";
 import type { DataClass } from "./data-class.ts";
 

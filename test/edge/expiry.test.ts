@@ -26,13 +26,13 @@ import {
   pollEnrolment,
   startEnrolment,
 } from "../../workers/devices/devices.ts";
-import { askContact, knownPeople } from "../../workers/people/contacts.ts";
 import type { Client } from "../../workers/openid/clients.ts";
 import { newCode } from "../../workers/openid/codes.ts";
 import { allow } from "../../workers/openid/grants.ts";
 import { makeDueKeys, publicKeys } from "../../workers/openid/keys.ts";
 import type { AuthorizeRequest } from "../../workers/openid/rules.ts";
 import { checkAccessToken } from "../../workers/openid/tokens.ts";
+import { askContact, knownPeople } from "../../workers/people/contacts.ts";
 import { lanesOf } from "../../workers/privacy/plan.ts";
 import { openCeremony } from "../../workers/sign-in/ceremonies.ts";
 import { checkSession, listSessions } from "../../workers/sign-in/sessions.ts";
