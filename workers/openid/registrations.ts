@@ -1,6 +1,6 @@
 /** The operator's list of clients (`OPENID_CLIENTS`): read once at start, refused with a sentence. Pure. */
 
-import { z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { isId } from "../../protocol/ids.ts";
 import type { Client, ClientAuth } from "./clients.ts";
 import { isRedirectUri } from "./redirects.ts";

@@ -3,13 +3,14 @@
  * pages of the console; everything here is for programs.
  */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { readBounded } from "../body.ts";
 import { iso, json, noStore, nothing, time } from "../described.ts";
 import { signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
 import { Problem } from "../problem.ts";
+import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
 import { anyOrigin } from "./answers.ts";
 import { endGrant, listGrants } from "./grants.ts";
