@@ -91,6 +91,8 @@ function effectViolations(path: string, code: string): string[] {
   if (reaches && !allowed.network.test(path)) list.push(`${path} reaches the network`);
   const carries = /^import (?!type\b)[^;]*from "@hono\/zod-openapi"/m.test(code);
   if (carries) list.push(`${path} carries the document generator to the edge`);
+  const loads = /^(?:export )?const \w+ = new Intl\./m.test(code);
+  if (loads) list.push(`${path} loads language data at every start`);
   const reads = /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b/.test(code);
   if (reads && !allowed.time.test(path)) list.push(`${path} reads the time`);
   const draws = /\bMath\.random\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b/.test(code);
@@ -166,6 +168,8 @@ describe("the architecture", () => {
       "carries the document generator",
     ],
     ["workers/a/b.ts", 'import type { OpenAPIHono } from "@hono/zod-openapi";', null],
+    ["console/a.ts", 'const f = new Intl.NumberFormat("en");', "loads language data"],
+    ["console/a.ts", '  f ??= new Intl.NumberFormat("en");', null],
     ["workers/a/b.ts", "console.log(address);", "writes past the log gate"],
     ["db/a.ts", "const now = Date.now();", "reads the time"],
     ["console/a.tsx", "const now = new Date();", "reads the time"],

@@ -1,6 +1,6 @@
 /** Keeps "3 minutes ago" true while a page is open, and says exact times in the reader's own zone. */
 
-import { sayRelative } from "../../protocol/relative-time.ts";
+import { sayRelative } from "../../protocol/times.ts";
 
 const EVERY_MS = 10_000;
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });

@@ -10,7 +10,7 @@ import { controlOf, place } from "../../console/pictures/shelf.tsx";
 import { type ClassName, classes } from "../../db/data-map/classes.ts";
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
-import { sayRelative } from "../../protocol/relative-time.ts";
+import { sayRelative } from "../../protocol/times.ts";
 import { pathBehindDoor } from "../../workers/link/handoff.ts";
 import { localPath } from "../../workers/local-path.ts";
 

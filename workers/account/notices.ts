@@ -6,6 +6,7 @@
  */
 
 import { identifiersOf, personKey, sealedAt } from "../../db/queries/accounts.ts";
+import { sayExact } from "../../protocol/times.ts";
 import type { Ports } from "../ports.ts";
 import { browserName, type Client, maskedNetwork } from "../sign-in/client.ts";
 import type { Contact } from "../sign-in/rules.ts";
@@ -215,16 +216,10 @@ async function tell(ports: Ports, contact: Contact, kind: NoticeKind, told: Told
   }
 }
 
-const moment = new Intl.DateTimeFormat("en-GB", {
-  dateStyle: "long",
-  timeStyle: "short",
-  timeZone: "UTC",
-});
-
 /** A notice as a text message: pure text, no link, and nothing that somebody else could have named. */
 export function noticeText(kind: NoticeKind, { at }: Told): string {
   const { short } = notices[kind];
-  return `Latchkey: ${short} ${moment.format(at)} UTC. Was it not you? Look at your account.`;
+  return `Latchkey: ${short} ${sayExact(at)}. Was it not you? Look at your account.`;
 }
 
 /** A notice as a mail. */
@@ -237,7 +232,7 @@ export function noticeMail(origin: string, kind: NoticeKind, { client, about, at
     text: [
       "Hello,",
       sentence.replace("…", () => oneLine(about ?? "")),
-      [`When: ${moment.format(at)} UTC`, ...where].join("\n"),
+      [`When: ${sayExact(at)}`, ...where].join("\n"),
       `If this was you, there is nothing to do. If it was not, look at:\n${origin}${page}`,
       "Latchkey",
     ].join("\n\n"),
