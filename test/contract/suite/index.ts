@@ -8,6 +8,7 @@ import { devices } from "./devices.ts";
 import { doors } from "./door.ts";
 import { lasting } from "./lasting.ts";
 import { names } from "./name.ts";
+import { passkeys } from "./passkeys.ts";
 import { World } from "./world.ts";
 
 export function defineContract(runtime: Runtime): void {
@@ -24,6 +25,7 @@ export function defineContract(runtime: Runtime): void {
       await world?.close();
     });
     accounts(current);
+    passkeys(current);
     devices(current);
     names(current);
     doors(current);
