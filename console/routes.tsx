@@ -14,6 +14,7 @@ import { devices } from "./devices.tsx";
 import { house } from "./house.tsx";
 import { apps, authorizing } from "./openid.tsx";
 import { pageOnError, problemPage } from "./page.ts";
+import { passkeyPages } from "./passkeys.tsx";
 import { secondStep } from "./second-step.tsx";
 import { steps } from "./steps.tsx";
 import { street } from "./street.tsx";
@@ -39,6 +40,7 @@ consoleRoutes.route("/", devices);
 consoleRoutes.route("/", house);
 consoleRoutes.route("/", data);
 consoleRoutes.route("/", apps);
+consoleRoutes.route("/", passkeyPages);
 // Last, when every page is mounted.
 offerParts(consoleRoutes.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
 

@@ -9,10 +9,12 @@ import { policy } from "../workers/privacy/policy.ts";
 import { ageOf } from "../workers/sign-in/age.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import type { SignInOutcome } from "../workers/sign-in/complete.ts";
+import { signInWithPasskey } from "../workers/sign-in/passkey-sign-in.ts";
 import { sendsSms } from "../workers/sign-in/send.ts";
 import { signOut } from "../workers/sign-in/sessions.ts";
 import { signIn } from "../workers/sign-in/sign-in.ts";
 import { type SignUpSent, signUp, verifySignUp } from "../workers/sign-in/sign-up.ts";
+import { assertionResponse, passkeyAnswer } from "../workers/sign-in/webauthn.ts";
 import { enter } from "./enter.ts";
 import { wayBackOf } from "./form-target.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
@@ -102,11 +104,17 @@ street.post("/sign-in", async (c) => {
   const form = await readForm(c);
   const returnTo = localPath(form("return"));
   const address = form("address");
+  const trustToken = readCookie(c, "__Host-trust");
   let outcome: SignInOutcome | null = null;
   const refusal = await refusalOf(async () => {
-    const trustToken = readCookie(c, "__Host-trust");
-    const input = { address, password: form("password"), trustToken };
-    outcome = await signIn(c.env, input, clientOf(c));
+    const shown = form("response");
+    if (shown === "") {
+      const input = { address, password: form("password"), trustToken };
+      outcome = await signIn(c.env, input, clientOf(c));
+    } else {
+      const response = passkeyAnswer(assertionResponse, shown);
+      outcome = await signInWithPasskey(c.env, { response, trustToken }, clientOf(c));
+    }
   });
   if (outcome !== null) return enter(c, outcome, returnTo ?? HOME);
   return signInPage(c, returnTo, { address }, refusal);

@@ -5,6 +5,7 @@ import { focusAlert } from "./focus.ts";
 import { labelCheck } from "./label.ts";
 import { live } from "./live.ts";
 import { palette } from "./palette.ts";
+import { passkeys } from "./passkey.ts";
 import { relativeTimes } from "./time.ts";
 
 focusAlert();
@@ -12,4 +13,5 @@ copyButtons();
 labelCheck();
 live();
 palette();
+passkeys();
 relativeTimes();

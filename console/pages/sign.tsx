@@ -2,6 +2,7 @@
 
 import { ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
+import { PasskeyForm } from "../components/passkey.tsx";
 
 interface Region {
   readonly id: string;
@@ -279,7 +280,7 @@ export function SignInPage({ phones, returnTo, door, app, erased, typed, errors 
           label={addressLabel(phones)}
           type={phones ? "text" : "email"}
           inputmode="email"
-          autocomplete="username"
+          autocomplete="username webauthn"
           spellcheck={false}
           value={typed?.address}
           errors={errors}
@@ -295,6 +296,15 @@ export function SignInPage({ phones, returnTo, door, app, erased, typed, errors 
           Sign in
         </button>
       </form>
+      <PasskeyForm
+        does="get"
+        action="/sign-in"
+        options="/api/sign-in/passkey/options"
+        button="Use a passkey"
+        plain
+        autofill
+        fields={{ return: returnTo }}
+      />
       <p class="aside">
         Signing in sets one cookie, which keeps you signed in until you close the browser. New here?{" "}
         <a href="/sign-up">Open an account</a>.

@@ -58,6 +58,7 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${deviceId}/features/link/off`,
       `/devices/${deviceId}/features/name/off`,
       `/devices/${deviceId}/unregister`,
+      "/account/passkeys",
       "/sessions",
       "/account",
       "/account/data",

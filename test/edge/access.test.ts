@@ -160,6 +160,12 @@ const signedIn = `
   GET /account/data
   POST /account/data/export
   GET /account/data/export
+  GET /account/passkeys
+  POST /account/passkeys
+  GET /account/passkeys/:id
+  POST /account/passkeys/:id
+  GET /account/passkeys/:id/remove
+  POST /account/passkeys/:id/remove
   GET /account/erase
   POST /account/erase
 `;
@@ -191,6 +197,8 @@ const before = `
   ALL /account/second-step/sms
   ALL /account/second-step/sms/code
   ALL /account/second-step/totp
+  ALL /account/passkeys
+  ALL /account/passkeys/*
   ALL /confirm
   ALL /confirm/*
   ALL /devices

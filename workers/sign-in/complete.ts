@@ -101,7 +101,8 @@ export async function secondStepOffers(
   const kinds = new Set<SecondStepOffer>(steps.map(({ kind }) => kind));
   if (codes > 0) kinds.add("recovery-code");
   // A touched passkey is no second step beside itself.
-  if (passkeys > 0 && methods.some((method) => method !== "passkey")) kinds.add("passkey");
+  const alone = methods.length > 0 && methods.every((method) => method === "passkey");
+  if (passkeys > 0 && !alone) kinds.add("passkey");
   return (["totp", "passkey", "sms", "recovery-code"] as const).filter((kind) => kinds.has(kind));
 }
 

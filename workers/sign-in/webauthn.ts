@@ -10,6 +10,7 @@
 import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { base64url, fromBase64url } from "../../protocol/tokens.ts";
+import { Problem } from "../problem.ts";
 
 const base64 = (max: number) =>
   z
@@ -52,6 +53,17 @@ export const assertionResponse = z.object({
   }),
 });
 export type AssertionResponse = z.infer<typeof assertionResponse>;
+
+/** An answer as a form brings it. @throws Problem `bad-request` */
+export function passkeyAnswer<T>(schema: z.ZodType<T>, text: string): T {
+  try {
+    const parsed = schema.safeParse(JSON.parse(text));
+    if (parsed.success) return parsed.data;
+  } catch {
+    // It is no JSON.
+  }
+  throw new Problem("bad-request");
+}
 
 /** What is kept of a credential, sealed. */
 export interface Credential {
