@@ -6,6 +6,7 @@
 import { HTTPException } from "hono/http-exception";
 import type { Child } from "hono/jsx";
 import { jsx } from "hono/jsx";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { base64url } from "../protocol/tokens.ts";
 import type { Ctx } from "../workers/http.ts";
 import { Problem, type ProblemCode, problems } from "../workers/problem.ts";
@@ -31,10 +32,11 @@ export function page(c: Ctx, options: ReplyOptions, content: Child): Response {
   const { at, refusal } = options;
   const title = refusal ? refusedTitle(options.title) : options.title;
   const markup = jsx(Page, { title, at, signedIn, nonce }, content as never).toString();
-  return new Response(`<!doctype html>${markup}`, {
-    status: refusal?.status ?? options.status ?? 200,
-    headers: pageHeaders({ nonce, origin: c.env.config.origin, formTarget: options.formTarget }),
-  });
+  // By the context: cookies that were set before stand in the context.
+  const status = (refusal?.status ?? options.status ?? 200) as ContentfulStatusCode;
+  const { origin } = c.env.config;
+  const headers = pageHeaders({ nonce, origin, formTarget: options.formTarget });
+  return c.body(`<!doctype html>${markup}`, status, headers);
 }
 
 /** The first words that a screen reader says of a page: that its form was refused. */

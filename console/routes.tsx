@@ -12,6 +12,7 @@ import { assetResponse } from "./assets.ts";
 import { data } from "./data.tsx";
 import { devices } from "./devices.tsx";
 import { house } from "./house.tsx";
+import { linked } from "./linked.tsx";
 import { apps, authorizing } from "./openid.tsx";
 import { pageOnError, problemPage } from "./page.ts";
 import { passkeyPages } from "./passkeys.tsx";
@@ -41,6 +42,7 @@ consoleRoutes.route("/", house);
 consoleRoutes.route("/", data);
 consoleRoutes.route("/", apps);
 consoleRoutes.route("/", passkeyPages);
+consoleRoutes.route("/", linked);
 // Last, when every page is mounted.
 offerParts(consoleRoutes.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
 

@@ -140,6 +140,7 @@ function signUpPage(
       regions={c.env.config.regions}
       asksAge={c.env.config.minimumAge !== null}
       minLength={limits.passwordMinLength}
+      providers={c.env.config.identityProviders}
       typed={typed}
       errors={refusal?.errors}
     />,
@@ -179,6 +180,7 @@ async function signInPage(
       door={sender?.kind === "door" ? sender.label : null}
       app={sender?.kind === "app" ? sender.name : null}
       erased={c.req.query("erased") !== undefined}
+      providers={c.env.config.identityProviders}
       typed={typed ?? (hint === undefined ? undefined : { address: hint })}
       errors={refusal?.errors}
     />,

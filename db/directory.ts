@@ -1,17 +1,24 @@
 /**
  * The directory: what must be unique across regions, as keyed hashes. It answers "which account has
- * this address" and "which device has this label", and can name neither an address nor a label.
+ * this address or that account elsewhere" and "which device has this label", and can name none of them.
  */
 
-import { eq, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { limits } from "../protocol/limits.ts";
 import { checkLabel } from "../protocol/names.ts";
 import { base64url } from "../protocol/tokens.ts";
 import type { Db } from "./db.ts";
 import type { Clock, KeyStore } from "./primitives.ts";
-import { contact, label } from "./schema/directory.ts";
+import { contact, label, linked } from "./schema/directory.ts";
 
 const HASH_KEY = "system/directory";
+
+/** Who has an account elsewhere. */
+export interface LinkedEntry {
+  readonly accountId: string;
+  /** The row of `linked_identity` in the account's region. */
+  readonly identityId: string;
+}
 
 export class Directory {
   readonly db: Db;
@@ -47,6 +54,39 @@ export class Directory {
 
   async releaseContacts(accountId: string): Promise<void> {
     await this.db.delete(contact).where(eq(contact.accountId, accountId));
+  }
+
+  /** Keyed hash of an account elsewhere: whose it is stands nowhere else. */
+  linkedHash(issuer: string, subject: string): Promise<string> {
+    return this.hash("linked", `${issuer}\n${subject}`);
+  }
+
+  async linkedEntry(hash: string): Promise<LinkedEntry | null> {
+    const [row] = await this.db
+      .select({ accountId: linked.accountId, identityId: linked.identityId })
+      .from(linked)
+      .where(eq(linked.hash, hash));
+    return row ?? null;
+  }
+
+  /** Claims an account elsewhere; false when another identity holds it. Idempotent. */
+  async claimLinked(hash: string, entry: LinkedEntry): Promise<boolean> {
+    await this.db
+      .insert(linked)
+      .values({ hash, ...entry })
+      .onConflictDoNothing();
+    return (await this.linkedEntry(hash))?.identityId === entry.identityId;
+  }
+
+  /** Gives an account elsewhere back, if it is still held by this identity. */
+  async releaseLinked(hash: string, identityId: string): Promise<void> {
+    await this.db
+      .delete(linked)
+      .where(and(eq(linked.hash, hash), eq(linked.identityId, identityId)));
+  }
+
+  async releaseLinkedOf(accountId: string): Promise<void> {
+    await this.db.delete(linked).where(eq(linked.accountId, accountId));
   }
 
   /**
@@ -117,6 +157,7 @@ export class Directory {
   async hash(
     kind:
       | "contact"
+      | "linked"
       | "label"
       | "limit"
       | "erasure"

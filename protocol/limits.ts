@@ -17,6 +17,7 @@ export const limits = {
   trustedBrowserMs: 90 * DAY,
   activityMs: 150 * DAY,
   activityPage: 50,
+  elsewhereMs: 10 * MINUTE, // there and back
   challengeMs: 15 * MINUTE,
   challengeAttempts: 5,
   passkeyCeremonyMs: 5 * MINUTE,
@@ -103,6 +104,18 @@ export const limits = {
   userCodeWindowMs: 10 * MINUTE,
   badauthPerNetwork: 10,
   badauthWindowMs: MINUTE,
+
+  // Accounts elsewhere
+  linkedPerAccount: 10,
+  elsewherePerNetwork: 60,
+  elsewhereWindowMs: 10 * MINUTE,
+  elsewhereReturnLength: 1024,
+  identitySubjectLength: 255, // OpenID Connect Core §2
+  identityNameLength: 100,
+  identityRequestMs: 8 * SECOND,
+  identityAnswerBytes: 256 * 1024,
+  identityMetadataMs: 5 * MINUTE,
+  identityFreshMs: MINUTE, // how far a provider's clock may be behind ours
 
   // Name
   updateHosts: 20,

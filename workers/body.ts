@@ -1,7 +1,10 @@
-/** Request bodies of a bounded size, whatever the request says of its length. */
+/** Bodies of a bounded size, whatever they say of their length. */
 
 /** The whole body; null when it is longer than `maxBytes`. Reads no further than it must. */
-export async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array | null> {
+export async function readBounded(
+  request: Pick<Request | Response, "headers" | "body">,
+  maxBytes: number,
+): Promise<Uint8Array | null> {
   const declared = Number(request.headers.get("content-length") ?? "0");
   if (declared > maxBytes) return null;
   const reader = request.body?.getReader();

@@ -3,6 +3,7 @@
 import { type Family, parseAddress } from "../protocol/addresses.ts";
 import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
 import { checkLabel, labelUnder } from "../protocol/names.ts";
+import { type IdentityProvider, identityProviders } from "./linked/configuration.ts";
 import type { Client } from "./openid/clients.ts";
 import { readClients } from "./openid/registrations.ts";
 
@@ -59,6 +60,8 @@ export interface Config {
   readonly breachUrl: string | null;
   /** Apps that may sign people in with Latchkey (docs/openid.md). */
   readonly openidClients: readonly Client[];
+  /** Accounts elsewhere that may let people in; none: the console does not speak of them. */
+  readonly identityProviders: readonly IdentityProvider[];
   /** Below this age nobody may sign up (KID-1); null: nobody is asked. */
   readonly minimumAge: number | null;
 }
@@ -86,6 +89,11 @@ export function readConfig(variables: Variables): Config {
     smsFrom: optional(variables, "SMS_FROM"),
     breachUrl: optional(variables, "BREACH_URL"),
     openidClients: readClients(optional(variables, "OPENID_CLIENTS") ?? "[]"),
+    identityProviders: identityProviders(
+      optional(variables, "IDENTITY_PROVIDERS"),
+      (name) => optional(variables, name),
+      origin,
+    ),
     minimumAge: age(optional(variables, "MINIMUM_AGE")),
   };
 }

@@ -12,7 +12,13 @@ import { regionOf } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import { handle } from "./app.ts";
 import { readConfig } from "./config.ts";
-import { breachTransport, egressGate, smsTransport, smtpTransport } from "./egress/egress.ts";
+import {
+  breachTransport,
+  egressGate,
+  identityTransport,
+  smsTransport,
+  smtpTransport,
+} from "./egress/egress.ts";
 import { logGate } from "./egress/log.ts";
 import { forNetworks } from "./limits.ts";
 import { clientAddress } from "./peer.ts";
@@ -52,6 +58,7 @@ function portsOf(env: Env): Shared {
     mail: smtpTransport(config.smtpUrl),
     sms: smsTransport(config.smsUrl),
     "breached passwords": breachTransport(config.breachUrl),
+    "identity provider": identityTransport(config.identityProviders),
   });
   const ports: Shared = {
     config,

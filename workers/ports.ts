@@ -64,6 +64,14 @@ export interface EgressAnswers {
   sms: undefined;
   /** The range's suffixes and counts, a line each. */
   "breached passwords": string;
+  "identity provider": IdentityAnswer;
+}
+
+/** What a provider of accounts elsewhere answers, whatever its status. */
+export interface IdentityAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
 }
 
 export interface SmsMessage {

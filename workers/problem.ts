@@ -63,6 +63,30 @@ export const problems = {
   },
   "photo-syntax": { status: 422, title: "This is not a whole PNG, JPEG or WebP picture" },
   "photo-too-large": { status: 413, title: "This picture is too large" },
+  "elsewhere-expired": {
+    status: 410,
+    title: "This browser is not on its way from the other provider; begin again",
+  },
+  "provider-declined": {
+    status: 403,
+    title: "The sign-in at the other provider was not finished",
+  },
+  "provider-answer": {
+    status: 400,
+    title: "What came back from the other provider is not right; begin again",
+  },
+  "provider-unavailable": {
+    status: 503,
+    title: "The other provider does not answer right now; try again",
+  },
+  "identity-taken": {
+    status: 409,
+    title: "This account elsewhere is linked to another account here",
+  },
+  "identity-differs": {
+    status: 403,
+    title: "This is not the account elsewhere that belongs here",
+  },
   "region-unknown": { status: 422, title: "This region is not offered" },
   "too-many": { status: 422, title: "You have as many of these as you can have" },
   "too-many-tries": { status: 429, title: "Too many tries; wait a little" },

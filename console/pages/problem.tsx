@@ -36,6 +36,34 @@ const advice: Partial<Record<ProblemCode, Advice>> = {
     href: "/sign-in",
     label: "Sign in",
   },
+  "elsewhere-expired": {
+    next: "You came here without having set out in this browser, or long ago, or for the second time. Nothing was changed. Begin again.",
+    href: "/sign-in",
+    label: "Sign in",
+  },
+  "provider-declined": {
+    next: "You said no there, or it did not let you in. Nothing was kept, and nothing here has changed.",
+    href: "/sign-in",
+    label: "Sign in another way",
+  },
+  "provider-answer": {
+    next: "It was meant for somebody else, was used before, or was changed on its way. Nobody was let in, and nothing was kept.",
+    href: "/sign-in",
+    label: "Begin again",
+  },
+  "provider-unavailable": {
+    next: "It is their side, not yours. Nothing was kept. Try again in a minute, or sign in another way.",
+    href: "/sign-in",
+    label: "Sign in another way",
+  },
+  "identity-taken": {
+    next: "An account elsewhere lets you into one account here. Sign in with it, unlink it there, and link it again where you want it.",
+    href: "/sign-in",
+    label: "Sign in",
+  },
+  "identity-differs": {
+    next: "You signed in there with another account than the one this began with. Sign out there, or choose the right one, and try again.",
+  },
   "too-many-tries": {
     next: "This protects you from someone who guesses. Nothing is locked: wait ten minutes and it works again.",
   },

@@ -22,6 +22,7 @@ interface SignUpProps {
   /** The operator set a minimum age. */
   readonly asksAge: boolean;
   readonly minLength: number;
+  readonly providers: readonly Elsewhere[];
   readonly typed?: SignUpTyped | undefined;
   readonly errors?: FormErrors | undefined;
 }
@@ -30,7 +31,44 @@ interface SignUpProps {
 export const addressLabel = (phones: boolean): string =>
   phones ? "E-mail address or phone number" : "E-mail address";
 
-export function SignUpPage({ phones, regions, asksAge, minLength, typed, errors }: SignUpProps) {
+/** A provider of accounts elsewhere, as it is offered. */
+export interface Elsewhere {
+  readonly id: string;
+  readonly title: string;
+}
+
+/** Ways in with an account elsewhere: words only, for a provider's picture would tell it of every visitor. */
+export function ElsewhereLinks({
+  providers,
+  returnTo,
+}: {
+  providers: readonly Elsewhere[];
+  returnTo?: string | null;
+}) {
+  if (providers.length === 0) return null;
+  const query = returnTo == null ? "" : `?return=${encodeURIComponent(returnTo)}`;
+  return (
+    <section class="elsewhere" aria-labelledby="elsewhere">
+      <h2 id="elsewhere">Or with an account elsewhere</h2>
+      <ul>
+        {providers.map(({ id, title }) => (
+          <li>
+            <a class="button plain wide" href={`/sign-in/with/${id}${query}`}>
+              Continue with {title}
+            </a>
+          </li>
+        ))}
+      </ul>
+      <p class="hint">
+        {providers.length === 1 ? "It learns" : "The one you choose learns"} that you sign in here,
+        under its own terms. We keep no key of it.
+      </p>
+    </section>
+  );
+}
+
+export function SignUpPage(props: SignUpProps) {
+  const { phones, regions, asksAge, minLength, providers, typed, errors } = props;
   return (
     <div class="narrow stack">
       <header>
@@ -68,6 +106,7 @@ export function SignUpPage({ phones, regions, asksAge, minLength, typed, errors 
           {phones ? "Send me the message" : "Send me the mail"}
         </button>
       </form>
+      <ElsewhereLinks providers={providers} />
       <p class="aside">
         By opening an account you let us hold what the <a href="/privacy">privacy page</a> lists
         under “Account”, and no more. You have one already? <a href="/sign-in">Sign in</a>.
@@ -99,7 +138,7 @@ export function AgeField({
   );
 }
 
-function RegionChoice({
+export function RegionChoice({
   regions,
   chosen,
 }: {
@@ -246,11 +285,13 @@ interface SignInProps {
   /** The name of the app that asked. */
   readonly app?: string | null;
   readonly erased?: boolean;
+  readonly providers: readonly Elsewhere[];
   readonly typed?: { readonly address: string } | undefined;
   readonly errors?: FormErrors | undefined;
 }
 
-export function SignInPage({ phones, returnTo, door, app, erased, typed, errors }: SignInProps) {
+export function SignInPage(props: SignInProps) {
+  const { phones, returnTo, door, app, erased, providers, typed, errors } = props;
   return (
     <div class="narrow stack">
       {erased && (
@@ -305,6 +346,7 @@ export function SignInPage({ phones, returnTo, door, app, erased, typed, errors 
         autofill
         fields={{ return: returnTo }}
       />
+      <ElsewhereLinks providers={providers} returnTo={returnTo} />
       <p class="aside">
         Signing in sets one cookie, which keeps you signed in until you close the browser. New here?{" "}
         <a href="/sign-up">Open an account</a>.

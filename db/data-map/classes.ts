@@ -6,6 +6,7 @@
 import { accountClasses } from "./classes/account.ts";
 import { deviceClasses } from "./classes/device.ts";
 import { linkClasses } from "./classes/link.ts";
+import { linkedClasses } from "./classes/linked.ts";
 import { nameClasses } from "./classes/name.ts";
 import { openidClasses } from "./classes/openid.ts";
 import { passkeyClasses } from "./classes/passkeys.ts";
@@ -25,6 +26,7 @@ export const classes = {
   ...accountClasses,
   ...passkeyClasses,
   ...peopleClasses,
+  ...linkedClasses,
   ...deviceClasses,
   ...nameClasses,
   ...linkClasses,

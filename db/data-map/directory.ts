@@ -11,6 +11,16 @@ export const directoryMap = {
     erase: { by: "account_id" },
     columns: { hash: { kind: "keyed hash" }, account_id: { kind: "id" } },
   },
+  linked: {
+    class: "directory entry",
+    key: "hash",
+    erase: { by: "account_id" },
+    columns: {
+      hash: { kind: "keyed hash" },
+      account_id: { kind: "id" },
+      identity_id: { kind: "id" },
+    },
+  },
   label: {
     class: "held name",
     key: "hash",

@@ -23,7 +23,8 @@ export const objectMap = {
   },
   "system/": {
     class: "operations",
-    holds: "32 random bytes each: one keys the hashes of the directory, one seals signing keys",
+    holds:
+      "32 random bytes each: for the hashes of the directory, for signing keys, for the cookie of a sign-in elsewhere",
     erase: "kept: says nothing about a person",
   },
   "ledger/": {
@@ -62,6 +63,14 @@ export const cookieMap = {
     lifetime: span(limits.signInStepMs),
     httpOnly: true,
     sameSite: "Strict",
+  },
+  "__Host-fed": {
+    class: "sign-in elsewhere",
+    kind: "security",
+    purpose: "knows you again when you come back from an account elsewhere",
+    lifetime: `until you close the browser, at most ${span(limits.elsewhereMs)}`,
+    httpOnly: true,
+    sameSite: "Lax",
   },
   "__Host-trust": {
     class: "trusted browser",
@@ -137,6 +146,11 @@ export const egressMap = {
     class: "breach check",
     recipient: "the breached-password service that the operator configured",
     fields: ["prefix"],
+  },
+  "identity provider": {
+    class: "sign-in elsewhere",
+    recipient: "the provider of the account elsewhere that you chose",
+    fields: ["provider", "method", "url", "authorization", "body"],
   },
 } as const;
 

@@ -3,6 +3,7 @@
 import type * as schema from "../schema/region.ts";
 import { accountTables } from "./region/account.ts";
 import { deviceTables } from "./region/devices.ts";
+import { linkedTables } from "./region/linked.ts";
 import { openidTables } from "./region/openid.ts";
 import { operationTables } from "./region/operations.ts";
 import { passkeyTables } from "./region/passkeys.ts";
@@ -14,6 +15,7 @@ export const regionMap = {
   ...accountTables,
   ...signInTables,
   ...passkeyTables,
+  ...linkedTables,
   ...deviceTables,
   ...peopleTables,
   ...openidTables,

@@ -7,6 +7,7 @@ import { and, desc, eq, gt, inArray, lt, sql } from "drizzle-orm";
 import type { Db } from "../db.ts";
 import type { KeyName } from "../primitives.ts";
 import { account, activity, identifier } from "../schema/region/account.ts";
+import { linkedIdentity } from "../schema/region/linked.ts";
 import { challenge, password } from "../schema/region/sign-in.ts";
 import { liveChallenge } from "./challenges.ts";
 
@@ -24,6 +25,7 @@ export const sealedAt = {
   passkeyName: (id: string) => `passkey.name:${id}`,
   grant: (grantId: string) => `oauth_grant.app:${grantId}`,
   code: (codeHash: string) => `oauth_code.request:${codeHash}`,
+  linked: (identityId: string) => `linked_identity.claims:${identityId}`,
   phc: (accountId: string) => `password.phc:${accountId}`,
   secondStep: (id: string) => `second_step.secret:${id}`,
   trusted: (id: string) => `trusted_browser.client:${id}`,
@@ -38,6 +40,8 @@ export interface NewAccount {
   };
   /** Null for an account whose owner signs in another way. */
   readonly phcSealed: string | null;
+  /** The account elsewhere that lets its owner in. */
+  readonly linked?: { readonly id: string; readonly claimsSealed: string };
 }
 
 /**
@@ -47,7 +51,7 @@ export interface NewAccount {
 export async function createAccount(
   db: Db,
   tokenHash: string,
-  { identifier: first, phcSealed }: NewAccount,
+  { identifier: first, phcSealed, linked }: NewAccount,
   now: number,
 ): Promise<boolean> {
   const live = liveChallenge(tokenHash, "sign-up", now);
@@ -87,9 +91,21 @@ export async function createAccount(
         .from(challenge)
         .where(and(live, sql`${phcSealed} IS NOT NULL`)),
     ),
+    db.insert(linkedIdentity).select(
+      db
+        .select({
+          id: sql<string>`${linked?.id ?? null}`.as("id"),
+          ...ofChallenge,
+          claimsSealed: sql<string>`${linked?.claimsSealed ?? null}`.as("claims_sealed"),
+          linkedAt: sql<number>`${now}`.as("linked_at"),
+          usedDay: sql<number>`${startOfDay(now)}`.as("used_day"),
+        })
+        .from(challenge)
+        .where(and(live, sql`${linked?.id ?? null} IS NOT NULL`)),
+    ),
     db.delete(challenge).where(live).returning(ofChallenge),
   ]);
-  return (results[3] as unknown[]).length === 1;
+  return (results[4] as unknown[]).length === 1;
 }
 
 const DAY_MS = 86_400_000;

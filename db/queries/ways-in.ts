@@ -4,6 +4,7 @@
  */
 
 import { type SQL, sql } from "drizzle-orm";
+import { linkedIdentity } from "../schema/region/linked.ts";
 import { passkey } from "../schema/region/passkeys.ts";
 import { password } from "../schema/region/sign-in.ts";
 
@@ -13,5 +14,7 @@ export function waysIn(accountId: string, { besides }: { readonly besides: strin
     EXISTS (SELECT 1 FROM ${password} WHERE ${sql.identifier("account_id")} = ${accountId})
     OR EXISTS (SELECT 1 FROM ${passkey} AS "other"
                WHERE "other"."account_id" = ${accountId} AND "other"."id" <> ${besides})
+    OR EXISTS (SELECT 1 FROM ${linkedIdentity} AS "elsewhere"
+               WHERE "elsewhere"."account_id" = ${accountId} AND "elsewhere"."id" <> ${besides})
   )`;
 }

@@ -1,6 +1,6 @@
 /**
  * The global directory: what must be the same or unique across regions, and nothing else. It holds
- * keyed hashes of contact addresses and labels, never the addresses or labels themselves.
+ * keyed hashes of contact addresses, accounts elsewhere and labels, never any of these themselves.
  */
 
 import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
@@ -13,6 +13,17 @@ export const contact = sqliteTable(
     accountId: text("account_id").notNull(),
   },
   (table) => [index("contact_account").on(table.accountId)],
+);
+
+/** Keyed hash of an account elsewhere (its issuer and subject) → account, and its row there. */
+export const linked = sqliteTable(
+  "linked",
+  {
+    hash: text().primaryKey(),
+    accountId: text("account_id").notNull(),
+    identityId: text("identity_id").notNull(),
+  },
+  (table) => [index("linked_account").on(table.accountId)],
 );
 
 /** Keyed hash of a label → device; a freed label keeps its hash with `held_until` and no device. */

@@ -7,6 +7,7 @@
 
 export * from "./region/account.ts";
 export * from "./region/devices.ts";
+export * from "./region/linked.ts";
 export * from "./region/openid.ts";
 export * from "./region/operations.ts";
 export * from "./region/passkeys.ts";

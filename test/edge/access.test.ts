@@ -47,6 +47,15 @@ const everyone = `
   POST /sign-up/code
   GET /verify
   POST /verify
+  GET /api/identity-providers
+  GET /sign-in/with/:provider
+  POST /sign-in/with/:provider
+  GET /sign-in/with/:provider/callback
+  GET /sign-in/with/:provider/done
+  GET /sign-up/with/:provider
+  POST /sign-up/with/:provider
+  GET /sign-up/with/:provider/verify
+  POST /sign-up/with/:provider/verify
   GET /sign-in
   POST /sign-in
   POST /sign-out
@@ -166,6 +175,15 @@ const signedIn = `
   POST /account/passkeys/:id
   GET /account/passkeys/:id/remove
   POST /account/passkeys/:id/remove
+  GET /account/linked
+  POST /account/linked/add
+  GET /account/linked/add
+  POST /account/linked/remove
+  GET /account/linked/remove
+  POST /confirm/with/:provider
+  GET /api/account/linked
+  POST /api/account/linked
+  DELETE /api/account/linked/:id
   GET /account/erase
   POST /account/erase
 `;

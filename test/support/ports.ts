@@ -15,7 +15,7 @@ import { R2KeyStore, r2Blobs, systemRandom } from "../../durable-objects/platfor
 import { type RegionId, regionOf } from "../../protocol/ids.ts";
 import { type Config, readConfig } from "../../workers/config.ts";
 import { egressGate } from "../../workers/egress/egress.ts";
-import type { MailMessage, Ports, SmsMessage } from "../../workers/ports.ts";
+import type { IdentityAnswer, MailMessage, Ports, SmsMessage } from "../../workers/ports.ts";
 
 /** A clock that stands still until it is told. */
 export class TestClock implements Clock {
@@ -59,6 +59,10 @@ export interface TestPorts {
   readonly sms: { readonly sent: SmsMessage[]; failing: boolean };
   /** What the breached-password service answers. While `failing`, it is away. */
   readonly breaches: { range: string; failing: boolean };
+  /** What providers of accounts elsewhere answer; null: they are away. */
+  readonly identity: {
+    answer: ((fields: Readonly<Record<string, string>>) => Promise<IdentityAnswer>) | null;
+  };
   readonly lines: Parameters<Ports["log"]>[0][];
   /** Everything that left the house: the recipient and the fields. */
   readonly egress: { recipient: string; fields: Readonly<Record<string, string>> }[];
@@ -82,6 +86,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
   const mail = { sent: [] as MailMessage[], failing: false };
   const sms = { sent: [] as SmsMessage[], failing: false };
   const breaches = { range: "", failing: false };
+  const identity: TestPorts["identity"] = { answer: null };
   const lines: TestPorts["lines"] = [];
   const left: TestPorts["egress"] = [];
   const pending: Promise<unknown>[] = [];
@@ -100,6 +105,11 @@ export function testPorts(options: TestPortsOptions): TestPorts {
       if (breaches.failing) throw new Error("the service is away");
       left.push({ recipient: "breached passwords", fields });
       return breaches.range;
+    },
+    "identity provider": async (fields) => {
+      if (identity.answer === null) throw new Error("the provider is away");
+      left.push({ recipient: "identity provider", fields });
+      return await identity.answer(fields);
     },
   });
   const ports: Ports = {
@@ -126,7 +136,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
   const settle = async () => {
     while (pending.length > 0) await Promise.all(pending.splice(0));
   };
-  return { ports, clock, mail, sms, breaches, lines, egress: left, settle };
+  return { ports, clock, mail, sms, breaches, identity, lines, egress: left, settle };
 }
 
 function regionsOf(

@@ -81,13 +81,13 @@ export const notices = {
     subject: "An account elsewhere opens your Latchkey account",
     says: "an account elsewhere was linked to yours and can sign in to it: ….",
     short: "an account elsewhere was linked to yours.",
-    page: "/account",
+    page: "/account/linked",
   },
   unlinked: {
     subject: "An account elsewhere was unlinked",
     says: "an account elsewhere was unlinked from yours: ….",
     short: "an account elsewhere was unlinked from yours.",
-    page: "/account",
+    page: "/account/linked",
   },
   "address-added": {
     subject: "An address was added to your Latchkey account",

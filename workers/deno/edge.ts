@@ -16,7 +16,13 @@ import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isForHop } from "../../protocol/link/headers.ts";
 import { handle } from "../app.ts";
-import { breachTransport, egressGate, smsTransport, smtpTransport } from "../egress/egress.ts";
+import {
+  breachTransport,
+  egressGate,
+  identityTransport,
+  smsTransport,
+  smtpTransport,
+} from "../egress/egress.ts";
 import { logGate } from "../egress/log.ts";
 import { forNetworks } from "../limits.ts";
 import { clientAddress } from "../peer.ts";
@@ -123,6 +129,7 @@ function portsOf(
     mail: smtpTransport(config.smtpUrl),
     sms: smsTransport(config.smsUrl),
     "breached passwords": breachTransport(config.breachUrl),
+    "identity provider": identityTransport(config.identityProviders),
   });
   return {
     config,

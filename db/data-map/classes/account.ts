@@ -144,8 +144,9 @@ export const accountClasses = {
   "directory entry": {
     basis: "contract",
     title: "Directory entry",
-    holds: "a keyed hash of your address or of a device's name, and a random identifier",
-    purpose: "to find the account or device that an address or name belongs to",
+    holds:
+      "a keyed hash of your address, of an account elsewhere or of a device's name, and a random identifier",
+    purpose: "to find the account or device that an address, account elsewhere or name belongs to",
     feature: "account",
     live: "as long as the account or the device",
     liveMs: null,

@@ -12,6 +12,7 @@ import { deviceCases } from "./device-cases.ts";
 import { directoryCases } from "./directory-cases.ts";
 import { exportCases } from "./export-cases.ts";
 import { keyCases } from "./key-cases.ts";
+import { linkedCases } from "./linked-cases.ts";
 import { openidCases } from "./openid-cases.ts";
 import { passkeyCases } from "./passkey-cases.ts";
 import { peopleCases } from "./people-cases.ts";
@@ -39,6 +40,7 @@ export const cases: Cases = {
   ...signInCases,
   ...deviceCases,
   ...openidCases,
+  ...linkedCases,
   ...passkeyCases,
   ...peopleCases,
   ...retentionCases,
