@@ -49,7 +49,7 @@ export function periodsDue(now: number): number[] {
 
 /**
  * The key that signs at `now`: the latest whose period has begun and that clients had time to learn
- * of. When there is none (the very first, or one made late) the oldest that outlives what it signs.
+ * of. When there is none (the very first, or one made late) the oldest. Either outlives what it signs.
  * @param keys the latest period first
  */
 export function keyInUse<K extends KeyTimes>(
@@ -58,10 +58,10 @@ export function keyInUse<K extends KeyTimes>(
   now: number,
 ): K | null {
   const live = keys.filter((key) => key.alg === alg && key.expiresAt > now);
-  const known = live.find(
+  const lasting = live.filter(({ expiresAt }) => expiresAt > now + limits.idTokenMs);
+  const known = lasting.find(
     ({ startsAt, createdAt }) => startsAt <= now && createdAt + limits.signingKeyPublishedMs <= now,
   );
-  const lasting = live.filter(({ expiresAt }) => expiresAt > now + limits.idTokenMs);
   return known ?? lasting.at(-1) ?? live[0] ?? null;
 }
 
