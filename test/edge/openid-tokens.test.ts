@@ -367,7 +367,7 @@ describe("a refresh token", () => {
         const last = await peer.refresh(web, tokens.at(-1) as string);
         expect([steps, last.status]).toEqual([steps, alive ? 200 : 400]);
       }),
-      { numRuns: 25, seed: 20_261_122 },
+      { numRuns: 15, seed: 20_261_122 },
     );
   });
 });
