@@ -8,11 +8,13 @@ import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import type { SignInOutcome } from "../workers/sign-in/complete.ts";
 import { confirm, confirmWaysOf, sendConfirmCode } from "../workers/sign-in/confirm.ts";
+import { confirmWithPasskey, takePasskeyStep } from "../workers/sign-in/passkey-steps.ts";
 import { offersOf, sendSignInCode, takeTypedStep } from "../workers/sign-in/second-step.ts";
 import { codeKinds } from "../workers/sign-in/step-proofs.ts";
+import { assertionResponse, passkeyAnswer } from "../workers/sign-in/webauthn.ts";
 import { isSent, type TypedWay } from "./components/ways.tsx";
 import { enter } from "./enter.ts";
-import { type Refusal, readForm, refusalOf } from "./forms.ts";
+import { type FormFields, type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { ConfirmAgainPage } from "./pages/confirm-again.tsx";
 import { SecondStepPage } from "./pages/second-step.tsx";
@@ -52,13 +54,16 @@ steps.post(STEP, async (c) => {
   const form = await readForm(c);
   const returnTo = localPath(form("return"));
   const [way, code, trust] = [form("way"), form("code"), form("trust") === "yes"];
-  const kind = codeKinds.find((candidate) => candidate === way);
-  if (kind === undefined) throw new Problem("bad-request", "way");
+  const kind = codeKinds.find((candidate) => candidate === way) ?? null;
+  if (kind === null && way !== "passkey") throw new Problem("bad-request", "way");
   let outcome: SignInOutcome | null = null;
   const refusal = await refusalOf(async () => {
     const options = { trust, trustToken: readCookie(c, "__Host-trust") };
     const token = readCookie(c, "__Host-step");
-    outcome = await takeTypedStep(c.env, token, { kind, code }, clientOf(c), options);
+    outcome =
+      kind === null
+        ? await takePasskeyStep(c.env, token, shownPasskey(form), clientOf(c), options)
+        : await takeTypedStep(c.env, token, { kind, code }, clientOf(c), options);
   });
   if (outcome !== null) return enter(c, outcome, returnTo ?? HOME);
   return await stepPage(c, { returnTo, way, sent: isSent(way), trust, refusal });
@@ -86,6 +91,7 @@ async function stepPage(c: Ctx, { returnTo, way, sent, trust, refusal }: Shown):
     <SecondStepPage
       ways={ways}
       way={chosen}
+      passkey={offers.includes("passkey")}
       sent={sent ?? false}
       returnTo={returnTo}
       trust={trust ?? false}
@@ -100,6 +106,13 @@ steps.get(CONFIRM, (c) => confirmPage(c, shownOf(c)));
 steps.post(CONFIRM, async (c) => {
   const form = await readForm(c);
   const returnTo = localPath(form("return"));
+  if (form("way") === "passkey") {
+    const refusal = await refusalOf(() =>
+      confirmWithPasskey(c.env, c.var, shownPasskey(form), clientOf(c)),
+    );
+    if (refusal === null) return seeOther(c, returnTo ?? "/account");
+    return await confirmPage(c, { returnTo, refusal });
+  }
   const way = typedWays.find((candidate) => candidate === form("way"));
   if (way === undefined) throw new Problem("bad-request", "way");
   const secret = form(way === "password" ? "password" : "code");
@@ -120,6 +133,8 @@ steps.post(`${CONFIRM}/send`, async (c) => {
 });
 steps.get(`${CONFIRM}/send`, (c) => seeOther(c, CONFIRM));
 
+const shownPasskey = (form: FormFields) => passkeyAnswer(assertionResponse, form("response"));
+
 const typedWays: readonly TypedWay[] = ["password", "totp", "sms", "recovery-code", "contact"];
 
 const wrongPassword = ({ status }: Refusal): Refusal => ({
@@ -135,7 +150,8 @@ async function confirmPage(c: Ctx, { returnTo, way, sent, refusal }: Shown): Pro
     { title: "Show that it is you", at: "account", refusal },
     <ConfirmAgainPage
       ways={ways}
-      way={ways.find((candidate) => candidate === way) ?? ways[0] ?? "password"}
+      way={ways.find((candidate) => candidate === way) ?? ways[0] ?? null}
+      passkey={offered.includes("passkey")}
       sent={sent ?? false}
       returnTo={returnTo ?? "/account"}
       mailPage={c.env.config.mailPage}

@@ -18,7 +18,7 @@ interface Props {
   readonly autofill?: boolean;
   readonly fields?: Readonly<Record<string, string | null>>;
   /** Said in place of the form where there is no way to ask a passkey. */
-  readonly missing?: string;
+  readonly missing?: string | undefined;
 }
 
 export function PasskeyForm(props: Props) {

@@ -1,6 +1,7 @@
 /** Showing again who one is, before what changes how one signs in. */
 
 import { ErrorSummary, type FormErrors } from "../components/form.tsx";
+import { PasskeyForm } from "../components/passkey.tsx";
 import {
   isSent,
   OtherWays,
@@ -13,7 +14,10 @@ import {
 interface Props {
   /** What the account can show, the usual first. */
   readonly ways: readonly TypedWay[];
-  readonly way: TypedWay;
+  /** Null when there is nothing to type. */
+  readonly way: TypedWay | null;
+  /** True when a passkey would do. */
+  readonly passkey: boolean;
   /** True when a code was sent just now. */
   readonly sent: boolean;
   readonly returnTo: string;
@@ -21,7 +25,8 @@ interface Props {
   readonly errors?: FormErrors | undefined;
 }
 
-export function ConfirmAgainPage({ ways, way, sent, returnTo, mailPage, errors }: Props) {
+export function ConfirmAgainPage(props: Props) {
+  const { ways, way, passkey, sent, returnTo, mailPage, errors } = props;
   return (
     <div class="narrow stack-large">
       <header>
@@ -32,7 +37,7 @@ export function ConfirmAgainPage({ ways, way, sent, returnTo, mailPage, errors }
         </p>
       </header>
       <ErrorSummary errors={errors} />
-      {isSent(way) && (
+      {way !== null && isSent(way) && (
         <SendCode
           way={way}
           action="/confirm/send"
@@ -41,8 +46,21 @@ export function ConfirmAgainPage({ ways, way, sent, returnTo, mailPage, errors }
           mailPage={mailPage}
         />
       )}
-      {(!isSent(way) || sent) && (
+      {way !== null && (!isSent(way) || sent) && (
         <WayForm action="/confirm" way={way} returnTo={returnTo} errors={errors} button="Go on" />
+      )}
+      {passkey && (
+        <PasskeyForm
+          does="get"
+          action="/confirm"
+          options="/api/sessions/current/confirm/passkey/options"
+          button="Use a passkey"
+          plain={way !== null}
+          fields={{ way: "passkey", return: returnTo }}
+          missing={
+            way === null ? "This needs scripts, and the device with your passkey." : undefined
+          }
+        />
       )}
       <OtherWays
         ways={ways

@@ -1,6 +1,7 @@
 /** The second step of a sign-in. */
 
 import { ErrorSummary, type FormErrors } from "../components/form.tsx";
+import { PasskeyForm } from "../components/passkey.tsx";
 import {
   isSent,
   OtherWays,
@@ -14,6 +15,8 @@ interface Props {
   /** What the account can show, the usual first. */
   readonly ways: readonly TypedWay[];
   readonly way: TypedWay;
+  /** True when a passkey would do as well. */
+  readonly passkey: boolean;
   /** True when a code was sent just now. */
   readonly sent: boolean;
   readonly returnTo: string | null;
@@ -25,7 +28,7 @@ interface Props {
 const path = "/sign-in/second-step";
 
 export function SecondStepPage(props: Props) {
-  const { ways, way, sent, returnTo, trust, mailPage, errors } = props;
+  const { ways, way, passkey, sent, returnTo, trust, mailPage, errors } = props;
   return (
     <div class="narrow stack-large">
       <header>
@@ -44,14 +47,18 @@ export function SecondStepPage(props: Props) {
       )}
       {(!isSent(way) || sent) && (
         <WayForm action={path} way={way} returnTo={returnTo} errors={errors} button="Sign in">
-          <label class="choice">
-            <input type="checkbox" name="trust" value="yes" checked={trust} />
-            <b>Trust this browser</b>
-            <small>
-              It is not asked for the second step for 90 days. Only where nobody else can get at it.
-            </small>
-          </label>
+          <Trust checked={trust} />
         </WayForm>
+      )}
+      {passkey && (
+        <PasskeyForm
+          does="get"
+          action={path}
+          options="/api/sign-in/second-step/passkey/options"
+          button="Use a passkey"
+          plain
+          fields={{ way: "passkey", return: returnTo }}
+        />
       )}
       <OtherWays
         ways={ways
@@ -64,5 +71,17 @@ export function SecondStepPage(props: Props) {
         Not you, or changed your mind? <a href="/sign-in">Begin again</a>.
       </p>
     </div>
+  );
+}
+
+function Trust({ checked }: { checked: boolean }) {
+  return (
+    <label class="choice">
+      <input type="checkbox" name="trust" value="yes" checked={checked} />
+      <b>Trust this browser</b>
+      <small>
+        It is not asked for the second step for 90 days. Only where nobody else can get at it.
+      </small>
+    </label>
   );
 }

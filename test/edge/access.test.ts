@@ -66,6 +66,8 @@ const ownProof = `
   POST /oauth/userinfo
   POST /api/sign-in/second-step
   POST /api/sign-in/second-step/sms
+  POST /api/sign-in/second-step/passkey/options
+  POST /api/sign-in/second-step/passkey
   GET /sign-in/second-step
   POST /sign-in/second-step
   GET /sign-in/second-step/send
@@ -116,6 +118,8 @@ const signedIn = `
   GET /api/sessions
   DELETE /api/sessions/current
   DELETE /api/sessions/:id
+  POST /api/sessions/current/confirm/passkey/options
+  POST /api/sessions/current/confirm/passkey
   GET /api/passkeys
   POST /api/passkeys/options
   POST /api/passkeys

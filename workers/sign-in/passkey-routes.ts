@@ -12,6 +12,12 @@ import { clientOf } from "./client.ts";
 import { answerOutcome, signInResponses } from "./hand-over.ts";
 import { passkeySignInOptions, signInWithPasskey } from "./passkey-sign-in.ts";
 import {
+  confirmWithPasskey,
+  passkeyConfirmOptions,
+  passkeyStepOptions,
+  takePasskeyStep,
+} from "./passkey-steps.ts";
+import {
   addPasskey,
   type CreationOptions,
   creationOptions,
@@ -25,6 +31,13 @@ import { assertionResponse, registrationResponse } from "./webauthn.ts";
 const name = z.string().max(limits.passkeyNameLength * 2);
 const one = z.strictObject({ id: z.string() });
 const addBody = z.strictObject({ response: registrationResponse, name: name.optional() });
+const signInBody = z.strictObject({ response: assertionResponse });
+const token = z.string().optional();
+const stepBody = z.strictObject({
+  token,
+  response: assertionResponse,
+  trust: z.boolean().optional(),
+});
 const creation = z.custom<CreationOptions>().meta({ type: "object" });
 const request = z.custom<RequestOptions>().meta({ type: "object" });
 const passkeyJson = z.strictObject({
@@ -61,13 +74,69 @@ passkeys.openapi(
   createRoute({
     method: "post",
     path: "/api/sign-in/passkey",
-    request: { body: body(z.strictObject({ response: assertionResponse })) },
+    request: { body: body(signInBody) },
     responses: signInResponses,
   }),
   async (c) => {
     const trustToken = readCookie(c, "__Host-trust");
     const input = { ...c.req.valid("json"), trustToken };
     return answerOutcome(c, await signInWithPasskey(c.env, input, clientOf(c)));
+  },
+);
+
+passkeys.openapi(
+  createRoute({
+    method: "post",
+    path: "/api/sign-in/second-step/passkey/options",
+    summary: "What to ask an authenticator for the second step",
+    request: { body: { ...body(z.strictObject({ token })), required: false } },
+    responses: { 200: json(request, "PublicKeyCredentialRequestOptionsJSON") },
+  }),
+  async (c) => {
+    const own = c.req.valid("json")?.token ?? readCookie(c, "__Host-step");
+    return c.json(await passkeyStepOptions(c.env, own, clientOf(c)), 200);
+  },
+);
+
+passkeys.openapi(
+  createRoute({
+    method: "post",
+    path: "/api/sign-in/second-step/passkey",
+    summary: "A passkey as the second step of a sign-in",
+    request: { body: body(stepBody) },
+    responses: signInResponses,
+  }),
+  async (c) => {
+    const { token: given, response, trust } = c.req.valid("json");
+    const own = given ?? readCookie(c, "__Host-step");
+    const options = { trust, trustToken: readCookie(c, "__Host-trust") };
+    return answerOutcome(c, await takePasskeyStep(c.env, own, response, clientOf(c), options));
+  },
+);
+
+passkeys.openapi(
+  createRoute({
+    method: "post",
+    path: "/api/sessions/current/confirm/passkey/options",
+    summary: "What to ask an authenticator to show again who you are",
+    middleware: signedIn,
+    responses: { 200: json(request, "PublicKeyCredentialRequestOptionsJSON") },
+  }),
+  async (c) => c.json(await passkeyConfirmOptions(c.env, c.var, clientOf(c)), 200),
+);
+
+passkeys.openapi(
+  createRoute({
+    method: "post",
+    path: "/api/sessions/current/confirm/passkey",
+    summary: "Show again who you are, with a passkey",
+    middleware: signedIn,
+    request: { body: body(signInBody) },
+    responses: { 204: nothing },
+  }),
+  async (c) => {
+    await confirmWithPasskey(c.env, c.var, c.req.valid("json").response, clientOf(c));
+    return c.body(null, 204);
   },
 );
 

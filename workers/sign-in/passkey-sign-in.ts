@@ -10,17 +10,14 @@ import { Problem } from "../problem.ts";
 import { type RequestOptions, readAssertion, requestOptions } from "./ceremonies.ts";
 import { type Client, limitedNetwork } from "./client.ts";
 import { completeSignIn, type SignInOutcome } from "./complete.ts";
+import { takeCeremonyLimit } from "./passkey-steps.ts";
 import type { AssertionResponse } from "./webauthn.ts";
 
 const ANYBODY = { kind: "sign-in", accountId: null } as const;
 
 /** What any visitor's authenticator is asked. @throws Problem `too-many-tries` */
 export async function passkeySignInOptions(ports: Ports, client: Client): Promise<RequestOptions> {
-  const { passkeyCeremoniesPerNetwork: max, signInWindowMs } = limits;
-  const network = limitedNetwork(client.peer);
-  if (!(await ports.limits.take("passkey-network", network, max, signInWindowMs))) {
-    throw new Problem("too-many-tries");
-  }
+  await takeCeremonyLimit(ports, client);
   return await requestOptions(ports, ANYBODY);
 }
 
