@@ -52,6 +52,13 @@ export class Directory {
     return (await this.accountOfContact(hash)) === accountId;
   }
 
+  /** Gives a contact back, if this account still holds it. Idempotent. */
+  async releaseContact(hash: string, accountId: string): Promise<void> {
+    await this.db
+      .delete(contact)
+      .where(and(eq(contact.hash, hash), eq(contact.accountId, accountId)));
+  }
+
   async releaseContacts(accountId: string): Promise<void> {
     await this.db.delete(contact).where(eq(contact.accountId, accountId));
   }

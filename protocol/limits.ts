@@ -21,6 +21,9 @@ export const limits = {
   challengeMs: 15 * MINUTE,
   challengeAttempts: 5,
   passkeyCeremonyMs: 5 * MINUTE,
+  addressUndoMs: 7 * DAY,
+  recoveryWaitMs: 3 * DAY, // docs/decisions/recovery.md
+  recoveryOpenMs: 7 * DAY,
   enrolmentMs: 10 * MINUTE,
   enrolmentIntervalMs: 5 * SECOND,
   enrolmentSlowDownMs: 5 * SECOND, // RFC 8628 §3.5
@@ -38,6 +41,7 @@ export const limits = {
   // Requests to the console and the API
   requestBodyBytes: 64 * 1024,
   addressLength: 254,
+  addressesPerAccount: 10,
   phoneDigits: 15, // ITU-T E.164
   codeLength: 32, // a typed code, with whatever blanks
   passwordMinLength: 10,
@@ -95,6 +99,10 @@ export const limits = {
   mailPerAddress: 5,
   mailPerNetwork: 20,
   mailWindowMs: HOUR, // of mails and text messages alike
+  contactsPerAccount: 10, // addresses tried, an hour
+  recoveriesPerAccount: 3,
+  recoveryLinksPerAccount: 5, // an hour
+  recoveriesWindowMs: 7 * DAY,
   smsPerAddress: 5,
   smsPerNetwork: 10,
   mailStepMs: 20 * SECOND,

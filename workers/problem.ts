@@ -49,6 +49,16 @@ export const problems = {
   "password-differs": { status: 422, title: "This is not the password you chose" },
   "address-syntax": { status: 422, title: "This is not an e-mail address or phone number" },
   "password-breached": { status: 422, title: "This password is known from a breach elsewhere" },
+  "address-yours": { status: 409, title: "This address is yours already" },
+  "address-last": { status: 409, title: "This is your last address; add another first" },
+  "address-primary": {
+    status: 409,
+    title: "Notices go to this address; let them go to another first",
+  },
+  "address-in-use": {
+    status: 409,
+    title: "The codes of your second step go to this number; switch that off or to another first",
+  },
   "last-way-in": {
     status: 409,
     title: "This is the last way into your account; add another first",

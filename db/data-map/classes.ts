@@ -11,6 +11,7 @@ import { nameClasses } from "./classes/name.ts";
 import { openidClasses } from "./classes/openid.ts";
 import { passkeyClasses } from "./classes/passkeys.ts";
 import { peopleClasses } from "./classes/people.ts";
+import { recoveryClasses } from "./classes/recovery.ts";
 import { upkeepClasses } from "./classes/upkeep.ts";
 import type { DataClass } from "./data-class.ts";
 
@@ -27,6 +28,7 @@ export const classes = {
   ...passkeyClasses,
   ...peopleClasses,
   ...linkedClasses,
+  ...recoveryClasses,
   ...deviceClasses,
   ...nameClasses,
   ...linkClasses,

@@ -8,6 +8,7 @@ import { openidTables } from "./region/openid.ts";
 import { operationTables } from "./region/operations.ts";
 import { passkeyTables } from "./region/passkeys.ts";
 import { peopleTables } from "./region/people.ts";
+import { recoveryTables } from "./region/recovery.ts";
 import { signInTables } from "./region/sign-in.ts";
 import type { MapOf } from "./types.ts";
 
@@ -16,6 +17,7 @@ export const regionMap = {
   ...signInTables,
   ...passkeyTables,
   ...linkedTables,
+  ...recoveryTables,
   ...deviceTables,
   ...peopleTables,
   ...openidTables,

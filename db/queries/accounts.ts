@@ -29,6 +29,7 @@ export const sealedAt = {
   phc: (accountId: string) => `password.phc:${accountId}`,
   secondStep: (id: string) => `second_step.secret:${id}`,
   trusted: (id: string) => `trusted_browser.client:${id}`,
+  undo: (tokenHash: string) => `undo.payload:${tokenHash}`,
 } as const;
 
 /** What a new account begins with, sealed under its own key. */

@@ -12,4 +12,5 @@ export * from "./region/openid.ts";
 export * from "./region/operations.ts";
 export * from "./region/passkeys.ts";
 export * from "./region/people.ts";
+export * from "./region/recovery.ts";
 export * from "./region/sign-in.ts";

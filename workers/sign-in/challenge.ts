@@ -31,13 +31,23 @@ export interface ChallengePayloads {
   };
   "sms-code": { readonly code: string; readonly signIn: string };
   contact: { readonly kind: "email" | "phone"; readonly address: string; readonly code: string };
-  undo: {
+  /** Kept under a key of its own, for an address without an account as well. */
+  password: {
     readonly kind: "email" | "phone";
-    readonly address: string;
-    readonly identifierId: string;
+    /** Null for an address without an account: nothing was sent. */
+    readonly accountId: string | null;
+    /** The directory's hash of the address, which must still be the account's. */
+    readonly contact: string;
+    /** What the account's password was then (`passwordStamp`). */
+    readonly stamp: string;
+    /** A short code to type instead of a link, for phones. */
+    readonly code?: string;
   };
-  password: { readonly identifierId: string; readonly code?: string };
-  recovery: { readonly opensAt: number };
+  recovery: {
+    /** Of the wait that is over; another wait needs another link. */
+    readonly opensAt: number;
+    readonly code?: string;
+  };
 }
 
 export interface Challenge<K extends ChallengeKind> {

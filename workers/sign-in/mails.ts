@@ -5,6 +5,7 @@
 
 import { limits } from "../../protocol/limits.ts";
 import type { MailMessage } from "../ports.ts";
+import type { Words } from "./send.ts";
 
 /** Carries the link that opens the account. */
 export function verifyMail(origin: string, to: string, token: string): MailMessage {
@@ -45,4 +46,21 @@ export function signUpSms(code: string): string {
 /** Answers a sign-up with a number that has an account: only the person who reads it learns so. */
 export function alreadySms(): string {
   return "Someone, probably you, tried to open a Latchkey account with this number. You already have one: sign in with it. Nothing has changed.";
+}
+
+/** Carries the link, or for a phone the code, that lets its reader choose a new password. */
+export function resetWords(
+  origin: string,
+  { token, code }: { readonly token: string; readonly code: string },
+): Words {
+  const minutes = limits.challengeMs / 60_000;
+  return {
+    subject: "Choose a new Latchkey password",
+    mail: [
+      "someone, probably you, asked for a new password for your Latchkey account. To choose one, open:",
+      `${origin}/forgot/new?token=${token}`,
+      `The link works once, within ${minutes} minutes. Until then your password is what it was. If this was not you, do nothing.`,
+    ],
+    sms: `${code} is your code to choose a new Latchkey password. It works for ${minutes} minutes. Give it to nobody. If this was not you, do nothing.`,
+  };
 }

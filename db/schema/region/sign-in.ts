@@ -100,14 +100,7 @@ export const session = sqliteTable(
 );
 
 /** What a secret that was sent to somebody is for. */
-export const challengeKinds = [
-  "sign-up",
-  "sms-code",
-  "contact",
-  "undo",
-  "password",
-  "recovery",
-] as const;
+export const challengeKinds = ["sign-up", "sms-code", "contact", "password", "recovery"] as const;
 
 /** A secret sent to a contact address, waiting to come back. */
 export const challenge = sqliteTable(
