@@ -19,6 +19,7 @@ const everyone = `
   GET /healthz
   POST /api/sign-up
   POST /api/sign-up/verify
+  POST /api/password/forgot
   POST /api/sessions
   POST /api/sign-in/passkey/options
   POST /api/sign-in/passkey
@@ -72,6 +73,11 @@ const ownProof = `
   POST /sign-in/second-step
   GET /sign-in/second-step/send
   POST /sign-in/second-step/send
+  POST /api/password/reset
+  POST /api/recovery
+  POST /api/recovery/finish
+  POST /api/recovery/stop
+  POST /api/undo
   POST /api/enrolments/token
   GET /api/agent/socket
   POST /api/agent/openid
@@ -134,6 +140,15 @@ const signedIn = `
   DELETE /api/account
   GET /api/account/holdings
   POST /api/account/export
+  PUT /api/account/password
+  DELETE /api/account/password
+  GET /api/account/recovery
+  DELETE /api/account/recovery
+  GET /api/account/addresses
+  POST /api/account/addresses
+  POST /api/account/addresses/verify
+  PUT /api/account/addresses/:id/primary
+  DELETE /api/account/addresses/:id
   POST /api/enrolments/lookup
   POST /api/enrolments/approve
   GET /api/devices
@@ -204,6 +219,9 @@ const before = `
   ALL /account/apps/*
   ALL /api/account
   ALL /api/account/*
+  ALL /api/password/*
+  ALL /api/recovery
+  ALL /api/recovery/*
   ALL /api/passkeys
   ALL /api/passkeys/*
   ALL /api/sessions/*

@@ -10,6 +10,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Db } from "../../db/db.ts";
 import { codeOf, useCode } from "../../db/queries/openid.ts";
 import { takeCeremony } from "../../db/queries/passkeys.ts";
+import { insertRecovery } from "../../db/queries/recoveries.ts";
 import { insertSignIn, signInOfToken } from "../../db/queries/sign-ins.ts";
 import { signingKeys } from "../../db/queries/signing-keys.ts";
 import { useTrust } from "../../db/queries/trusted-browsers.ts";
@@ -20,6 +21,7 @@ import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { base64url, hashToken, newToken } from "../../protocol/tokens.ts";
 import { listActivity, note } from "../../workers/account/activity.ts";
+import { findUndo, offerUndo } from "../../workers/account/undo.ts";
 import {
   approveEnrolment,
   lookupEnrolment,
@@ -35,6 +37,7 @@ import { checkAccessToken } from "../../workers/openid/tokens.ts";
 import { askContact, knownPeople } from "../../workers/people/contacts.ts";
 import { lanesOf } from "../../workers/privacy/plan.ts";
 import { openCeremony } from "../../workers/sign-in/ceremonies.ts";
+import { ownRecovery } from "../../workers/sign-in/lost-step.ts";
 import { checkSession, listSessions } from "../../workers/sign-in/sessions.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
 import { completeSignIn, verifySignUp } from "../support/person.ts";
@@ -183,6 +186,24 @@ const readers: Record<string, Reader> = {
           () => false,
         ),
     };
+  },
+  "region.undo": async () => {
+    const contact = { kind: "email", text: `undo${serial++}@example.org` } as const;
+    const row = { id: `idn_home_${serial}`, verifiedAt: 1 };
+    await offerUndo(test.ports, accountId, row, contact, "changed");
+    const token = /token=(\S+)/.exec(test.mail.sent.at(-1)?.text ?? "")?.[1] ?? "";
+    const isSeen = async () => (await findUndo(test.ports, token)) !== null;
+    return { liveMs: limits.addressUndoMs, isSeen };
+  },
+  "region.recovery": async () => {
+    const db = drizzle(bindings.DB_HOME) as Db;
+    const now = test.clock.now();
+    const opensAt = now + limits.recoveryWaitMs;
+    const liveMs = limits.recoveryWaitMs + limits.recoveryOpenMs;
+    const stopHash = await hashToken(`${accountId}${serial++}`);
+    await insertRecovery(db, { accountId, stopHash, opensAt, expiresAt: now + liveMs }, now);
+    const isSeen = async () => (await ownRecovery(test.ports, accountId)) !== null;
+    return { liveMs, isSeen };
   },
   "region.enrolment": async () => {
     const { userCode, poll } = await enrolling();

@@ -5,12 +5,14 @@
 
 import { noteActiveDay, personKey, sealedAt } from "../../db/queries/accounts.ts";
 import { passkeysCount } from "../../db/queries/passkeys.ts";
+import { deleteRecovery } from "../../db/queries/recoveries.ts";
 import { insertSession } from "../../db/queries/sessions.ts";
 import { insertSignIn, recoveryCodesLeft, secondStepsOf } from "../../db/queries/sign-ins.ts";
 import { newId, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken, newToken } from "../../protocol/tokens.ts";
 import { note } from "../account/activity.ts";
+import { notice } from "../account/notices.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { browserName, type Client, maskedNetwork } from "./client.ts";
@@ -83,8 +85,16 @@ export async function completeSignIn(
       return { kind: "second-step", pending: await keepPending(ports, db, proof, offers) };
     }
     case null:
+      if (twoSteps && !spared) await stopWaiting(ports, db, accountId, client);
       return { kind: "signed-in", session: await makeSession(ports, db, proof, client, spared) };
   }
+}
+
+/** Who shows the second step has not lost it: whoever waits to get in without it waits no more. */
+async function stopWaiting(ports: Ports, db: Db, accountId: string, client: Client): Promise<void> {
+  if (!(await deleteRecovery(db, accountId, ports.clock.now()))) return;
+  await note(ports, accountId, "recovery-stopped", { client });
+  notice(ports, accountId, "recovery-stopped", { client, everywhere: true });
 }
 
 /** What an account can show after `methods`, the way that most people take first. */

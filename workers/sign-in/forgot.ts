@@ -48,18 +48,24 @@ export async function askReset(ports: Ports, address: string, client: Client): P
   const payload = kind === "email" ? about : { ...about, code: accountId === null ? "" : code };
   const waiting = newId("acc", ports.regions.default, ports.random.bytes);
   const { token } = await openChallenge(ports, waiting, "password", payload);
-  ports.background(sendReset(ports, payload, { token, code }));
+  ports.background(sendReset(ports, payload, { token, code, accountId: accountId ?? waiting }));
   return kind === "email" ? { kind: "mail" } : { kind: "sms", token };
+}
+
+interface Sending {
+  readonly token: string;
+  readonly code: string;
+  /** Whose addresses are looked at; those of an account that is none are none. */
+  readonly accountId: string;
 }
 
 /** Writes to the address as it was verified: one in other letters may be somebody else's mailbox. */
 async function sendReset(
   ports: Ports,
-  { accountId, contact, kind }: ChallengePayloads["password"],
-  secrets: { readonly token: string; readonly code: string },
+  { contact, kind }: ChallengePayloads["password"],
+  { accountId, ...secrets }: Sending,
 ): Promise<void> {
-  const own = await contactsOf(ports, accountId ?? `acc_${ports.regions.default}_${NOBODY}`);
-  for (const to of own) {
+  for (const to of await contactsOf(ports, accountId)) {
     if (to.kind !== kind || (await ports.directory.contactHash(to.text)) !== contact) continue;
     // The refusal is in the log; there is nobody left to answer.
     await sendWords(ports, to, resetWords(ports.config.origin, secrets)).catch(() => {});

@@ -11,6 +11,7 @@ import { createRoute } from "../service.ts";
 import { clientOf } from "./client.ts";
 import { answerOutcome, signInResponses } from "./hand-over.ts";
 import { signInMethods } from "./requirements.ts";
+import { messageSent, sentJson } from "./sent.ts";
 import { listSessions, revokeSession, type SessionView } from "./sessions.ts";
 import { signIn } from "./sign-in.ts";
 import { signUp, verifySignUp } from "./sign-up.ts";
@@ -34,10 +35,6 @@ const verifyBody = z.strictObject({
 });
 const signInBody = z.strictObject({ address, password: secret });
 
-const messageSent = z.union([
-  z.strictObject({ mail: z.literal("sent") }),
-  z.strictObject({ sms: z.literal("sent"), token: z.string() }),
-]);
 const sessionList = z.strictObject({
   sessions: z.array(
     z.strictObject({
@@ -76,9 +73,7 @@ signIns.openapi(
     responses: { 202: json(messageSent, "A message is on its way; the same for known addresses") },
   }),
   async (c) => {
-    const sent = await signUp(c.env, c.req.valid("json"), clientOf(c));
-    if (sent.kind === "mail") return c.json({ mail: "sent" } as const, 202);
-    return c.json({ sms: "sent", token: sent.token } as const, 202);
+    return c.json(sentJson(await signUp(c.env, c.req.valid("json"), clientOf(c))), 202);
   },
 );
 

@@ -16,6 +16,7 @@ import { linkedCases } from "./linked-cases.ts";
 import { openidCases } from "./openid-cases.ts";
 import { passkeyCases } from "./passkey-cases.ts";
 import { peopleCases } from "./people-cases.ts";
+import { recoveryCases } from "./recovery-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
 import { schemaCases } from "./schema-cases.ts";
 import { signInCases } from "./sign-in-cases.ts";
@@ -37,6 +38,7 @@ export const cases: Cases = {
   ...schemaCases,
   ...directoryCases,
   ...accountCases,
+  ...recoveryCases,
   ...signInCases,
   ...deviceCases,
   ...openidCases,
