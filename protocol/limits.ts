@@ -99,7 +99,7 @@ export const limits = {
   mailPerAddress: 5,
   mailPerNetwork: 20,
   mailWindowMs: HOUR, // of mails and text messages alike
-  contactsPerAccount: 10, // addresses tried, an hour
+  addressTriesPerAccount: 10, // an hour
   recoveriesPerAccount: 3,
   recoveryLinksPerAccount: 5, // an hour
   recoveriesWindowMs: 7 * DAY,

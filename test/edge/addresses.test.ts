@@ -140,7 +140,7 @@ describe("adding an address", () => {
     expect(await refusal(ask(`one-more-${first}`))).toBe("too-many");
     await removeAddress(test.ports, own.accountId, (await find(`n1-${first}`)).id, CLIENT);
     test.clock.advance(limits.mailWindowMs);
-    for (let at = 0; at < limits.contactsPerAccount; at++) await ask(`t${at}-${first}`);
+    for (let at = 0; at < limits.addressTriesPerAccount; at++) await ask(`t${at}-${first}`);
     expect(await refusal(ask(`t-${first}`))).toBe("too-many-tries");
   });
 

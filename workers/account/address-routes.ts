@@ -1,10 +1,11 @@
 /** The JSON API of an account's address book. Unknown fields are refused. */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { body, iso, json, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
 import { service } from "../http.ts";
+import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
 import {
   askAddress,

@@ -105,7 +105,7 @@ export async function askAddress(
 }
 
 async function takeContactLimit(ports: Ports, accountId: string): Promise<void> {
-  const { contactsPerAccount: max, mailWindowMs } = limits;
+  const { addressTriesPerAccount: max, mailWindowMs } = limits;
   if (!(await ports.limits.take("contact", accountId, max, mailWindowMs))) {
     throw new Problem("too-many-tries");
   }

@@ -3,13 +3,14 @@
  * is signed in. Unknown fields are refused.
  */
 
-import { createRoute, z } from "@hono/zod-openapi";
+import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { readCookie } from "../cookies.ts";
 import { body, iso, json, noStore, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
 import { Problem } from "../problem.ts";
+import { createRoute } from "../service.ts";
 import { changePassword, removePassword } from "./change-password.ts";
 import { clientOf } from "./client.ts";
 import { askReset, resetPassword } from "./forgot.ts";
@@ -29,7 +30,7 @@ const code = z.string().max(limits.codeLength);
 const stepToken = z
   .string()
   .optional()
-  .openapi({ description: "Of the sign-in under way; a browser sends it as its cookie" });
+  .meta({ description: "Of the sign-in under way; a browser sends it as its cookie" });
 
 const forgotBody = z.strictObject({ address: z.string().max(limits.addressLength * 2) });
 const resetBody = z.strictObject({ token: z.string(), code: code.optional(), password: secret });

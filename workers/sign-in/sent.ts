@@ -1,6 +1,6 @@
 /** The answer to whoever asked for a message: what is on its way, the same for known and unknown. */
 
-import { z } from "@hono/zod-openapi";
+import * as z from "zod";
 import type { SignUpSent } from "./sign-up.ts";
 
 export const messageSent = z.union([
