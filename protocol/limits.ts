@@ -180,6 +180,10 @@ export const limits = {
   sweepBatchRows: 5000,
   sweepKeyedBatchRows: 90, // deleted by key: D1 binds a hundred parameters at most
   sweepBatchesPerRun: 40,
+  dormantMs: 730 * DAY, // 24 months without use
+  dormantFirstWarningMs: 60 * DAY, // before the end
+  dormantLastWarningMs: 14 * DAY,
+  dormantPerRun: 50, // each costs a mail
   exportRowsPerPage: 500,
   exportsPerAccount: 10,
   exportWindowMs: HOUR,

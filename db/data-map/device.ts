@@ -58,6 +58,7 @@ export const deviceMap = {
       addresses_sealed: { kind: "sealed", at: "name.addresses", key: "name" },
       update_secret_hash: secret,
       changed_at: time,
+      reported_day: time,
     },
   },
   name_change: {

@@ -109,7 +109,7 @@ export async function createAccount(
   return (results[4] as unknown[]).length === 1;
 }
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 /** The start of the day (UTC) that `ms` falls in: the only precision in which a last use is kept. */
 export function startOfDay(ms: number): number {

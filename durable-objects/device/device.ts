@@ -199,6 +199,14 @@ export class Device implements DeviceRpc {
     return this.#row() === null ? [] : heldTables(this.#context.sql, this.#context.clock.now());
   }
 
+  async lastUse(): Promise<number | null> {
+    if (this.#row() === null) return null;
+    if (this.#connection.agent() !== null) return this.#context.clock.now();
+    const seen = (await this.#connection.describe())?.since ?? null;
+    const times = [seen, this.#name.lastReport()].filter((time) => time !== null);
+    return times.length === 0 ? null : Math.max(...times);
+  }
+
   async exportFor(owner: string): Promise<readonly ExportedTable[]> {
     if (this.#row()?.account_id !== owner) return [];
     const tables = await exportedTables(this.#context, this.#sealer);

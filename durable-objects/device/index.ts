@@ -74,6 +74,9 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   holdings() {
     return this.#device.holdings();
   }
+  lastUse() {
+    return this.#device.lastUse();
+  }
   exportFor(owner: string) {
     return this.#device.exportFor(owner);
   }

@@ -19,6 +19,7 @@ const steps: readonly string[] = [
      session_id TEXT NOT NULL, expires_at INTEGER NOT NULL)`,
   `CREATE TABLE openid_client (row INTEGER PRIMARY KEY CHECK (row = 1), auth TEXT NOT NULL,
      paths TEXT NOT NULL)`,
+  `ALTER TABLE name_record ADD COLUMN reported_day INTEGER`,
 ];
 
 /** True when this object holds a device; never creates a table. */

@@ -8,7 +8,7 @@
 import type { Sealer } from "../../db/seal.ts";
 import { type Family, isPublicAddress, parseAddress } from "../../protocol/addresses.ts";
 import { regionOf } from "../../protocol/ids.ts";
-import { limits } from "../../protocol/limits.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
 import { equalInConstantTime, hashToken, newToken } from "../../protocol/tokens.ts";
 import type { DeviceContext } from "./context.ts";
 import type { AddressUpdate, NameDescription, NameRecords, UpdateResult } from "./rpc.ts";
@@ -17,6 +17,7 @@ interface Row extends Record<string, string | number | null> {
   addresses_sealed: string | null;
   update_secret_hash: string | null;
   changed_at: number | null;
+  reported_day: number | null;
 }
 
 const families = ["ipv4", "ipv6"] as const satisfies readonly Family[];
@@ -30,6 +31,8 @@ export class Name {
   #records: NameRecords | null = null;
   /** Grows whenever the record is replaced or cleared, so that a slow reader keeps nothing old. */
   #epoch = 0;
+  /** The day that was written down, so that a report costs no look at the disk. */
+  #reportedDay = 0;
   /**
    * Updates, new secrets and the end of the key run one after another: an acknowledged change is
    * never overtaken by an older one, and a key that was destroyed is not made again by a late seal.
@@ -124,8 +127,11 @@ export class Name {
     const after = this.#applied(before, update);
     if (after === null) return { verdict: "dnserr", ...before };
     const changed = families.filter((family) => before[family] !== after[family]);
-    if (changed.length === 0) return { verdict: "nochg", ...before };
     const now = this.#context.clock.now();
+    if (changed.length === 0) {
+      this.#noteReport(now);
+      return { verdict: "nochg", ...before };
+    }
     if (update.secret !== null) {
       const retryAfter = Math.max(...changed.map((family) => this.#waitFor(family, now)));
       if (retryAfter > 0) return { verdict: "911", ...before, retryAfter };
@@ -136,6 +142,22 @@ export class Name {
     this.#epoch++;
     this.#records = after;
     return { verdict: "good", ...after };
+  }
+
+  /** That the name is in use today: at most one write a day, and none that says more than the day. */
+  #noteReport(now: number): void {
+    const today = Math.floor(now / DAY) * DAY;
+    if (this.#reportedDay === today) return;
+    this.#reportedDay = today;
+    const query =
+      "UPDATE name_record SET reported_day = ? WHERE max(coalesce(changed_at, 0), coalesce(reported_day, 0)) < ?";
+    this.#context.sql.run(query, today, today);
+  }
+
+  /** The last day on which somebody reported its addresses, ms since the epoch; null: none. */
+  lastReport(): number | null {
+    const row = this.#row();
+    return Math.max(row?.changed_at ?? 0, row?.reported_day ?? 0) || null;
   }
 
   /** Writes the record, and the changes that count against the limit: the object may sleep in between. */

@@ -138,6 +138,8 @@ export interface DeviceRpc {
   setOpenid(settings: OpenidSettings): Promise<boolean>;
   /** What is held, counted; empty for a device that is gone. */
   holdings(): Promise<readonly HeldTable[]>;
+  /** When the device was last heard of, exact to a day (ms since the epoch); null: never, or gone. */
+  lastUse(): Promise<number | null>;
   /** Everything held, as `owner` may see it; empty for anybody else and for a device that is gone. */
   exportFor(owner: string): Promise<readonly ExportedTable[]>;
   /** Closes every socket and drops the whole store. */

@@ -104,6 +104,7 @@ export class DeviceHost {
       openid: () => call((device) => device.openid()),
       setOpenid: (settings) => call((device) => device.setOpenid(settings)),
       holdings: () => call((device) => device.holdings()),
+      lastUse: () => call((device) => device.lastUse()),
       exportFor: (owner) => call((device) => device.exportFor(owner)),
       unregister: () => call((device) => device.unregister()),
       fetch: (request) => call((device) => device.fetch(request)),

@@ -91,7 +91,7 @@ async function newLightPerson(test: TestPorts, guest: string): Promise<Person> {
   const address = `light${serial++}@example.org`;
   const sealed = await ports.sealer.seal(`person/${accountId}`, "any", address);
   await bindings.DB_HOME.batch([
-    bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1, 1, 0)").bind(accountId),
+    bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1, 1800000000000, 0)").bind(accountId),
     bindings.DB_HOME.prepare("INSERT INTO identifier VALUES (?1, ?1, 'email', ?2, 1, 1)").bind(
       accountId,
       sealed,

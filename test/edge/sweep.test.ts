@@ -187,7 +187,9 @@ describe("a sign-up whose time is over", () => {
   it("takes the person's key and address with it, unless the account came to be or asked again", async () => {
     const [gone, came, again] = [person(), person(), person()];
     for (const accountId of [gone, came, again]) await plantChallenge(accountId);
-    await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1, 1, 0)").bind(came).run();
+    await bindings.DB_HOME.prepare("INSERT INTO account VALUES (?, 1, 1800000000000, 0)")
+      .bind(came)
+      .run();
     for (const person of [gone, came]) await ports.directory.claimContact(`of ${person}`, person);
     clock.advance(limits.challengeMs + limits.sweepKeyGraceMs - 1);
     await plantChallenge(again);

@@ -45,6 +45,7 @@ export const activityEvents = [
   "device-added",
   "device-removed",
   "exported",
+  "dormancy-warned",
 ] as const;
 export type ActivityEvent = (typeof activityEvents)[number];
 

@@ -20,6 +20,7 @@ import { limits } from "../../protocol/limits.ts";
 import { finishEndings } from "../devices/ending.ts";
 import { makeDueKeys } from "../openid/keys.ts";
 import type { Ports } from "../ports.ts";
+import { oldestDormant, warnOrErase } from "./dormancy.ts";
 import { finishErasure } from "./erase.ts";
 import { deleteOldEntries, oldestEntries, openErasures } from "./ledger.ts";
 import { erasurePlan, type Lane, lanesOf } from "./plan.ts";
@@ -90,7 +91,15 @@ function jobsOf(ports: Ports): Job[] {
       batch: () => finishEndings(ports, db),
       oldest: () => firstExpiry(db, "device", "ends_at"),
     };
-    return [...lanesOf("region").map((lane) => jobOf(ports, lane, region, db, db)), unregistering];
+    const dormancy: Job = {
+      name: "dormancy",
+      region,
+      leases: db,
+      batch: () => warnOrErase(ports, db),
+      oldest: () => oldestDormant(ports, db),
+    };
+    const expiring = lanesOf("region").map((lane) => jobOf(ports, lane, region, db, db));
+    return [...expiring, unregistering, dormancy];
   });
   for (const lane of lanesOf("directory")) {
     jobs.push(jobOf(ports, lane, null, ports.directory.db, shared));

@@ -8,17 +8,18 @@ export const accountClasses = {
   account: {
     basis: "contract",
     title: "Your account",
-    holds: "a random identifier, when it began, and the day it was last used",
+    holds:
+      "a random identifier, when it began, the day it was last used, and how often we warned you since",
     purpose: "to know whose devices are whose",
     feature: "account",
-    live: "as long as the account",
+    live: `until you erase it, or ${span(limits.dormantMs)} without use after two warnings`,
     liveMs: null,
     copiesMs: HISTORY_MS,
     seenBy: "you; people whose device you are let in to see the identifier",
-    deletedBy: "erasing the account",
+    deletedBy: "erasing the account, long disuse",
     inExport: "yes",
     place: "region",
-    obligations: ["ACC-1", "RGT-4"],
+    obligations: ["ACC-1", "ACC-14", "RGT-4"],
   },
   "contact address": {
     basis: "contract",

@@ -8,7 +8,8 @@ export const nameClasses = {
   "name record": {
     basis: "contract",
     title: "The public name of a device",
-    holds: "the addresses its name resolves to, sealed, and a hash of the update password",
+    holds:
+      "the addresses its name resolves to, sealed, a hash of the update password, and the last day on which they were reported",
     purpose: "to answer DNS queries for the name",
     feature: "name",
     live: "while the name is on",

@@ -12,7 +12,10 @@ export const account = sqliteTable(
     /** How many warnings of dormancy were sent since that day: 0, 1 or 2. */
     warnings: integer().notNull().default(0),
   },
-  (table) => [index("account_active_day").on(table.activeDay)],
+  (table) => [
+    index("account_active_day").on(table.activeDay),
+    index("account_dormancy").on(table.warnings, table.activeDay),
+  ],
 );
 
 /** A verified way to reach a person; its keyed hash stands in the directory. */

@@ -10,6 +10,7 @@ import type { Db, KeyStore } from "../../../workers/ports.ts";
 import { accountCases } from "./account-cases.ts";
 import { deviceCases } from "./device-cases.ts";
 import { directoryCases } from "./directory-cases.ts";
+import { dormancyCases } from "./dormancy-cases.ts";
 import { exportCases } from "./export-cases.ts";
 import { keyCases } from "./key-cases.ts";
 import { linkedCases } from "./linked-cases.ts";
@@ -47,5 +48,6 @@ export const cases: Cases = {
   ...peopleCases,
   ...retentionCases,
   ...exportCases,
+  ...dormancyCases,
   ...keyCases,
 };

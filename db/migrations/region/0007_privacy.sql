@@ -1,0 +1,1 @@
+CREATE INDEX account_dormancy ON account (warnings, active_day);
