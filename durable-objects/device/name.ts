@@ -149,9 +149,8 @@ export class Name {
     const today = Math.floor(now / DAY) * DAY;
     if (this.#reportedDay === today) return;
     this.#reportedDay = today;
-    const query =
-      "UPDATE name_record SET reported_day = ? WHERE max(coalesce(changed_at, 0), coalesce(reported_day, 0)) < ?";
-    this.#context.sql.run(query, today, today);
+    if ((this.lastReport() ?? 0) >= today) return;
+    this.#context.sql.run("UPDATE name_record SET reported_day = ?", today);
   }
 
   /** The last day on which somebody reported its addresses, ms since the epoch; null: none. */
