@@ -66,6 +66,9 @@ export const limits = {
   contactAskWindowMs: DAY,
 
   // Signing in elsewhere with Latchkey (OpenID)
+  deviceCodeMs: 10 * MINUTE,
+  deviceCodesPerNetwork: 30,
+  grantNameLength: 60,
   openidCodeMs: MINUTE, // RFC 6749 §4.1.2: ten at most
   openidUsedCodeMs: 10 * MINUTE, // a used code is remembered, so that its second use is noticed
   accessTokenMs: HOUR,

@@ -53,6 +53,7 @@ const COOKIELESS: ReadonlySet<string> = new Set([
   "POST /oauth/revoke",
   "POST /oauth/introspect",
   "POST /oauth/device",
+  "POST /oauth/logout",
 ]);
 
 /** The same request without cookies, so that nothing behind can count on one. */

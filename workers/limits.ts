@@ -13,6 +13,7 @@ const networkKinds: ReadonlySet<string> = new Set([
   "second-step-network",
   "elsewhere",
   "enrolment",
+  "device-code",
   "badauth",
 ]);
 

@@ -32,18 +32,7 @@ export function ConsentPage(props: ConsentProps) {
         </p>
       </header>
       <section class="stack">
-        <h2>What it gets to see</h2>
-        <ul class="gone">
-          {scopes.map((scope) => (
-            <li>
-              <Icon name={icons[scope]} />
-              <div>
-                <b>{titles[scope]}</b>
-                <small>{valueNow(scope, claims)}</small>
-              </div>
-            </li>
-          ))}
-        </ul>
+        <WhatItSees scopes={scopes} claims={claims} />
         <p class="aside">
           The answer goes to <b class="mono">{goesTo}</b>
           {device ? ", a device that somebody keeps at home" : ""}. It never sees your password, and
@@ -67,6 +56,26 @@ export function ConsentPage(props: ConsentProps) {
           </button>
         </p>
       </form>
+    </div>
+  );
+}
+
+/** Every scope in plain words, with what it gives away right now. */
+export function WhatItSees({ scopes, claims }: Pick<ConsentProps, "scopes" | "claims">) {
+  return (
+    <div class="stack">
+      <h2>What it gets to see</h2>
+      <ul class="gone">
+        {scopes.map((scope) => (
+          <li>
+            <Icon name={icons[scope]} />
+            <div>
+              <b>{titles[scope]}</b>
+              <small>{valueNow(scope, claims)}</small>
+            </div>
+          </li>
+        ))}
+      </ul>
     </div>
   );
 }

@@ -9,6 +9,7 @@ import { linkClasses } from "./classes/link.ts";
 import { linkedClasses } from "./classes/linked.ts";
 import { nameClasses } from "./classes/name.ts";
 import { openidClasses } from "./classes/openid.ts";
+import { openidDeviceClasses } from "./classes/openid-device.ts";
 import { passkeyClasses } from "./classes/passkeys.ts";
 import { peopleClasses } from "./classes/people.ts";
 import { recoveryClasses } from "./classes/recovery.ts";
@@ -33,6 +34,7 @@ export const classes = {
   ...nameClasses,
   ...linkClasses,
   ...openidClasses,
+  ...openidDeviceClasses,
   ...upkeepClasses,
 } as const satisfies Record<string, DataClass>;
 

@@ -5,6 +5,7 @@ import { accountTables } from "./region/account.ts";
 import { deviceTables } from "./region/devices.ts";
 import { linkedTables } from "./region/linked.ts";
 import { openidTables } from "./region/openid.ts";
+import { openidDeviceTables } from "./region/openid-device.ts";
 import { operationTables } from "./region/operations.ts";
 import { passkeyTables } from "./region/passkeys.ts";
 import { peopleTables } from "./region/people.ts";
@@ -21,5 +22,6 @@ export const regionMap = {
   ...deviceTables,
   ...peopleTables,
   ...openidTables,
+  ...openidDeviceTables,
   ...operationTables,
 } as const satisfies MapOf<typeof schema>;

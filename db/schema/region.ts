@@ -9,6 +9,7 @@ export * from "./region/account.ts";
 export * from "./region/devices.ts";
 export * from "./region/linked.ts";
 export * from "./region/openid.ts";
+export * from "./region/openid-device.ts";
 export * from "./region/operations.ts";
 export * from "./region/passkeys.ts";
 export * from "./region/people.ts";

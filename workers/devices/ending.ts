@@ -9,6 +9,7 @@ import {
   endingDevices,
   markEnding,
 } from "../../db/queries/devices.ts";
+import { deleteClient } from "../../db/queries/openid-device.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
@@ -27,8 +28,11 @@ export function regionDb(ports: Ports, id: string): Db {
 export async function endDevice(ports: Ports, deviceId: string): Promise<void> {
   await dropObject(ports, deviceId);
   await ports.directory.holdLabelsOf(deviceId);
-  // Guests' rows stand in their own regions.
-  for (const region of ports.regions.ids) await deleteGuestsOf(regionDb(ports, region), deviceId);
+  // Guests' rows, and what people allowed its page, stand in their own regions.
+  for (const region of ports.regions.ids) {
+    await deleteGuestsOf(regionDb(ports, region), deviceId);
+    await deleteClient(regionDb(ports, region), deviceId);
+  }
   await deleteDevice(regionDb(ports, deviceId), deviceId);
 }
 

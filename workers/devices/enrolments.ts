@@ -132,7 +132,11 @@ export async function lookupEnrolment(
 }
 
 /** A well-formed code, or null; every one costs a try of the account. */
-async function countedCode(ports: Ports, accountId: string, typed: string): Promise<string | null> {
+export async function countedCode(
+  ports: Ports,
+  accountId: string,
+  typed: string,
+): Promise<string | null> {
   const code = parseUserCode(typed);
   if (code === null) return null;
   const { userCodePerAccount, userCodeWindowMs } = limits;

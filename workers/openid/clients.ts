@@ -33,6 +33,8 @@ export interface Client {
   /** What it may ask for at all. */
   readonly scopes: readonly Scope[];
   readonly idTokenAlg: "RS256" | "EdDSA";
+  /** May ask for a sign-in by a code that it shows (RFC 8628). */
+  readonly deviceGrant: boolean;
 }
 
 /** The client of `clientId`; null when there is none. */

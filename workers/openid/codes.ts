@@ -4,7 +4,7 @@
  */
 
 import { personKey, sealedAt } from "../../db/queries/accounts.ts";
-import { codeOf, deleteChain, insertCode, useCode } from "../../db/queries/openid.ts";
+import { type CodeRow, codeOf, deleteChain, insertCode, useCode } from "../../db/queries/openid.ts";
 import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
@@ -14,7 +14,7 @@ import {
   newToken,
   parseToken,
 } from "../../protocol/tokens.ts";
-import type { Ports } from "../ports.ts";
+import type { Db, Ports } from "../ports.ts";
 import { type Form, OAuthError } from "./answers.ts";
 import type { Client } from "./clients.ts";
 import type { AuthorizeRequest } from "./rules.ts";
@@ -30,7 +30,7 @@ import {
 } from "./tokens.ts";
 
 /** What a code stands for; sealed beside its hash. */
-interface CodeRequest extends Omit<SignedInFacts, "accountId"> {
+export interface CodeRequest extends Omit<SignedInFacts, "accountId"> {
   readonly redirectUri: string;
   readonly scope: string;
   readonly challenge?: string | undefined;
@@ -81,20 +81,41 @@ export async function redeemCode(ports: Ports, client: Client, form: Form): Prom
     await deleteChain(db, found.chain);
     throw refused("the code was used before; what came of it is ended");
   }
+  const tokens = await spendCode(ports, db, client, { codeHash, found }, (request) =>
+    checkRequest(request, form),
+  );
+  if (tokens !== null) return tokens;
+  // Another was a moment faster, which is a second use like any other.
+  const used = await codeOf(db, codeHash, now);
+  if (used?.chain != null) await deleteChain(db, used.chain);
+  throw refused("the code was used before; what came of it is ended");
+}
+
+/**
+ * Turns a code that was not used yet into tokens; null when another was a moment faster.
+ * @param check refuses by throwing, before anything is used up
+ */
+export async function spendCode(
+  ports: Ports,
+  db: Db,
+  client: Client,
+  { codeHash, found }: { readonly codeHash: string; readonly found: CodeRow },
+  check: (request: CodeRequest) => Promise<void> = async () => undefined,
+): Promise<TokenAnswer | null> {
   const { accountId, requestSealed } = found;
+  const now = ports.clock.now();
   const at = sealedAt.code(codeHash);
   const opened = await ports.sealer.open(personKey(accountId), at, requestSealed);
   if (opened === null) throw refused("the code is not known");
   const request = JSON.parse(opened) as CodeRequest;
-  await checkRequest(request, form);
+  await check(request);
 
   const scope = scopesOf(request.scope);
   const facts = { accountId, methods: request.methods, authAt: request.authAt };
   const access = newAccessToken(ports, accountId);
   const refresh = scope.includes("offline_access") ? newRefreshToken(ports, accountId) : null;
-  const chain = newChain(ports);
   const tokens = {
-    chain,
+    chain: newChain(ports),
     accessHash: await hashToken(access),
     accessScope: request.scope,
     accessExpiresAt: now + limits.accessTokenMs,
@@ -105,12 +126,7 @@ export async function redeemCode(ports: Ports, client: Client, form: Form): Prom
   };
   const rememberedUntil = now + limits.openidUsedCodeMs;
   const signed = await idToken(ports, client, { ...facts, nonce: request.nonce });
-  if (!(await useCode(db, codeHash, { ...request, rememberedUntil }, tokens, now))) {
-    // Another was a moment faster, which is a second use like any other.
-    const used = await codeOf(db, codeHash, now);
-    if (used?.chain != null) await deleteChain(db, used.chain);
-    throw refused("the code was used before; what came of it is ended");
-  }
+  if (!(await useCode(db, codeHash, { ...request, rememberedUntil }, tokens, now))) return null;
   return tokenAnswer({ access, scope, refresh, idToken: signed });
 }
 

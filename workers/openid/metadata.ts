@@ -20,6 +20,9 @@ export const clientAuthMethods = [
   "none",
 ] as const;
 
+/** What a client may sign its assertions with. */
+export const assertionAlgorithms = ["RS256", "ES256", "EdDSA"] as const;
+
 /** The document of `/.well-known/openid-configuration`. */
 export function metadata({ origin }: Config, grantTypes: readonly string[]) {
   return {
@@ -27,6 +30,10 @@ export function metadata({ origin }: Config, grantTypes: readonly string[]) {
     authorization_endpoint: `${origin}/oauth/authorize`,
     token_endpoint: `${origin}/oauth/token`,
     userinfo_endpoint: `${origin}/oauth/userinfo`,
+    device_authorization_endpoint: `${origin}/oauth/device`,
+    revocation_endpoint: `${origin}/oauth/revoke`,
+    introspection_endpoint: `${origin}/oauth/introspect`,
+    end_session_endpoint: `${origin}/oauth/logout`,
     jwks_uri: `${origin}/oauth/jwks`,
     scopes_supported: scopes,
     response_types_supported: ["code"],
@@ -35,7 +42,13 @@ export function metadata({ origin }: Config, grantTypes: readonly string[]) {
     subject_types_supported: ["pairwise"],
     id_token_signing_alg_values_supported: signingAlgorithms,
     token_endpoint_auth_methods_supported: clientAuthMethods,
-    token_endpoint_auth_signing_alg_values_supported: ["RS256", "ES256", "EdDSA"],
+    token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    revocation_endpoint_auth_methods_supported: clientAuthMethods,
+    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    introspection_endpoint_auth_methods_supported: clientAuthMethods.filter(
+      (method) => method !== "none",
+    ),
+    introspection_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     code_challenge_methods_supported: ["S256"],
     authorization_response_iss_parameter_supported: true,
     acr_values_supported: Object.values(authenticationContexts),

@@ -17,10 +17,15 @@ export function isRedirectUri(text: string, isPublic: boolean): boolean {
 
 /**
  * True when `asked` is one of the registered addresses: the same text, to the letter (RFC 9700
- * §4.1.3). Only where a program listens on its own machine by number the port may be any (RFC 8252 §7.3).
+ * §4.1.3). Only where a program listens on its own machine by number the port may be any (RFC 8252
+ * §7.3), and where a device's own name is registered with the port `:*`.
  */
 export function isRegistered(asked: string, registered: readonly string[]): boolean {
   if (registered.includes(asked)) return true;
+  const named = /^(https:\/\/[a-z0-9.-]+)(?::(\d{1,5}))?(\/[^#\\]*)$/.exec(asked);
+  if (named !== null && Number(named[2] ?? 443) <= 65_535) {
+    if (registered.includes(`${named[1]}:*${named[3]}`)) return true;
+  }
   const port = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]))(?::(\d{1,5}))?(\/[^#\\]*)?$/;
   const parts = port.exec(asked);
   if (parts === null || Number(parts[2] ?? 80) > 65_535) return false;

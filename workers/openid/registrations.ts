@@ -18,6 +18,7 @@ const registration = z.strictObject({
     .enum(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"])
     .default("client_secret_basic"),
   scopes: z.array(z.enum(scopes)).default([...scopes]),
+  device_grant: z.boolean().default(false),
   id_token_signed_response_alg: z.enum(["RS256", "EdDSA"]).default("RS256"),
 });
 type Registration = z.infer<typeof registration>;
@@ -77,6 +78,7 @@ function toClient(entry: Registration): Client {
     auth,
     scopes: entry.scopes,
     idTokenAlg: entry.id_token_signed_response_alg,
+    deviceGrant: entry.device_grant,
   };
 }
 

@@ -13,6 +13,8 @@ import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
 import { anyOrigin } from "./answers.ts";
+import { deviceEndpoint } from "./device-grant.ts";
+import { introspectEndpoint, revokeEndpoint } from "./ending.ts";
 import { endGrant, listGrants } from "./grants.ts";
 import { publicKeys } from "./keys.ts";
 import { metadata } from "./metadata.ts";
@@ -23,9 +25,10 @@ import { userinfo } from "./userinfo.ts";
 export const openid = service();
 
 const documents = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
-for (const path of [...documents, "/oauth/jwks", "/oauth/token", "/oauth/userinfo"]) {
-  openid.use(path, anyOrigin);
-}
+const programs = ["token", "userinfo", "device", "revoke", "introspect"].map(
+  (name) => `/oauth/${name}`,
+);
+for (const path of [...documents, "/oauth/jwks", ...programs]) openid.use(path, anyOrigin);
 
 for (const path of documents) {
   openid.get(path, (c) => {
@@ -40,11 +43,14 @@ openid.get("/oauth/jwks", async (c) => {
   return c.json({ keys });
 });
 
-openid.use("/oauth/token", noStore);
+for (const path of programs) openid.use(path, noStore);
 openid.post("/oauth/token", (c) => tokenEndpoint(c as Ctx));
 
-openid.use("/oauth/userinfo", noStore);
 openid.on(["GET", "POST"], "/oauth/userinfo", (c) => userinfo(c as Ctx));
+
+openid.post("/oauth/device", (c) => deviceEndpoint(c as Ctx));
+openid.post("/oauth/revoke", (c) => revokeEndpoint(c as Ctx));
+openid.post("/oauth/introspect", (c) => introspectEndpoint(c as Ctx));
 
 /** A form for the authorization endpoint goes on as its GET, to which a browser brings its cookie. */
 openid.post("/oauth/authorize", async (c) => {
@@ -52,6 +58,14 @@ openid.post("/oauth/authorize", async (c) => {
   if (form === null) throw new Problem("body-too-large");
   const query = new URLSearchParams(new TextDecoder().decode(form));
   return c.redirect(`/oauth/authorize?${query}`, 303);
+});
+
+/** Signing out by form (RP-Initiated Logout §2) goes on as its GET, too, which asks the person. */
+openid.post("/oauth/logout", async (c) => {
+  const form = await readBounded(c.req.raw, limits.openidFormBytes);
+  if (form === null) throw new Problem("body-too-large");
+  const query = new URLSearchParams(new TextDecoder().decode(form));
+  return c.redirect(`/oauth/logout?${query}`, 303);
 });
 
 const grants = z.strictObject({

@@ -6,6 +6,7 @@ import { answer, type Form, OAuthError, readOAuthForm } from "./answers.ts";
 import { authenticateClient } from "./client-auth.ts";
 import type { Client } from "./clients.ts";
 import { redeemCode } from "./codes.ts";
+import { DEVICE_GRANT, redeemDeviceCode } from "./device-grant.ts";
 import { refresh } from "./refresh.ts";
 import type { TokenAnswer } from "./tokens.ts";
 
@@ -15,6 +16,7 @@ export type GrantType = (ports: Ports, client: Client, form: Form) => Promise<To
 export const grantTypes: Readonly<Record<string, GrantType>> = {
   authorization_code: redeemCode,
   refresh_token: refresh,
+  [DEVICE_GRANT]: redeemDeviceCode,
 };
 
 /** `POST /oauth/token` (RFC 6749 §3.2). */
