@@ -85,6 +85,7 @@ async function allowed() {
     auth: { method: "none" },
     scopes: ["openid"],
     idTokenAlg: "RS256",
+    deviceGrant: false,
   };
   const scope = ["openid"] as const;
   const allowing = { accountId, client: app, scope, on: "Firefox", slot: "browser" };

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { differencesIn } from "../clients/openid/differences.ts";
 import { script } from "../clients/openid/script.ts";
 
 const page = readFileSync(new URL("../../docs/openid-conformance.md", import.meta.url), "utf8");
@@ -24,6 +25,17 @@ describe("docs/openid-conformance.md", () => {
     for (const { module, covered } of rows) {
       expect(covered, module).not.toEqual([]);
       for (const name of covered) expect(known, `${module}: ${name}`).toContain(name);
+    }
+  });
+
+  it("lists differences of steps that exist, and says why there is each", () => {
+    const known = new Set(script.map(({ name }) => name));
+    const listed = differencesIn(page);
+    expect(listed.size).toBeGreaterThan(20);
+    for (const [name, { theirs, ours, why }] of listed) {
+      expect(known, name).toContain(name);
+      expect(theirs, name).not.toBe(ours);
+      expect(why.length, name).toBeGreaterThan(8);
     }
   });
 

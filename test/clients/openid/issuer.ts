@@ -50,6 +50,8 @@ export interface Issuer {
   /** What `page` asks of the visitor; null for a page that asks nothing, as of an error. */
   prompt(page: Page, visitor: Visitor): Prompt | null;
   browser(): Browser;
+  /** Forgets what people allowed, so that a step begins like the first. */
+  fresh(): Promise<void>;
 }
 
 export interface Metadata {

@@ -41,12 +41,11 @@ const registered = [web, post, native].map((client) => ({
 
 const configuration = {
   clients: registered,
-  scopes: ["openid", "offline_access", "profile", "email", "address", "phone"],
+  scopes: ["openid", "offline_access", "profile", "email", "phone"],
   claims: {
     openid: ["sub"],
-    profile: ["name", "picture", "locale", "zoneinfo", "updated_at"],
+    profile: ["name", "picture", "gender", "locale", "zoneinfo"],
     email: ["email", "email_verified"],
-    address: ["address"],
     phone: ["phone_number", "phone_number_verified"],
   },
   subjectTypes: ["pairwise", "public"],
@@ -79,10 +78,9 @@ const configuration = {
       picture: "https://issuer.example/mara.png",
       locale: "en",
       zoneinfo: "Europe/Zurich",
-      updated_at: 1,
+      gender: "female",
       email: `${id}@example.org`,
       email_verified: true,
-      address: { formatted: "Here" },
       phone_number: "+41790000000",
       phone_number_verified: true,
     }),
@@ -108,6 +106,7 @@ export async function startOracle(): Promise<Oracle> {
     postLogoutUri,
     prompt,
     browser: () => new Browser(url),
+    fresh: async () => undefined, // what was allowed there is bound to the browser
   };
   return {
     issuer,
