@@ -31,6 +31,10 @@ const everyone = `
   POST /oauth/authorize
   GET /oauth/consent
   POST /oauth/consent
+  GET /oauth/logout
+  POST /oauth/logout
+  GET /oauth/logout/confirm
+  POST /oauth/logout/confirm
   GET /api/policy
   GET /api/operations/retention
   GET /nic/ip
@@ -63,6 +67,9 @@ const everyone = `
 `;
 const ownProof = `
   POST /oauth/token
+  POST /oauth/device
+  POST /oauth/revoke
+  POST /oauth/introspect
   GET /oauth/userinfo
   POST /oauth/userinfo
   POST /api/sign-in/second-step
@@ -185,6 +192,8 @@ const signedIn = `
   GET /sessions/end
   GET /sessions/end-others
   GET /account
+  GET /device
+  POST /device
   GET /account/data
   POST /account/data/export
   GET /account/data/export
@@ -214,6 +223,10 @@ const before = `
   ALL /oauth/jwks
   ALL /oauth/token
   ALL /oauth/userinfo
+  ALL /oauth/device
+  ALL /oauth/revoke
+  ALL /oauth/introspect
+  ALL /device
   ALL /api/grants
   ALL /account/apps
   ALL /account/apps/*

@@ -9,6 +9,13 @@ import { drizzle } from "drizzle-orm/d1";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Db } from "../../db/db.ts";
 import { codeOf, useCode } from "../../db/queries/openid.ts";
+import {
+  denyDeviceCode,
+  deviceCodeByUserCode,
+  deviceCodeOf,
+  insertDeviceCode,
+  takeDeviceCode,
+} from "../../db/queries/openid-device.ts";
 import { takeCeremony } from "../../db/queries/passkeys.ts";
 import { insertRecovery } from "../../db/queries/recoveries.ts";
 import { insertSignIn, signInOfToken } from "../../db/queries/sign-ins.ts";
@@ -98,6 +105,28 @@ async function allowed() {
 }
 
 const readers: Record<string, Reader> = {
+  "region.oauth_device_code": async () => {
+    const [codeHash, userCodeHash] = [
+      await hashToken(`device ${serial}`),
+      await hashToken(`user ${serial++}`),
+    ];
+    const db = drizzle(bindings.DB_HOME) as Db;
+    const expiresAt = test.clock.now() + limits.deviceCodeMs;
+    const row = { codeHash, userCodeHash, clientId: "app", scope: "openid" };
+    await insertDeviceCode(db, { ...row, polledAt: 0, intervalMs: 0, expiresAt });
+    return {
+      liveMs: limits.deviceCodeMs,
+      async isSeen() {
+        const now = test.clock.now();
+        const polled = (await deviceCodeOf(db, codeHash, now)) !== null;
+        const typed = (await deviceCodeByUserCode(db, userCodeHash, now)) !== null;
+        expect(typed).toBe(polled);
+        const denied = await denyDeviceCode(db, userCodeHash, `${userCodeHash}-`, now);
+        expect(denied || (await takeDeviceCode(db, userCodeHash, now)) !== null).toBe(polled);
+        return polled;
+      },
+    };
+  },
   "region.activity": async () => {
     await note(test.ports, accountId, "signed-in", { client });
     const isSeen = async () => (await listActivity(test.ports, accountId)).length === 1;

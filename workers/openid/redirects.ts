@@ -21,6 +21,7 @@ export function isRedirectUri(text: string, isPublic: boolean): boolean {
  * §7.3), and where a device's own name is registered with the port `:*`.
  */
 export function isRegistered(asked: string, registered: readonly string[]): boolean {
+  if (!URL.canParse(asked)) return false; // also `:*` itself, which is no port
   if (registered.includes(asked)) return true;
   const named = /^(https:\/\/[a-z0-9.-]+)(?::(\d{1,5}))?(\/[^#\\]*)$/.exec(asked);
   if (named !== null && Number(named[2] ?? 443) <= 65_535) {

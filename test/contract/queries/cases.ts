@@ -15,6 +15,7 @@ import { exportCases } from "./export-cases.ts";
 import { keyCases } from "./key-cases.ts";
 import { linkedCases } from "./linked-cases.ts";
 import { openidCases } from "./openid-cases.ts";
+import { openidDeviceCases } from "./openid-device-cases.ts";
 import { passkeyCases } from "./passkey-cases.ts";
 import { peopleCases } from "./people-cases.ts";
 import { recoveryCases } from "./recovery-cases.ts";
@@ -44,6 +45,7 @@ export const cases: Cases = {
   ...deviceCases,
   ...openidCases,
   ...linkedCases,
+  ...openidDeviceCases,
   ...passkeyCases,
   ...peopleCases,
   ...retentionCases,
