@@ -33,6 +33,7 @@ const client: Client = {
   auth: { method: "client_secret_basic", secretHash: "x" },
   scopes: ["openid", "email", "offline_access"],
   idTokenAlg: "RS256",
+  deviceGrant: false,
 };
 const publicClient: Client = { ...client, auth: { method: "none" } };
 
@@ -314,6 +315,7 @@ describe("the operator's list of clients", () => {
         secretHash: "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s",
       },
       idTokenAlg: "RS256",
+      deviceGrant: false,
       kind: "operator",
     });
     expect(readClients("[]")).toEqual([]);
