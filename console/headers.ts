@@ -19,7 +19,7 @@ export function contentSecurityPolicy({ nonce, origin, formTarget }: PageSecurit
     "font-src 'self'",
     "img-src 'self'",
     `connect-src 'self' ${socket}`,
-    `form-action 'self'${formTarget === undefined ? "" : ` ${formTarget}`}`,
+    `form-action 'self'${formTarget === undefined || formTarget === own.origin ? "" : ` ${formTarget}`}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
     "require-trusted-types-for 'script'",

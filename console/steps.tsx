@@ -14,7 +14,10 @@ import { codeKinds } from "../workers/sign-in/step-proofs.ts";
 import { assertionResponse, passkeyAnswer } from "../workers/sign-in/webauthn.ts";
 import { isSent, type TypedWay } from "./components/ways.tsx";
 import { enter } from "./enter.ts";
+
+import { wayBackOf } from "./form-target.ts";
 import { type FormFields, type Refusal, readForm, refusalOf } from "./forms.ts";
+
 import { page, seeOther } from "./page.ts";
 import { ConfirmAgainPage } from "./pages/confirm-again.tsx";
 import { SecondStepPage } from "./pages/second-step.tsx";
@@ -85,9 +88,10 @@ async function stepPage(c: Ctx, { returnTo, way, sent, trust, refusal }: Shown):
   const ways = codeKinds.filter((kind) => offers.includes(kind));
   const chosen = ways.find((candidate) => candidate === way) ?? ways[0];
   if (chosen === undefined) throw new Problem("sign-in-expired");
+  const { formTarget } = await wayBackOf(c.env, returnTo);
   return page(
     c,
-    { title: "One more step", refusal },
+    { title: "One more step", refusal, formTarget },
     <SecondStepPage
       ways={ways}
       way={chosen}
@@ -145,9 +149,10 @@ const wrongPassword = ({ status }: Refusal): Refusal => ({
 async function confirmPage(c: Ctx, { returnTo, way, sent, refusal }: Shown): Promise<Response> {
   const offered = await confirmWaysOf(c.env, c.var.accountId);
   const ways = typedWays.filter((candidate) => offered.includes(candidate));
+  const { formTarget } = await wayBackOf(c.env, returnTo);
   return page(
     c,
-    { title: "Show that it is you", at: "account", refusal },
+    { title: "Show that it is you", at: "account", refusal, formTarget },
     <ConfirmAgainPage
       ways={ways}
       way={ways.find((candidate) => candidate === way) ?? ways[0] ?? null}

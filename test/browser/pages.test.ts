@@ -36,6 +36,16 @@ beforeAll(async () => {
 
 afterAll(() => world.close());
 
+/** An app asks who its visitor is. */
+function authorize(): string {
+  const query = new URLSearchParams({
+    ...{ client_id: "photos", redirect_uri: `${world.origin}/`, response_type: "code" },
+    ...{ scope: "openid profile email phone offline_access", prompt: "consent" },
+    ...{ code_challenge: "A".repeat(43), code_challenge_method: "S256" },
+  });
+  return `/oauth/authorize?${query}`;
+}
+
 /** Every page, as a stranger and as the owner. */
 function pages(): { street: string[]; house: string[] } {
   return {
@@ -45,6 +55,8 @@ function pages(): { street: string[]; house: string[] } {
       "/sign-up/sent",
       "/verify?token=x",
       "/sign-in",
+      `/sign-in?return=${encodeURIComponent(authorize())}`,
+      "/oauth/authorize?client_id=nobody",
       "/privacy",
       "/problems",
       "/nothing-here",
@@ -62,6 +74,8 @@ function pages(): { street: string[]; house: string[] } {
       "/sessions",
       "/account",
       "/account/data",
+      "/account/apps",
+      authorize(),
       "/account/erase",
       "/privacy",
     ],

@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
+import { profileField } from "../../db/schema/region/people.ts";
 import { limits } from "../../protocol/limits.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { revokeSession } from "../../workers/sign-in/sessions.ts";
@@ -115,8 +116,29 @@ describe("signing in to an app", () => {
 
   it("gives userinfo what the scopes say, and a client no scope it may not have", async () => {
     const all = await peer.tokens(web, "openid email phone profile");
-    const info = (await peer.userinfo(all.access_token ?? "")).json;
-    expect(info).toMatchObject({ email: expect.stringContaining("@"), email_verified: true });
+    const bare = (await peer.userinfo(all.access_token ?? "")).json;
+    expect(bare).toEqual({
+      sub: expect.any(String),
+      email: expect.stringContaining("@"),
+      email_verified: true,
+    });
+    for (const [field, value] of [
+      ["name", "Mara Õ"],
+      ["language", "et"],
+      ["about", "not for apps"],
+    ] as const) {
+      const { ports } = test;
+      const id = `${peer.accountId}/${field}`;
+      const key = `person/${peer.accountId}` as const;
+      const valueSealed = await ports.sealer.seal(key, `profile_field.value:${id}`, value);
+      const db = ports.regions.db(peer.accountId);
+      const row = { id, accountId: peer.accountId, field, valueSealed, changedAt: 1 };
+      await db?.insert(profileField).values({ ...row, visibility: "nobody" });
+    }
+    const { sub: _, email: __, ...said } = (await peer.userinfo(all.access_token ?? "")).json;
+    expect(said).toEqual({ email_verified: true, name: "Mara Õ", locale: "et" });
+    const asked = await peer.browse(peer.url(web, { scope: "openid profile", prompt: "consent" }));
+    expect(asked.text).toContain("Mara Õ · et");
     const few = await peer.tokens(post, "openid profile email offline_access other");
     expect(few).toMatchObject({ scope: "openid email" });
     expect(few).not.toHaveProperty("refresh_token");

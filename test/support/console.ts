@@ -30,10 +30,19 @@ export interface World {
 export async function startWorld(): Promise<World> {
   const base = await mkdtemp(join(tmpdir(), "latchkey-console-"));
   const mailbox = await startMailbox();
+  const port = await freePort();
+  const app = {
+    ...{ id: "photos", name: "Photo Shelf", token_endpoint_auth_method: "none" },
+    redirect_uris: [`http://localhost:${port}/`, "http://127.0.0.1/callback"],
+  };
   const edge = await startEdge({
     data: join(base, "edge"),
-    port: await freePort(),
-    variables: { SMTP_URL: mailbox.smtpUrl, MAIL_PAGE: mailbox.pageUrl },
+    port,
+    variables: {
+      SMTP_URL: mailbox.smtpUrl,
+      MAIL_PAGE: mailbox.pageUrl,
+      OPENID_CLIENTS: JSON.stringify([app]),
+    },
   });
   const browser = await startBrowser();
   return {

@@ -19,7 +19,7 @@ export function covers(granted: readonly Scope[], asked: readonly Scope[]): bool
 /** Claims of OpenID Connect Core §5.1 that we make, by scope. */
 export const claimsOfScope: Readonly<Record<Scope, readonly string[]>> = {
   openid: ["sub"],
-  profile: ["name", "picture", "gender", "locale", "zoneinfo"],
+  profile: ["name", "locale", "zoneinfo"],
   email: ["email", "email_verified"],
   phone: ["phone_number", "phone_number_verified"],
   offline_access: [],
