@@ -20,6 +20,7 @@ import { passkeyPages } from "./passkeys.tsx";
 import { secondStep } from "./second-step.tsx";
 import { steps } from "./steps.tsx";
 import { street } from "./street.tsx";
+import { tokenPages } from "./tokens.tsx";
 
 /** Says who is here, if anyone; lets everybody pass. */
 const visitor: MiddlewareHandler<AppEnv> = async (c, next) => {
@@ -45,6 +46,7 @@ consoleRoutes.route("/", house);
 consoleRoutes.route("/", data);
 consoleRoutes.route("/", apps);
 consoleRoutes.route("/", passkeyPages);
+consoleRoutes.route("/", tokenPages);
 consoleRoutes.route("/", linked);
 // Last, when every page is mounted.
 offerParts(consoleRoutes.routes.filter(({ method }) => method === "GET").map(({ path }) => path));

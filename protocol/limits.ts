@@ -24,6 +24,7 @@ export const limits = {
   addressUndoMs: 7 * DAY,
   recoveryWaitMs: 3 * DAY, // docs/decisions/recovery.md
   recoveryOpenMs: 7 * DAY,
+  personalTokenMs: 150 * DAY,
   enrolmentMs: 10 * MINUTE,
   enrolmentIntervalMs: 5 * SECOND,
   enrolmentSlowDownMs: 5 * SECOND, // RFC 8628 §3.5
@@ -50,6 +51,8 @@ export const limits = {
   peoplePerDevice: 50,
   enrolmentsPendingPerAddress: 20,
   passkeysPerAccount: 20,
+  personalTokensPerAccount: 30,
+  personalTokenNameLength: 60,
   passkeyNameLength: 60,
   credentialIdBytes: 1023, // WebAuthn §7.1
   authenticatorFieldLength: 16 * 1024,

@@ -5,6 +5,7 @@
 
 import type { MiddlewareHandler } from "hono";
 import { limits } from "../protocol/limits.ts";
+import { checkPersonalToken, type TokenScope } from "./account/personal-tokens.ts";
 import { readCookie, setCookie } from "./cookies.ts";
 import type { AppEnv, Ctx, Signed } from "./http.ts";
 import { Problem } from "./problem.ts";
@@ -110,6 +111,22 @@ export const signedIn: MiddlewareHandler<AppEnv> = async (c, next) => {
   become(c, session);
   await next();
 };
+
+/**
+ * Lets signed-in people pass, and programs that hold a personal access token with `scope`. A token has
+ * no session and confirms nothing; anywhere else it is no proof at all.
+ */
+export function scoped(scope: TokenScope): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const bearer = /^Bearer (lk_pat_\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    if (bearer === undefined) return await signedIn(c, next);
+    const token = await checkPersonalToken(c.env, bearer);
+    if (token === null) throw new Problem("not-signed-in");
+    if (!token.scopes.includes(scope)) throw new Problem("scope-missing");
+    become(c, { accountId: token.accountId, sessionId: "", confirmedAt: 0 });
+    await next();
+  };
+}
 
 /** Notes who asks, for the handlers behind. */
 export function become(c: Ctx, session: Signed): void {

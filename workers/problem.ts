@@ -15,6 +15,7 @@ export const problems = {
   "too-young": { status: 403, title: "You are too young to have an account without a guardian" },
   "cross-site": { status: 403, title: "This request did not come from a page of ours" },
   forbidden: { status: 403, title: "You may not do this" },
+  "scope-missing": { status: 403, title: "This token may not do that" },
   "not-found": { status: 404, title: "There is nothing here" },
   "method-not-allowed": { status: 405, title: "This address does not take that method" },
   "request-timeout": { status: 408, title: "The request stopped before it was complete" },

@@ -13,6 +13,7 @@ import { openidDeviceClasses } from "./classes/openid-device.ts";
 import { passkeyClasses } from "./classes/passkeys.ts";
 import { peopleClasses } from "./classes/people.ts";
 import { recoveryClasses } from "./classes/recovery.ts";
+import { tokenClasses } from "./classes/tokens.ts";
 import { upkeepClasses } from "./classes/upkeep.ts";
 import type { DataClass } from "./data-class.ts";
 
@@ -27,6 +28,7 @@ export const longer: Readonly<Record<string, string>> = {
 export const classes = {
   ...accountClasses,
   ...passkeyClasses,
+  ...tokenClasses,
   ...peopleClasses,
   ...linkedClasses,
   ...recoveryClasses,

@@ -11,12 +11,14 @@ import { passkeyTables } from "./region/passkeys.ts";
 import { peopleTables } from "./region/people.ts";
 import { recoveryTables } from "./region/recovery.ts";
 import { signInTables } from "./region/sign-in.ts";
+import { tokenTables } from "./region/tokens.ts";
 import type { MapOf } from "./types.ts";
 
 export const regionMap = {
   ...accountTables,
   ...signInTables,
   ...passkeyTables,
+  ...tokenTables,
   ...linkedTables,
   ...recoveryTables,
   ...deviceTables,

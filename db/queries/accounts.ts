@@ -21,6 +21,7 @@ export const sealedAt = {
   challenge: (tokenHash: string) => `challenge.payload:${tokenHash}`,
   profile: (fieldId: string) => `profile_field.value:${fieldId}`,
   client: (sessionId: string) => `session.client:${sessionId}`,
+  personalToken: (id: string) => `personal_token.name:${id}`,
   passkey: (id: string) => `passkey.credential:${id}`,
   passkeyName: (id: string) => `passkey.name:${id}`,
   grant: (grantId: string) => `oauth_grant.app:${grantId}`,

@@ -15,3 +15,4 @@ export * from "./region/passkeys.ts";
 export * from "./region/people.ts";
 export * from "./region/recovery.ts";
 export * from "./region/sign-in.ts";
+export * from "./region/tokens.ts";

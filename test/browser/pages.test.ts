@@ -71,6 +71,7 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${deviceId}/features/name/off`,
       `/devices/${deviceId}/unregister`,
       "/account/passkeys",
+      "/account/tokens",
       "/sessions",
       "/account",
       "/account/data",

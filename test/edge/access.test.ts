@@ -133,6 +133,9 @@ const signedIn = `
   DELETE /api/sessions/:id
   POST /api/sessions/current/confirm/passkey/options
   POST /api/sessions/current/confirm/passkey
+  GET /api/tokens
+  POST /api/tokens
+  DELETE /api/tokens/:id
   GET /api/passkeys
   POST /api/passkeys/options
   POST /api/passkeys
@@ -197,6 +200,10 @@ const signedIn = `
   GET /account/data
   POST /account/data/export
   GET /account/data/export
+  GET /account/tokens
+  POST /account/tokens
+  GET /account/tokens/end
+  POST /account/tokens/end
   GET /account/passkeys
   POST /account/passkeys
   GET /account/passkeys/:id
@@ -235,6 +242,8 @@ const before = `
   ALL /api/password/*
   ALL /api/recovery
   ALL /api/recovery/*
+  ALL /api/tokens
+  ALL /api/tokens/*
   ALL /api/passkeys
   ALL /api/passkeys/*
   ALL /api/sessions/*
@@ -250,6 +259,8 @@ const before = `
   ALL /account/second-step/sms
   ALL /account/second-step/sms/code
   ALL /account/second-step/totp
+  ALL /account/tokens
+  ALL /account/tokens/*
   ALL /account/passkeys
   ALL /account/passkeys/*
   ALL /confirm

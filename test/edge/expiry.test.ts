@@ -25,9 +25,14 @@ import { trustedBrowser } from "../../db/schema/region/sign-in.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
-import { limits } from "../../protocol/limits.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
 import { base64url, hashToken, newToken } from "../../protocol/tokens.ts";
 import { listActivity, note } from "../../workers/account/activity.ts";
+import {
+  checkPersonalToken,
+  listPersonalTokens,
+  makePersonalToken,
+} from "../../workers/account/personal-tokens.ts";
 import { findUndo, offerUndo } from "../../workers/account/undo.ts";
 import {
   approveEnrolment,
@@ -189,6 +194,18 @@ const readers: Record<string, Reader> = {
     if (key === undefined) throw new Error("no key was made");
     const isSeen = async () => (await publicKeys(test.ports)).some(({ kid }) => kid === key.kid);
     return { liveMs: key.expiresAt - test.clock.now(), isSeen };
+  },
+  "region.personal_token": async () => {
+    const asked = { name: "backup", scopes: ["devices:read"], days: 7 } as const;
+    const { token } = await makePersonalToken(test.ports, accountId, asked, client);
+    return {
+      liveMs: 7 * DAY,
+      async isSeen() {
+        const checked = (await checkPersonalToken(test.ports, token)) !== null;
+        expect((await listPersonalTokens(test.ports, accountId)).length === 1).toBe(checked);
+        return checked;
+      },
+    };
   },
   "region.session": async () => {
     const made = await completeSignIn(test.ports, { accountId, methods: ["password"] }, client);

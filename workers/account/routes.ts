@@ -4,7 +4,7 @@ import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { clearCookie } from "../cookies.ts";
 import { body, iso, json, noStore, nothing, time } from "../described.ts";
-import { signedIn } from "../guard.ts";
+import { scoped, signedIn } from "../guard.ts";
 import { service } from "../http.ts";
 import { eraseAccount } from "../privacy/erase.ts";
 import { createRoute } from "../service.ts";
@@ -28,7 +28,7 @@ accounts.openapi(
   createRoute({
     method: "get",
     path: "/api/account",
-    middleware: signedIn,
+    middleware: scoped("account:read"),
     responses: { 200: json(account, "The account's own data") },
   }),
   async (c) => {

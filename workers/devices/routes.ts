@@ -10,7 +10,7 @@ import { agentSocketPath, agentSubprotocol } from "../../protocol/agent.ts";
 import { claimedSubject } from "../../protocol/assertion.ts";
 import { isId } from "../../protocol/ids.ts";
 import { body, json, nothing } from "../described.ts";
-import { signedIn } from "../guard.ts";
+import { scoped, signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
@@ -38,7 +38,7 @@ devices.openapi(
   createRoute({
     method: "get",
     path: "/api/devices",
-    middleware: signedIn,
+    middleware: scoped("devices:read"),
     responses: { 200: json(z.strictObject({ devices: z.array(deviceJson) }), "Oldest first") },
   }),
   async (c) => {
@@ -51,7 +51,7 @@ devices.openapi(
   createRoute({
     method: "get",
     path: "/api/devices/{id}",
-    middleware: signedIn,
+    middleware: scoped("devices:read"),
     request: { params: deviceId },
     responses: oneDevice,
   }),
@@ -79,7 +79,7 @@ devices.openapi(
   createRoute({
     method: "put",
     path: "/api/devices/{id}/features/{feature}",
-    middleware: signedIn,
+    middleware: scoped("devices:write"),
     request: {
       params: z.strictObject({ id: z.string(), feature }),
       body: body(z.strictObject({ on: z.boolean() })),
@@ -98,7 +98,7 @@ devices.openapi(
   createRoute({
     method: "put",
     path: "/api/devices/{id}/access",
-    middleware: signedIn,
+    middleware: scoped("devices:write"),
     request: { params: deviceId, body: body(z.strictObject({ mode })) },
     responses: oneDevice,
   }),
@@ -117,7 +117,7 @@ for (const [method, change] of [
     createRoute({
       method,
       path: "/api/devices/{id}/access/people/{account}",
-      middleware: signedIn,
+      middleware: scoped("devices:write"),
       request: { params: person },
       responses: oneDevice,
     }),
@@ -132,7 +132,7 @@ devices.openapi(
   createRoute({
     method: "post",
     path: "/api/devices/{id}/update-secret",
-    middleware: signedIn,
+    middleware: scoped("devices:write"),
     request: { params: deviceId },
     responses: {
       201: json(z.strictObject({ update_secret: z.string() }), "Shown this once; older ones end"),
@@ -147,7 +147,7 @@ devices.openapi(
 );
 
 /** The owner's live view: a WebSocket that tells every change as a `DeviceDescription`. */
-devices.get("/api/devices/:id/live", signedIn, async (c) => {
+devices.get("/api/devices/:id/live", scoped("devices:read"), async (c) => {
   needUpgrade(c);
   const object = await ownDevice(c.env, c.var.accountId, c.req.param("id"));
   return await object.fetch(upgradeFor(c, "watch"));

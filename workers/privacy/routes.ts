@@ -5,7 +5,7 @@
 
 import * as z from "zod";
 import { iso, json, time } from "../described.ts";
-import { confirmed, signedIn } from "../guard.ts";
+import { confirmed, scoped, signedIn } from "../guard.ts";
 import { service } from "../http.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
@@ -63,7 +63,7 @@ privacy.openapi(
     method: "get",
     path: "/api/account/holdings",
     summary: "What is held about you now",
-    middleware: signedIn,
+    middleware: scoped("account:read"),
     responses: { 200: json(held, "One entry for each class of which something is held") },
   }),
   async (c) => {

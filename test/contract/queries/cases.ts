@@ -22,6 +22,7 @@ import { recoveryCases } from "./recovery-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
 import { schemaCases } from "./schema-cases.ts";
 import { signInCases } from "./sign-in-cases.ts";
+import { tokenCases } from "./token-cases.ts";
 
 export interface Stores {
   readonly region: Db;
@@ -47,6 +48,7 @@ export const cases: Cases = {
   ...linkedCases,
   ...openidDeviceCases,
   ...passkeyCases,
+  ...tokenCases,
   ...peopleCases,
   ...retentionCases,
   ...exportCases,
