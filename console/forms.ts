@@ -19,13 +19,38 @@ export async function readForm(c: Ctx): Promise<FormFields> {
   return (name) => fields.get(name) ?? "";
 }
 
+/** A form with a file: its fields, and the bytes of the file; null when none was chosen. */
+export interface Upload {
+  readonly form: FormFields;
+  readonly file: Uint8Array<ArrayBuffer> | null;
+}
+
+/** @throws Problem `photo-too-large`, `bad-request` */
+export async function readUpload(c: Ctx, name: string): Promise<Upload> {
+  const type = c.req.header("content-type") ?? "";
+  if (!type.startsWith("multipart/form-data")) throw new Problem("bad-request");
+  const body = await readBounded(c.req.raw, limits.photoFormBytes);
+  if (body === null) throw new Problem("photo-too-large");
+  const read = new Response(new Uint8Array(body), { headers: { "content-type": type } });
+  const fields = await read.formData().catch(() => null);
+  if (fields === null) throw new Problem("bad-request");
+  const given = fields.get(name);
+  const file =
+    given instanceof File && given.size > 0 ? new Uint8Array(await given.arrayBuffer()) : null;
+  const form = (field: string) => {
+    const value = fields.get(field);
+    return typeof value === "string" ? value : "";
+  };
+  return { form, file };
+}
+
 export interface Refusal {
   readonly status: number;
   readonly errors: FormErrors;
 }
 
 /** Refusals that a form says itself; any other is a page of its own. */
-const sayable = new Set([400, 401, 409, 410, 422, 429, 503]);
+const sayable = new Set([400, 401, 409, 410, 413, 422, 429, 503]);
 
 /** After these nothing that could be typed into the form would help. */
 const final: ReadonlySet<ProblemCode> = new Set([

@@ -7,7 +7,7 @@ import type { Child } from "hono/jsx";
 import { Icon, type IconName, Mark } from "./components/icons.tsx";
 import { urls } from "./dist/assets.ts";
 
-export type Place = "devices" | "sessions" | "privacy" | "account";
+export type Place = "devices" | "people" | "sessions" | "privacy" | "account";
 
 export interface PageOptions {
   /** Names the page in the tab; the product's name is added. */
@@ -19,20 +19,23 @@ export interface PageOptions {
 interface FrameProps extends PageOptions {
   readonly signedIn: boolean;
   readonly nonce: string;
+  /** The time zone that its reader chose; null: the browser's own. */
+  readonly zone: string | null;
   readonly children: Child;
 }
 
 const places: readonly { place: Place; href: string; icon: IconName; name: string }[] = [
   { place: "devices", href: "/devices", icon: "device", name: "Devices" },
+  { place: "people", href: "/people", icon: "people", name: "People" },
   { place: "sessions", href: "/sessions", icon: "sessions", name: "Sessions" },
   { place: "privacy", href: "/privacy", icon: "shield", name: "Privacy" },
   { place: "account", href: "/account", icon: "person", name: "Account" },
 ];
 
 /** A whole document around `children`. */
-export function Page({ title, at, signedIn, nonce, children }: FrameProps) {
+export function Page({ title, at, signedIn, nonce, zone, children }: FrameProps) {
   return (
-    <html lang="en" dir="ltr">
+    <html lang="en" dir="ltr" data-zone={zone ?? undefined}>
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />

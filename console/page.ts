@@ -9,11 +9,13 @@ import { jsx } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { base64url } from "../protocol/tokens.ts";
 import type { Ctx } from "../workers/http.ts";
+import { preferenceOf } from "../workers/people/locale.ts";
 import { Problem, type ProblemCode, problems } from "../workers/problem.ts";
 import type { Refusal } from "./forms.ts";
 import { pageHeaders } from "./headers.ts";
 import { Page, type PageOptions } from "./layout.tsx";
 import { ProblemPage } from "./pages/problem.tsx";
+import { ZoneContext } from "./zone.ts";
 
 const NONCE_BYTES = 16;
 
@@ -31,7 +33,9 @@ export function page(c: Ctx, options: ReplyOptions, content: Child): Response {
   const signedIn = Boolean(c.get("accountId"));
   const { at, refusal } = options;
   const title = refusal ? refusedTitle(options.title) : options.title;
-  const markup = jsx(Page, { title, at, signedIn, nonce }, content as never).toString();
+  const zone = preferenceOf(c).timeZone;
+  const whole = jsx(Page, { title, at, signedIn, nonce, zone }, content as never);
+  const markup = jsx(ZoneContext.Provider, { value: zone ?? "UTC" }, whole as never).toString();
   // By the context: cookies that were set before stand in the context.
   const status = (refusal?.status ?? options.status ?? 200) as ContentfulStatusCode;
   const { origin } = c.env.config;

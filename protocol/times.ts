@@ -2,7 +2,7 @@
 
 // Made when first needed: loading the language data is most of what starting up would take.
 let relative: Intl.RelativeTimeFormat | null = null;
-let exact: Intl.DateTimeFormat | null = null;
+const exact = new Map<string, Intl.DateTimeFormat>();
 
 const SECOND = 1000;
 const steps = [
@@ -24,12 +24,22 @@ export function sayRelative(at: number, now: number): string {
   return distance > 20 * SECOND ? "in less than a minute" : "just now";
 }
 
-/** `22 November 2026 at 03:12 UTC` of milliseconds since the epoch. */
-export function sayExact(at: number): string {
-  exact ??= new Intl.DateTimeFormat("en-GB", {
-    dateStyle: "long",
-    timeStyle: "short",
-    timeZone: "UTC",
-  });
-  return `${exact.format(at)} UTC`;
+/**
+ * `22 November 2026 at 03:12 UTC`, `22 November 2026 at 04:12 CET` of milliseconds since the epoch.
+ * @param zone the IANA name of a time zone that there is
+ */
+export function sayExact(at: number, zone = "UTC"): string {
+  const format =
+    exact.get(zone) ??
+    new Intl.DateTimeFormat("en-GB", {
+      day: "numeric",
+      month: "long",
+      year: "numeric",
+      hour: "2-digit",
+      minute: "2-digit",
+      timeZone: zone,
+      timeZoneName: "short",
+    });
+  exact.set(zone, format);
+  return format.format(at);
 }

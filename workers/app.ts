@@ -21,9 +21,11 @@ import { link } from "./link/routes.ts";
 import { linkedAccounts } from "./linked/routes.ts";
 import { name } from "./name/routes.ts";
 import { openid } from "./openid/routes.ts";
+import { profiles } from "./people/profile-routes.ts";
+import { people } from "./people/routes.ts";
 import type { Ports } from "./ports.ts";
 import { privacy } from "./privacy/routes.ts";
-import { problemResponse } from "./problem.ts";
+import { Problem, problemResponse } from "./problem.ts";
 import { passkeys } from "./sign-in/passkey-routes.ts";
 import { recoveries } from "./sign-in/recovery-routes.ts";
 import { signIns } from "./sign-in/routes.ts";
@@ -35,11 +37,24 @@ const limitBody = bodyLimit({
   onError: () => problemResponse("body-too-large"),
 });
 
+/** A photo is larger than anything else that is sent here. */
+const limitPhoto = bodyLimit({
+  maxSize: limits.photoFormBytes,
+  onError: (c) => {
+    const problem = new Problem("photo-too-large", "photo");
+    return wantsPage(c as Ctx) ? pageOnError(problem, c as Ctx) : onError(problem, c as Ctx);
+  },
+});
+const photoPaths: ReadonlySet<string> = new Set(["/api/account/photo", "/account/profile/photo"]);
+
 export const app = service();
 app.onError((error, c) => (wantsPage(c) ? pageOnError(error, c) : onError(error, c as Ctx)));
 app.notFound((c) => (wantsPage(c) ? notFoundPage(c) : problemResponse("not-found")));
 app.use(forgeryGuard);
-app.use((c, next) => (isSafe(c.req.method) ? next() : limitBody(c, next)));
+app.use((c, next) => {
+  if (isSafe(c.req.method)) return next();
+  return photoPaths.has(c.req.path) ? limitPhoto(c, next) : limitBody(c, next);
+});
 app.get("/healthz", (c) => c.text("ok"));
 app.route("/", signIns);
 app.route("/", passkeys);
@@ -50,6 +65,8 @@ app.route("/", accounts);
 app.route("/", linkedAccounts);
 app.route("/", recoveries);
 app.route("/", addresses);
+app.route("/", profiles);
+app.route("/", people);
 app.route("/", enrolments);
 app.route("/", devices);
 app.route("/", deviceOpenid);

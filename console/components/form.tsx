@@ -22,6 +22,9 @@ interface FieldProps {
   readonly spellcheck?: boolean;
   readonly suffix?: string | undefined;
   readonly island?: string;
+  /** May be left empty. */
+  readonly optional?: boolean;
+  readonly dir?: "auto";
 }
 
 /** A labeled input with its hint and its error; keeps what was typed. */
@@ -46,7 +49,8 @@ export function Field(props: FieldProps) {
       inputmode={props.inputmode}
       spellcheck={props.spellcheck}
       autocapitalize={props.spellcheck === undefined ? undefined : "none"}
-      required
+      required={!props.optional}
+      dir={props.dir}
       aria-invalid={error === undefined ? undefined : "true"}
       aria-describedby={described.length === 0 ? undefined : described.join(" ")}
       data-island={island}

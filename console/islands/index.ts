@@ -6,6 +6,7 @@ import { labelCheck } from "./label.ts";
 import { live } from "./live.ts";
 import { palette } from "./palette.ts";
 import { passkeys } from "./passkey.ts";
+import { smallPhotos } from "./photo.ts";
 import { relativeTimes } from "./time.ts";
 
 focusAlert();
@@ -15,3 +16,4 @@ live();
 palette();
 passkeys();
 relativeTimes();
+smallPhotos();

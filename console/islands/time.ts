@@ -3,7 +3,12 @@
 import { sayRelative } from "../../protocol/times.ts";
 
 const EVERY_MS = 10_000;
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
+/** In the zone that the reader chose here, else in the browser's own. */
+const exact = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "long",
+  timeStyle: "short",
+  timeZone: document.documentElement.dataset.zone,
+});
 
 /** Writes the words of one moment. */
 export function writeTime(element: HTMLTimeElement): void {

@@ -179,11 +179,15 @@ export interface ActivityRow {
   readonly at: number;
 }
 
-/** What happened to an account before `before`, the latest first; at most `limit` rows. */
+/** What happened to an account, after `before` in the order latest first; at most `limit` rows. */
 export async function activityOf(
   db: Db,
   accountId: string,
-  { before, now, limit }: { before: number; now: number; limit: number },
+  {
+    before,
+    now,
+    limit,
+  }: { before?: { at: number; id: string } | undefined; now: number; limit: number },
 ): Promise<ActivityRow[]> {
   return await db
     .select({
@@ -194,7 +198,13 @@ export async function activityOf(
     })
     .from(activity)
     .where(
-      and(eq(activity.accountId, accountId), lt(activity.at, before), gt(activity.expiresAt, now)),
+      and(
+        eq(activity.accountId, accountId),
+        gt(activity.expiresAt, now),
+        before === undefined
+          ? undefined
+          : sql`(${activity.at}, ${activity.id}) < (${before.at}, ${before.id})`,
+      ),
     )
     .orderBy(desc(activity.at), desc(activity.id))
     .limit(limit);

@@ -64,6 +64,9 @@ const everyone = `
   GET /sign-in
   POST /sign-in
   POST /sign-out
+  GET /api/people/:account
+  GET /api/people/:account/photo
+  GET /people/:account
 `;
 const ownProof = `
   POST /oauth/token
@@ -219,6 +222,31 @@ const signedIn = `
   GET /api/account/linked
   POST /api/account/linked
   DELETE /api/account/linked/:id
+  GET /account/profile
+  POST /account/profile
+  GET /account/profile/photo
+  POST /account/profile/photo
+  GET /account/profile/clear
+  POST /account/profile/clear
+  GET /account/activity
+  GET /api/account/profile
+  DELETE /api/account/profile
+  PUT /api/account/profile/:field
+  DELETE /api/account/profile/:field
+  PUT /api/account/photo
+  GET /api/account/activity
+  GET /people
+  GET /people/ask
+  POST /people/ask
+  GET /people/act
+  POST /people/act
+  GET /api/contacts
+  POST /api/contacts
+  DELETE /api/contacts/:account
+  POST /api/contacts/:account/accept
+  POST /api/contacts/:account/decline
+  PUT /api/contacts/:account/block
+  DELETE /api/contacts/:account/block
   GET /account/erase
   POST /account/erase
 `;
@@ -244,6 +272,9 @@ const before = `
   ALL /api/recovery/*
   ALL /api/tokens
   ALL /api/tokens/*
+  ALL /api/contacts
+  ALL /api/contacts/*
+  ALL /api/people/*
   ALL /api/passkeys
   ALL /api/passkeys/*
   ALL /api/sessions/*
@@ -324,6 +355,7 @@ async function misses(route: string, token: string | null, as: "cookie" | "beare
       route.includes("/api/sessions") ? "ses_home_0000000000000000" : "dev_home_0000000000000000",
     )
     .replace(":feature", "name")
+    .replace(":field", "name")
     .replace(":account", "acc_home_0000000000000000")
     .replace(/^\/door$/, `/door?label=nas&nonce=${"A".repeat(43)}&to=%2F`);
   const headers = new Headers({ "sec-fetch-site": "same-origin" });

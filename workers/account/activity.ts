@@ -67,18 +67,40 @@ export interface ActivityEntry extends ActivityDetail {
   readonly at: number;
 }
 
-/** What happened before `before`, the latest first: one page. */
-export async function listActivity(
+/** Where a page of the log goes on: after the entry of this time and identifier. */
+export interface ActivityCursor {
+  readonly at: number;
+  readonly id: string;
+}
+
+/** A cursor as a text for addresses. */
+export const cursorText = ({ at, id }: ActivityCursor): string => `${at}.${id}`;
+
+/** The cursor of a text; null when it is none. */
+export function activityCursor(text: string): ActivityCursor | null {
+  const [, at = "", id = ""] = /^(\d{1,15})\.(act_\w+)$/.exec(text) ?? [];
+  return id === "" ? null : { at: Number(at), id };
+}
+
+export interface ActivityPage {
+  readonly entries: readonly ActivityEntry[];
+  /** Goes on with the next page; null: this is the last. */
+  readonly next: ActivityCursor | null;
+}
+
+/** One page of what happened to an account, the latest first; every entry stands on exactly one. */
+export async function activityPage(
   ports: Ports,
   accountId: string,
-  before: number = Number.MAX_SAFE_INTEGER,
-): Promise<ActivityEntry[]> {
+  before?: ActivityCursor,
+): Promise<ActivityPage> {
   const db = ports.regions.db(accountId);
-  if (db === null) return [];
-  const page = { before, now: ports.clock.now(), limit: limits.activityPage };
+  if (db === null) return { entries: [], next: null };
+  const limit = limits.activityPage;
+  const page = { before, now: ports.clock.now(), limit: limit + 1 };
   const rows = await activityOf(db, accountId, page);
-  return await Promise.all(
-    rows.map(async ({ detailSealed, ...row }) => {
+  const entries = await Promise.all(
+    rows.slice(0, limit).map(async ({ detailSealed, ...row }) => {
       const at = sealedAt.activity(row.id);
       const opened = await ports.sealer.open(personKey(accountId), at, detailSealed);
       const detail = JSON.parse(opened ?? "{}") as Partial<ActivityDetail>;
@@ -86,6 +108,16 @@ export async function listActivity(
       return { ...row, client, network, place, about };
     }),
   );
+  const last = entries.at(-1);
+  return { entries, next: rows.length > limit && last !== undefined ? last : null };
+}
+
+/** The latest that happened to an account, as much as one page holds. */
+export async function listActivity(
+  ports: Ports,
+  accountId: string,
+): Promise<readonly ActivityEntry[]> {
+  return (await activityPage(ports, accountId)).entries;
 }
 
 /** As much work as `note` does, for an account that is none: so that nobody can tell by the time. */

@@ -213,10 +213,16 @@ export const accountCases: Cases = {
     }
     const of = (id: string) => region.$count(activity, eq(activity.accountId, id));
     assert.deepEqual([await of(lives), await of(gone)], [1, 0]);
-    const page = { before: NOW + 1, now: NOW, limit: 10 };
+    const page = { now: NOW, limit: 10 };
     const [entry] = await activityOf(region, lives, page);
     assert.deepEqual([entry?.event, entry?.at], ["signed-in", NOW]);
-    assert.deepEqual(await activityOf(region, lives, { ...page, before: NOW }), []);
+    const { id = "" } = entry ?? {};
+    const from = async (at: number, id: string) =>
+      (await activityOf(region, lives, { ...page, before: { at, id } })).length;
+    assert.deepEqual(
+      [await from(NOW, id), await from(NOW, `${id}0`), await from(NOW + 1, "")],
+      [0, 1, 1],
+    );
     assert.deepEqual(await activityOf(region, lives, { ...page, now: NOW + 1 }), []);
     assert.deepEqual(await activityOf(region, lives, { ...page, limit: 0 }), []);
     assert.deepEqual(await signInsNoted(region, lives, page), [
