@@ -212,7 +212,7 @@ interface ListProps {
 
 function List({ people, seen, children }: ListProps) {
   return (
-    <ul class="rows people">
+    <ul class="rows known">
       {people.map((one) => {
         const { note, acts } = children(one);
         const shown = seen.get(one.accountId);

@@ -30,6 +30,9 @@ const ownPaths = [
   "/account",
   "/account/data",
   "/account/erase",
+  "/account/profile",
+  "/account/activity",
+  "/people",
 ];
 let test: TestPorts;
 let count = 0;

@@ -155,6 +155,31 @@ export interface Furniture {
   readonly waitingCode: string;
 }
 
+/** Names that are long, without a space, and written from right to left. */
+const names = [
+  "Großmutter Wilhelmine Donaudampfschifffahrtsgesellschaftskapitänswitwe",
+  "王小明和他的非常非常非常长的中文名字没有任何空格",
+  "نور الهدى عبد الرحمن",
+];
+
+/** Gives a person a name, two contacts, somebody who asks, somebody asked and somebody blocked. */
+async function knowPeople(world: World, owner: TestAccount): Promise<void> {
+  const say = (who: TestAccount, field: string, value: string, visibility: string) =>
+    call(world, "PUT", `/api/account/profile/${field}`, { value, visibility }, who);
+  await say(owner, "name", names[0] ?? "", "everyone");
+  await say(owner, "about", names[1] ?? "", "contacts");
+  for (const [at, name] of names.entries()) {
+    const other = await openAccount(world, `known${at}@example.org`);
+    await say(other, "name", name, "everyone");
+    await call(world, "POST", "/api/contacts", { account: owner.accountId }, other);
+    if (at === 2) continue;
+    await call(world, "POST", `/api/contacts/${other.accountId}/accept`, undefined, owner);
+  }
+  const nobody = (last: string) => `acc_home_012345678901234${last}`;
+  await call(world, "POST", "/api/contacts", { account: nobody("a") }, owner);
+  await call(world, "PUT", `/api/contacts/${nobody("b")}/block`, undefined, owner);
+}
+
 export async function furnish(world: World): Promise<Furniture> {
   const owner = await openAccount(world, "mara@example.org");
   const deviceId = await enrollDevice(world, owner, "attic");
@@ -166,6 +191,7 @@ export async function furnish(world: World): Promise<Furniture> {
   await call(world, "PUT", `${path}/access`, { mode: "listed" }, owner);
   const friend = await openAccount(world, "noor@example.org");
   await call(world, "PUT", `${path}/access/people/${friend.accountId}`, undefined, owner);
+  await knowPeople(world, owner);
   const start = await call(world, "POST", "/api/enrolments", { public_key: "A".repeat(43) });
   return { owner, deviceId, longId, waitingCode: String(start.user_code) };
 }
