@@ -37,6 +37,7 @@ const sentences: Readonly<Record<ActivityEvent, string>> = {
   "contact-blocked": "You blocked somebody.",
   "device-added": "A device was added.",
   "device-removed": "A device was removed.",
+  "dormancy-warned": "You were warned that this account goes when nobody uses it.",
   exported: "A copy of everything was taken.",
 };
 
