@@ -65,7 +65,7 @@ export function WhatItSees({ scopes, claims }: Pick<ConsentProps, "scopes" | "cl
   return (
     <div class="stack">
       <h2>What it gets to see</h2>
-      <ul class="gone">
+      <ul class="gone asks">
         {scopes.map((scope) => (
           <li>
             <Icon name={icons[scope]} />

@@ -8,6 +8,7 @@ import { devices } from "./devices.ts";
 import { doors } from "./door.ts";
 import { lasting } from "./lasting.ts";
 import { names } from "./name.ts";
+import { OPENID_CLIENTS, openid } from "./openid.ts";
 import { passkeys } from "./passkeys.ts";
 import { World } from "./world.ts";
 
@@ -19,13 +20,14 @@ export function defineContract(runtime: Runtime): void {
       return world;
     };
     beforeAll(async () => {
-      world = await World.create(runtime);
+      world = await World.create(runtime, { OPENID_CLIENTS });
     });
     afterAll(async () => {
       await world?.close();
     });
     accounts(current);
     passkeys(current);
+    openid(current);
     devices(current);
     names(current);
     doors(current);
