@@ -51,10 +51,10 @@ export async function withPhone(test: TestPorts, accountId: string): Promise<str
 export const smsCode = (test: TestPorts): string =>
   /^\d{6}/.exec(test.sms.sent.at(-1)?.text ?? "")?.[0] ?? "";
 
-/** Switches codes by text message on, to a phone that the account gets now. */
-export async function withSms(test: TestPorts, accountId: string): Promise<void> {
+/** Switches codes by text message on, to a phone that the account gets now. @returns recovery codes */
+export async function withSms(test: TestPorts, accountId: string): Promise<string[] | null> {
   await setUpSms(test.ports, accountId, await withPhone(test, accountId), CLIENT);
-  await switchOnSms(test.ports, accountId, smsCode(test), CLIENT);
+  return await switchOnSms(test.ports, accountId, smsCode(test), CLIENT);
 }
 
 /** Takes the first step with the password. @returns the token of the sign-in under way */
