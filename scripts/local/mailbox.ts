@@ -1,11 +1,13 @@
 /**
- * A mail relay for trying out and for tests: takes real SMTP on loopback, keeps the last messages in
- * memory only, and shows them on a page. It never sends anything on.
+ * A mail relay and a provider of text messages for trying out and for tests: takes real SMTP and
+ * Twilio's form on loopback, keeps the last messages in memory only, and shows them on a page. It never
+ * sends anything on.
  */
 
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Server } from "node:net";
 import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import PostalMime from "postal-mime";
 import { SMTPServer } from "smtp-server";
 
@@ -20,10 +22,12 @@ export interface Message {
 export interface Mailbox {
   /** What the edge's `SMTP_URL` is to be. */
   readonly smtpUrl: string;
-  /** The page that shows the mails, newest first. */
+  /** What the edge's `SMS_URL` is to be. */
+  readonly smsUrl: string;
+  /** The page that shows the messages, newest first. */
   readonly pageUrl: string;
   readonly messages: readonly Message[];
-  /** The next message to `address`, including one that has come but was not taken yet. */
+  /** The next message to `address`, or to a phone number, including one that has come but was not taken yet. */
   next(address: string): Promise<Message>;
   close(): Promise<void>;
 }
@@ -61,7 +65,11 @@ export async function startMailbox(): Promise<Mailbox> {
         .catch(done);
     },
   });
-  const page = createServer((_request, response) => {
+  const page = createServer((request, response) => {
+    if (request.method === "POST") {
+      void takeSms(request, response, deliver);
+      return;
+    }
     response.writeHead(200, {
       "content-type": "text/html; charset=utf-8",
       "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -72,6 +80,7 @@ export async function startMailbox(): Promise<Mailbox> {
   const [smtpPort, pagePort] = await Promise.all([listen(smtp.server), listen(page)]);
   return {
     smtpUrl: `smtp://127.0.0.1:${smtpPort}`,
+    smsUrl: `http://local:secret@127.0.0.1:${pagePort}/Messages.json`,
     pageUrl: `http://localhost:${pagePort}/`,
     messages,
     next(address) {
@@ -88,6 +97,24 @@ export async function startMailbox(): Promise<Mailbox> {
       ]);
     },
   };
+}
+
+/** A text message in Twilio's form; what is not in that form is refused as Twilio would. */
+async function takeSms(
+  request: IncomingMessage,
+  response: ServerResponse,
+  deliver: (message: Message) => void,
+): Promise<void> {
+  const expected = `Basic ${btoa("local:secret")}`;
+  const form = new URLSearchParams(await text(request));
+  const [from, to, body] = ["From", "To", "Body"].map((name) => form.get(name) ?? "");
+  const known = request.url === "/Messages.json" && request.headers.authorization === expected;
+  if (!known || !from || !to || !body) {
+    response.writeHead(known ? 400 : 401).end();
+    return;
+  }
+  deliver({ to, subject: "Text message", text: body });
+  response.writeHead(201, { "content-type": "application/json" }).end("{}");
 }
 
 /** The first link in a message's text; throws when there is none. */
@@ -114,15 +141,15 @@ function render(messages: readonly Message[]): string {
         )}</pre></article>`,
     )
     .join("");
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Mails · Latchkey</title>
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Messages · Latchkey</title>
 <meta name="viewport" content="width=device-width"><style>
 :root{color-scheme:light dark;--paper:#faf8f4;--ink:#1d211f;--muted:#6a706c;--line:#e4dfd6;--door:#1e5b4f}
 @media(prefers-color-scheme:dark){:root{--paper:#121513;--ink:#e9e7e1;--muted:#9aa19c;--line:#2a2f2c;--door:#6fb8a6}}
 body{background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}
 article{border-top:1px solid var(--line);padding:1rem 0}h2{font-size:1.1rem;margin:0}p{color:var(--muted);margin:.2rem 0}
 pre{white-space:pre-wrap;overflow-wrap:anywhere}a{color:var(--door)}</style>
-<h1>Mails on this machine</h1><p>Nothing leaves it: these are kept in memory until you stop Latchkey.</p>
-${list || "<p>No mail yet. Reload after you sign up.</p>"}`;
+<h1>Messages on this machine</h1><p>Nothing leaves it: these are kept in memory until you stop Latchkey.</p>
+${list || "<p>No mail and no text message yet. Reload after you sign up.</p>"}`;
 }
 
 function escapeHtml(text: string): string {

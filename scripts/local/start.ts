@@ -68,6 +68,8 @@ async function openEdge(options: StartOptions, mailbox: Mailbox): Promise<Edge> 
       crons: true,
       variables: {
         SMTP_URL: mailbox.smtpUrl,
+        SMS_URL: mailbox.smsUrl,
+        SMS_FROM: "Latchkey",
         MAIL_PAGE: mailbox.pageUrl,
         MINIMUM_AGE: process.env.MINIMUM_AGE ?? "",
       },

@@ -47,17 +47,21 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       do: fc.constant("second" as const),
-      which: fc.nat({ max: 5 }),
+      which: fc.nat({ max: 2 }),
       kind: fc.constantFrom("totp", "totp", "sms", "recovery-code"),
       code: fc.constantFrom("right", "right", "right", "wrong", "replayed", "other"),
       trust: fc.boolean(),
     }),
   },
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.record({
       do: fc.constant("wait" as const),
-      ms: fc.constantFrom(STEP_MS, 3 * STEP_MS, limits.signInStepMs, limits.trustedBrowserMs),
+      ms: fc.oneof(
+        { weight: 8, arbitrary: fc.constant(STEP_MS) },
+        { weight: 2, arbitrary: fc.constant(limits.signInStepMs) },
+        { weight: 1, arbitrary: fc.constant(limits.trustedBrowserMs) },
+      ),
     }),
   },
   {
@@ -73,6 +77,20 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom("codes", "password", "untrust"), who }),
   },
 );
+
+/** An account that is protected and has a trusted browser, from where the interesting orders begin. */
+const protectedBefore = (who: number): Action[] => [
+  { do: "app", who, on: true },
+  { do: "first", who, password: "right", trust: "none" },
+  { do: "second", which: 0, kind: "totp", code: "right", trust: true },
+  { do: "wait", ms: STEP_MS },
+];
+const orders = fc
+  .tuple(
+    fc.constantFrom([0, 1], [0, 1], [0], [1], []),
+    fc.array(action, { minLength: 5, maxLength: 24 }),
+  )
+  .map(([accounts, actions]) => [...accounts.flatMap(protectedBefore), ...actions]);
 
 /** What one account would have to say about its sign-ins, were it asked. */
 interface Account {
@@ -301,20 +319,20 @@ async function settled<T>(work: Promise<T>): Promise<T | null> {
 
 describe("[ACC-12] any order of steps", () => {
   it("makes a session where the account's rules allow it, and nowhere else", {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const seen = { signedIn: 0 };
     await fc.assert(
-      fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 40 }), async (actions) => {
+      fc.asyncProperty(orders, async (actions) => {
         const world = new World();
         await world.begin();
         for (const one of actions) await world.act(one);
         await world.check();
         seen.signedIn += world.accounts.reduce((sum, { sessions }) => sum + sessions - 1, 0);
       }),
-      { numRuns: 40, endOnFailure: false },
+      { numRuns: 25, endOnFailure: false },
     );
     // The orders are of use only while many of them lead somewhere.
-    expect(seen.signedIn).toBeGreaterThan(60);
+    expect(seen.signedIn).toBeGreaterThan(30);
   });
 });

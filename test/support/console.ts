@@ -40,6 +40,8 @@ export async function startWorld(): Promise<World> {
     port,
     variables: {
       SMTP_URL: mailbox.smtpUrl,
+      SMS_URL: mailbox.smsUrl,
+      SMS_FROM: "Latchkey",
       MAIL_PAGE: mailbox.pageUrl,
       OPENID_CLIENTS: JSON.stringify([app]),
     },
