@@ -99,6 +99,7 @@ describe("the archive", () => {
         addresses: { ipv4: "192.0.2.77", ipv6: null },
         update_secret_hash: "held, not shown",
         changed_at: expect.any(String),
+        reported_day: null,
       },
     ]);
   });
@@ -159,6 +160,26 @@ describe("the archive", () => {
     const held = await personalExport(test.ports, accountId);
     const guests = held.tables.find(({ table }) => table === "device_guest");
     expect(new Set(guests?.rows.map(({ id }) => id)).size).toBe(many);
+  });
+
+  it("has the photo of the profile, opened, beside the JSON", async () => {
+    const { accountId } = await person();
+    const { ports } = test;
+    const id = `pro_home_${serial++}`;
+    const at = `profile_field.value:${id}`;
+    const type = await ports.sealer.seal(`person/${accountId}`, at, "image/webp");
+    await bindings.DB_HOME.prepare(
+      "INSERT INTO profile_field (id, account_id, field, value_sealed, visibility, changed_at) VALUES (?, ?, 'photo', ?, 'nobody', 1)",
+    )
+      .bind(id, accountId, type)
+      .run();
+    const picture = new TextEncoder().encode("the bytes of a picture");
+    const place = `photo:${accountId}:image/webp`;
+    const sealed = await ports.sealer.sealBytes(`person/${accountId}`, place, picture);
+    await ports.blobs.put(`photo/${accountId}`, sealed);
+    const text = await archive(accountId);
+    expect(text).toContain("the bytes of a picture");
+    expect(text).toContain('<img src="files/photo.webp" alt="Your photo.">');
   });
 
   it("shows nothing whose time has come", async () => {

@@ -4,6 +4,7 @@
  * than that is in two hands: its chain ends, and nothing else of its owner's.
  */
 
+import { noteActiveDay } from "../../db/queries/accounts.ts";
 import { deleteChain, tokenOf, useRefreshToken } from "../../db/queries/openid.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken, parseToken } from "../../protocol/tokens.ts";
@@ -50,5 +51,7 @@ export async function refresh(ports: Ports, client: Client, form: Form): Promise
     await deleteChain(db, found.chain);
     throw refused("the refresh token was replaced, and its successor used; the sign-in is ended");
   }
+  // A device or app that stays signed in is use: its owner's account is not dormant (ACC-14).
+  ports.background(noteActiveDay(db, found.accountId, now));
   return tokenAnswer({ access, scope, refresh: next, idToken: signed });
 }

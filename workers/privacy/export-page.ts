@@ -21,6 +21,7 @@ section { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: 1.5r
 ol { list-style: none; margin: 0; padding: 0; } ol > li { border: 1px solid var(--line); border-radius: 10px; margin-top: 0.75rem; padding: 0.75rem 1rem; }
 dl { display: grid; gap: 0.25rem 1.5rem; grid-template-columns: minmax(7rem, max-content) 1fr; margin: 0; } dd { margin: 0; }
 dd dl { border-left: 2px solid var(--line); padding-left: 0.75rem; } a { color: var(--door); }
+img { border-radius: 10px; max-width: 12rem; }
 @media (max-width: 34rem) { dl { display: block; } dd { margin-bottom: 0.5rem; } }
 `;
 
@@ -33,7 +34,7 @@ export function exportPage(held: PersonalExport): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="content-security-policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src 'self'">
+<meta http-equiv="content-security-policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src 'self' file:">
 <title>What Latchkey holds about you</title>
 <style>${raw(STYLE)}</style>
 </head>
@@ -46,6 +47,7 @@ ${day(held.made_at)}. Times are UTC. The same for programs: <a href="export.json
 use to you, and a danger in a file. They read “${HELD}”.</p>
 </header>
 <main>
+${held.files.map(({ name, about }) => html`<p><img src="${name}" alt="${sentence(about)}"></p>`)}
 ${shown.map((one) => section(one, tablesOf(held, one)))}
 <section>
 <h2>What is not in here</h2>

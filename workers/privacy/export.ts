@@ -56,6 +56,14 @@ export interface PlacedTable extends ExportedTable {
   readonly device_id: string | null;
 }
 
+/** A file beside the JSON, such as the photo. */
+export interface ExportedFile {
+  /** Its path in the archive. */
+  readonly name: string;
+  readonly about: string;
+  readonly type: string;
+}
+
 export interface PersonalExport {
   readonly format: typeof EXPORT_FORMAT;
   readonly made_at: string;
@@ -64,6 +72,7 @@ export interface PersonalExport {
   readonly region: string;
   readonly classes: readonly ExportedClass[];
   readonly tables: readonly PlacedTable[];
+  readonly files: readonly ExportedFile[];
 }
 
 export interface Archive {
@@ -85,11 +94,14 @@ export async function exportAccount(
     throw new Problem("too-many-tries");
   }
   await note(ports, accountId, "exported", { client });
-  const held = await personalExport(ports, accountId);
+  const tables = await personalExport(ports, accountId);
+  const photo = await photoIn(ports, tables);
+  const held = photo === null ? tables : { ...tables, files: [photo.file] };
   const text = (content: string) => new TextEncoder().encode(content);
   const files = [
     { name: "index.html", bytes: text(exportPage(held)) },
     { name: "export.json", bytes: text(`${JSON.stringify(held, null, 2)}\n`) },
+    ...(photo === null ? [] : [{ name: photo.file.name, bytes: photo.bytes }]),
   ];
   const day = held.made_at.slice(0, 10);
   return { name: `latchkey-${day}.zip`, bytes: zip(files, ports.clock.now()) };
@@ -128,7 +140,24 @@ export async function personalExport(
       ),
     ),
     tables: tables.flat(),
+    files: [],
   };
+}
+
+/** The photo that a row of the profile tells of: it lies sealed in the object store. */
+async function photoIn(
+  ports: Ports,
+  { account_id: accountId, tables }: PersonalExport,
+): Promise<{ readonly file: ExportedFile; readonly bytes: Uint8Array } | null> {
+  const rows = tables.find(({ table }) => table === "profile_field")?.rows ?? [];
+  const type = rows.find(({ field }) => field === "photo")?.value;
+  const sealed = typeof type === "string" ? await ports.blobs.get(`photo/${accountId}`) : null;
+  if (typeof type !== "string" || sealed === null) return null;
+  const place = `photo:${accountId}:${type}`;
+  const bytes = await ports.sealer.openBytes(personKey(accountId), place, sealed);
+  if (bytes === null) return null;
+  const name = `files/photo.${type.replace(/^image\//, "").replace(/[^a-z]/g, "")}`;
+  return { file: { name, about: "your photo", type }, bytes };
 }
 
 function describe(name: string, entry: DataClass, held: number): ExportedClass {

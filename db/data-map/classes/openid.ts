@@ -32,7 +32,7 @@ export const openidClasses = {
     copiesMs: HISTORY_MS,
     seenBy: "nobody",
     deletedBy: "time, ending the app, erasing the account",
-    inExport: "no",
+    inExport: "metadata",
     place: "region",
     obligations: ["SHR-3"],
   },

@@ -32,7 +32,7 @@ export const passkeyClasses = {
     copiesMs: HISTORY_MS,
     seenBy: "nobody",
     deletedBy: "the answer, time, erasing the account",
-    inExport: "no",
+    inExport: "metadata",
     place: "region",
     obligations: ["ACC-12"],
   },
