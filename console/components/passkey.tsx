@@ -43,10 +43,15 @@ export function PasskeyForm(props: Props) {
           ([name, value]) => value !== null && <input type="hidden" name={name} value={value} />,
         )}
         <input type="hidden" name="response" />
-        <button class={`button wide ${plain ? "plain" : ""}`} type="submit">
-          <Icon name="key" />
-          {button}
-        </button>
+        <p class="actions">
+          <button
+            class={`button ${does === "get" ? "wide" : ""} ${plain ? "plain" : ""}`}
+            type="submit"
+          >
+            <Icon name="key" />
+            {button}
+          </button>
+        </p>
         <p class="hint" role="status" data-passkey-says />
       </form>
     </>

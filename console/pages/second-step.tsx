@@ -78,10 +78,12 @@ function Trust({ checked }: { checked: boolean }) {
   return (
     <label class="choice">
       <input type="checkbox" name="trust" value="yes" checked={checked} />
-      <b>Trust this browser</b>
-      <small>
-        It is not asked for the second step for 90 days. Only where nobody else can get at it.
-      </small>
+      <span>
+        <b>Trust this browser</b>
+        <small>
+          It is not asked for the second step for 90 days. Only where nobody else can get at it.
+        </small>
+      </span>
     </label>
   );
 }

@@ -158,8 +158,10 @@ function NewToken({ typed, errors }: Pick<Props, "typed" | "errors">) {
               value="yes"
               checked={typed?.scopes.includes(scope) ?? false}
             />
-            <b>{says[scope].name}</b>
-            <small>{says[scope].says}</small>
+            <span>
+              <b>{says[scope].name}</b>
+              <small>{says[scope].says}</small>
+            </span>
           </label>
         ))}
       </fieldset>
