@@ -1,7 +1,8 @@
 /** The forgery guard's decision, row by row. */
 
+import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
-import { type GuardedRequest, isForged } from "../../workers/guard.ts";
+import { forgeryGuard, type GuardedRequest, isForged } from "../../workers/guard.ts";
 
 const OWN = "https://latchkey.example";
 const DOOR = "https://nas.link.latchkey.example";
@@ -57,5 +58,33 @@ const rows: readonly [string, Partial<GuardedRequest>, boolean][] = [
 describe("the forgery guard", () => {
   it.each(rows)("%s", (_name, request, forged) => {
     expect(isForged({ ...bare, ...request }, OWN)).toBe(forged);
+  });
+
+  it.each([
+    ["POST", "/oauth/token", "none 1"],
+    ["POST", "/oauth/%74oken", "none 1"],
+    ["POST", "/oauth/userinfo", "none 1"],
+    ["POST", "/oauth/authorize", "none 1"],
+    ["POST", "/oauth/consent", null],
+    ["POST", "/oauth/token/", null],
+    ["POST", "//oauth/token", null],
+    ["PUT", "/oauth/token", null],
+    ["POST", "/sign-in", null],
+    ["GET", "/oauth/authorize", `${cookie} `],
+  ])("leaves a strange page's %s %s: %s", async (method, path, seen) => {
+    const app = new Hono();
+    app.onError((error, c) => c.text(error.message, 403));
+    app.use(forgeryGuard as never);
+    app.all("*", async (c) => c.text(`${c.req.header("cookie") ?? "none"} ${await c.req.text()}`));
+    const headers = {
+      cookie: cookie.replace("…", ""),
+      "sec-fetch-site": "cross-site",
+      origin: EVIL,
+    };
+    const body = method === "GET" ? null : "1";
+    const request = new Request(new URL(path, OWN), { method, headers, body });
+    const answer = await app.fetch(request, { config: { origin: OWN } });
+    expect(answer.status).toBe(seen === null ? 403 : 200);
+    if (seen !== null) expect(await answer.text()).toBe(seen.replace("…", ""));
   });
 });
