@@ -5,5 +5,6 @@ declare module "oidc-provider" {
   export default class Provider {
     constructor(issuer: string, configuration: object);
     callback(): RequestListener;
+    on(event: string, listener: (token: { readonly jti: string }) => void): void;
   }
 }
