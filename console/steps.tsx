@@ -3,6 +3,7 @@
 import { readCookie } from "../workers/cookies.ts";
 import { signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
+import { linkedProviders } from "../workers/linked/linked.ts";
 import { localPath } from "../workers/local-path.ts";
 import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
@@ -147,7 +148,10 @@ const wrongPassword = ({ status }: Refusal): Refusal => ({
 });
 
 async function confirmPage(c: Ctx, { returnTo, way, sent, refusal }: Shown): Promise<Response> {
-  const offered = await confirmWaysOf(c.env, c.var.accountId);
+  const [offered, elsewhere] = await Promise.all([
+    confirmWaysOf(c.env, c.var.accountId),
+    linkedProviders(c.env, c.var.accountId),
+  ]);
   const ways = typedWays.filter((candidate) => offered.includes(candidate));
   const { formTarget } = await wayBackOf(c.env, returnTo);
   return page(
@@ -157,6 +161,7 @@ async function confirmPage(c: Ctx, { returnTo, way, sent, refusal }: Shown): Pro
       ways={ways}
       way={ways.find((candidate) => candidate === way) ?? ways[0] ?? null}
       passkey={offered.includes("passkey")}
+      elsewhere={elsewhere}
       sent={sent ?? false}
       returnTo={returnTo ?? "/account"}
       mailPage={c.env.config.mailPage}

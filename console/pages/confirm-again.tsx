@@ -10,6 +10,7 @@ import {
   WayForm,
   wayName,
 } from "../components/ways.tsx";
+import type { Elsewhere } from "./sign.tsx";
 
 interface Props {
   /** What the account can show, the usual first. */
@@ -18,6 +19,8 @@ interface Props {
   readonly way: TypedWay | null;
   /** True when a passkey would do. */
   readonly passkey: boolean;
+  /** Accounts elsewhere that are linked: signing in there anew would do. */
+  readonly elsewhere: readonly Elsewhere[];
   /** True when a code was sent just now. */
   readonly sent: boolean;
   readonly returnTo: string;
@@ -26,7 +29,7 @@ interface Props {
 }
 
 export function ConfirmAgainPage(props: Props) {
-  const { ways, way, passkey, sent, returnTo, mailPage, errors } = props;
+  const { ways, way, passkey, elsewhere, sent, returnTo, mailPage, errors } = props;
   return (
     <div class="narrow stack-large">
       <header>
@@ -62,6 +65,14 @@ export function ConfirmAgainPage(props: Props) {
           }
         />
       )}
+      {elsewhere.map(({ id, title }) => (
+        <form method="post" action={`/confirm/with/${id}`}>
+          <input type="hidden" name="return" value={returnTo} />
+          <button class="button plain wide" type="submit">
+            Sign in at {title} anew
+          </button>
+        </form>
+      ))}
       <OtherWays
         ways={ways
           .filter((other) => other !== way)

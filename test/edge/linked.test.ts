@@ -274,6 +274,12 @@ describe("an account elsewhere in the account center", () => {
       return test.clock.now() - (session?.confirmedAt ?? 0) < limits.confirmedMs;
     };
     expect(await confirmedNow()).toBe(false);
+    expect((await browser.go("/account/linked/add", { provider: "other" })).location).toBe(
+      "/confirm?return=%2Faccount%2Flinked%2Fadd",
+    );
+    const asked = (await browser.go("/confirm?return=%2Faccount%2Flinked")).text;
+    expect(asked).toContain('action="/confirm/with/work"');
+    expect(asked).not.toContain('action="/confirm/with/other"');
     const away = await browser.go("/confirm/with/work", { return: "/account/linked" });
     const url = new URL(away.refresh ?? "");
     expect([url.searchParams.get("prompt"), url.searchParams.get("max_age")]).toEqual([

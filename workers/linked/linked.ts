@@ -162,6 +162,17 @@ export async function listLinked(ports: Ports, accountId: string): Promise<Linke
   return list.flat();
 }
 
+/** The providers that an account is linked with and that the operator still offers. */
+export async function linkedProviders(
+  ports: Ports,
+  accountId: string,
+): Promise<{ readonly id: string; readonly title: string }[]> {
+  const offered = ports.config.identityProviders;
+  if (offered.length === 0) return [];
+  const own = await listLinked(ports, accountId);
+  return offered.filter(({ id }) => own.some(({ provider }) => provider === id));
+}
+
 async function openClaims(
   ports: Ports,
   accountId: string,
