@@ -27,12 +27,19 @@ export async function authenticateClient(c: Ctx, form: Form): Promise<Client> {
   const named = form.get("client_id");
   if (basic !== undefined) {
     if (named !== undefined && named !== basic.id) throw failed();
+    // Some programs that have no secret send an empty one (RFC 6749 §2.3.1): it proves nothing.
+    if (basic.secret === "") return await byName(c.env, basic.id);
     return await bySecret(c.env, basic.id, basic.secret, "client_secret_basic");
   }
   if (assertion !== undefined) return await byAssertion(c.env, form, assertion);
   if (named === undefined) throw failed();
   if (secret !== undefined) return await bySecret(c.env, named, secret, "client_secret_post");
-  const client = await clientOf(c.env, named);
+  return await byName(c.env, named);
+}
+
+/** A public client, which cannot prove anything. */
+async function byName(ports: Ports, id: string): Promise<Client> {
+  const client = await clientOf(ports, id);
   if (client === null || client.auth.method !== "none") throw failed();
   return client;
 }
