@@ -13,6 +13,7 @@ import { pipeline } from "node:stream/promises";
 import { firstFile, MultipartError } from "./multipart.ts";
 import { listing, message } from "./page.ts";
 import { seed } from "./seed.ts";
+import { type SignInOptions, signInWithLatchkey } from "./sign-in.ts";
 
 export interface Nas {
   /** `http://127.0.0.1:<port>` */
@@ -34,13 +35,25 @@ const types: Readonly<Record<string, string>> = {
   ".mp3": "audio/mpeg",
 };
 
-/** Serves `folder` (made and seeded with two files when empty) on loopback. */
-export async function startNas(options: { folder: string; port?: number }): Promise<Nas> {
+/**
+ * Serves `folder` (made and seeded with two files when empty) on loopback.
+ * @param options.openid the box as an OpenID client: the page offers to sign in with Latchkey
+ */
+export async function startNas(options: {
+  folder: string;
+  port?: number;
+  openid?: SignInOptions;
+}): Promise<Nas> {
+  const signIn = options.openid === undefined ? null : signInWithLatchkey(options.openid);
   await mkdir(options.folder, { recursive: true });
   await seed(options.folder);
   // An upload may take as long as its line is slow.
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
-    answer(options.folder, request, response).catch((error: unknown) => {
+    const work = async () => {
+      if (signIn !== null && (await signIn.answer(request, response))) return;
+      await answer(options.folder, request, response, signIn?.who(request));
+    };
+    work().catch((error: unknown) => {
       if (response.headersSent) return void response.destroy();
       const status = error instanceof Refusal ? error.status : 500;
       const text = error instanceof Refusal ? error.message : "The file could not be handled.";
@@ -75,11 +88,12 @@ async function answer(
   folder: string,
   request: IncomingMessage,
   response: ServerResponse,
+  who: string | null | undefined,
 ): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://nas");
   const isRead = request.method === "GET" || request.method === "HEAD";
   if (pathname === "/") {
-    if (isRead) return send(response, 200, listing(await files(folder)));
+    if (isRead) return send(response, 200, listing(await files(folder), who));
     if (request.method === "POST") return await upload(folder, request, response);
   } else if (pathname.startsWith("/files/")) {
     const name = nameIn(pathname.slice("/files/".length));

@@ -21,8 +21,11 @@ function page(title: string, body: string): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${title}</title><style>${style}</style></head><body><main>${body}</main></body></html>`;
 }
 
-/** The list of files, with a form to bring one. */
-export function listing(files: readonly FileRow[]): string {
+/**
+ * The list of files, with a form to bring one.
+ * @param who is signed in; null: nobody; undefined: this page signs nobody in
+ */
+export function listing(files: readonly FileRow[], who?: string | null): string {
   const rows = files.map((file) => {
     const url = encodeURIComponent(file.name);
     const name = escapeHtml(file.name);
@@ -34,8 +37,14 @@ export function listing(files: readonly FileRow[]): string {
       : `<ul>${rows.join("")}</ul>`;
   return page(
     "The box at home",
-    `<h1>The box at home</h1><p class="muted">A folder on this device, seen through its door.</p>${list}<form class="upload" method="post" action="/" enctype="multipart/form-data"><input type="file" name="file" aria-label="File to upload" required><button class="main">Upload</button></form>`,
+    `<h1>The box at home</h1><p class="muted">A folder on this device, seen through its door.</p>${visitor(who)}${list}<form class="upload" method="post" action="/" enctype="multipart/form-data"><input type="file" name="file" aria-label="File to upload" required><button class="main">Upload</button></form>`,
   );
+}
+
+function visitor(who: string | null | undefined): string {
+  if (who === undefined) return "";
+  if (who === null) return `<p><a href="/sign-in">Sign in with Latchkey</a></p>`;
+  return `<form method="post" action="/sign-out"><p>Signed in as <b>${escapeHtml(who)}</b> <button>Sign out</button></p></form>`;
 }
 
 /** One sentence and the way back. */

@@ -10,6 +10,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { enroll } from "../../agent/enroll.ts";
 import { Home } from "../../agent/home.ts";
+import { openidClient } from "../../agent/openid.ts";
 import { startNas } from "../../demo/nas.ts";
 import type { Edge } from "./edge.ts";
 import { linkIn, type Mailbox } from "./mailbox.ts";
@@ -67,7 +68,12 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   await writeKept(file, { ...kept, updatePassword });
 
   const nas =
-    options.serve === undefined ? await startNas({ folder: join(folder, "files") }) : null;
+    options.serve === undefined
+      ? await startNas({
+          folder: join(folder, "files"),
+          openid: await openidClient(join(folder, "box")),
+        })
+      : null;
   const serve = options.serve ?? (nas?.origin as string);
   const agent = spawn(
     process.execPath,
