@@ -3,8 +3,10 @@
  * deleted. Today is the brass line. It is a table, so it reads as one; the bars are its second column.
  */
 
+import type { ClassName } from "../../db/data-map/classes.ts";
 import { DAY } from "../../protocol/limits.ts";
 import type { Holding } from "../../workers/privacy/holdings.ts";
+import { type AccountPart, offeredParts } from "../account-nav.tsx";
 import { copiesMsOf } from "../pages/copies.ts";
 import { count, sayDay, sayRelative } from "../words.ts";
 
@@ -223,13 +225,30 @@ function periodOf(held: Holding, now: number): string {
   return since + until;
 }
 
+/** The part of the account center that ends a class, where it is not the whole account that does. */
+const parts: Readonly<Partial<Record<ClassName, { part: AccountPart; label: string }>>> = {
+  session: { part: "sessions", label: "End sessions" },
+  "contact address": { part: "addresses", label: "Your addresses" },
+  credential: { part: "password", label: "Your password" },
+  passkey: { part: "passkeys", label: "Remove passkeys" },
+  "second step": { part: "second-step", label: "Switch off" },
+  "trusted browser": { part: "second-step", label: "End the trust" },
+  "linked account": { part: "linked", label: "Unlink" },
+  "allowed app": { part: "apps", label: "End apps" },
+  "app code": { part: "apps", label: "End apps" },
+  "app token": { part: "apps", label: "End apps" },
+  profile: { part: "profile", label: "Clear it" },
+};
+
 /** The one place where a holding can be ended. */
 export function controlOf(held: Pick<Holding, "name" | "feature" | "deviceId">): {
   readonly href: string;
   readonly label: string;
 } {
   const device = held.deviceId === null ? "/devices" : `/devices/${held.deviceId}`;
-  if (held.name === "session") return { href: "/sessions", label: "End sessions" };
+  const own = parts[held.name];
+  const page = offeredParts().find(({ part }) => part === own?.part);
+  if (own !== undefined && page !== undefined) return { href: page.href, label: own.label };
   if (held.name === "access") return { href: `${device}#access`, label: "Change the list" };
   switch (held.feature) {
     case "name":
