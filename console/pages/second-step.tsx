@@ -68,7 +68,8 @@ export function SecondStepPage(props: Props) {
         returnTo={returnTo}
       />
       <p class="aside">
-        Not you, or changed your mind? <a href="/sign-in">Begin again</a>.
+        <a href="/sign-in/lost">I cannot take this step</a>. Not you, or changed your mind?{" "}
+        <a href="/sign-in">Begin again</a>.
       </p>
     </div>
   );

@@ -348,8 +348,8 @@ export function SignInPage(props: SignInProps) {
       />
       <ElsewhereLinks providers={providers} returnTo={returnTo} />
       <p class="aside">
-        Signing in sets one cookie, which keeps you signed in until you close the browser. New here?{" "}
-        <a href="/sign-up">Open an account</a>.
+        <a href="/forgot">Forgotten your password?</a> Signing in sets one cookie, which keeps you
+        signed in until you close the browser. New here? <a href="/sign-up">Open an account</a>.
       </p>
     </div>
   );

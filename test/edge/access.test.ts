@@ -49,6 +49,9 @@ const everyone = `
   POST /sign-up
   GET /sign-up/sent
   GET /sign-up/code
+  GET /forgot
+  POST /forgot
+  GET /forgot/sent
   POST /sign-up/code
   GET /verify
   POST /verify
@@ -83,6 +86,17 @@ const ownProof = `
   POST /sign-in/second-step
   GET /sign-in/second-step/send
   POST /sign-in/second-step/send
+  GET /forgot/new
+  POST /forgot/new
+  GET /undo
+  POST /undo
+  GET /sign-in/lost
+  POST /sign-in/lost
+  GET /recovery/finish
+  POST /recovery/finish
+  GET /recovery/stop
+  POST /recovery/stop
+  GET /recovery/stopped
   POST /api/password/reset
   POST /api/recovery
   POST /api/recovery/finish
@@ -247,6 +261,21 @@ const signedIn = `
   POST /api/contacts/:account/decline
   PUT /api/contacts/:account/block
   DELETE /api/contacts/:account/block
+  GET /account/addresses
+  GET /account/addresses/add
+  POST /account/addresses/add
+  GET /account/addresses/verify
+  POST /account/addresses/verify
+  GET /account/addresses/primary
+  POST /account/addresses/primary
+  GET /account/addresses/remove
+  POST /account/addresses/remove
+  GET /account/password
+  POST /account/password
+  GET /account/password/remove
+  POST /account/password/remove
+  GET /account/password/stop-recovery
+  POST /account/password/stop-recovery
   GET /account/erase
   POST /account/erase
 `;
@@ -296,6 +325,14 @@ const before = `
   ALL /account/passkeys/*
   ALL /confirm
   ALL /confirm/*
+  ALL /account/addresses
+  ALL /account/addresses/*
+  ALL /account/addresses/add
+  ALL /account/addresses/primary
+  ALL /account/addresses/remove
+  ALL /account/password
+  ALL /account/password/*
+  ALL /account/password/remove
   ALL /devices
   ALL /devices/*
   ALL /sessions

@@ -4,14 +4,11 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { limits } from "../../protocol/limits.ts";
 import { newToken } from "../../protocol/tokens.ts";
+import { hasPassword } from "../../workers/account/account.ts";
 import { listActivity } from "../../workers/account/activity.ts";
 import { handle } from "../../workers/app.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
-import {
-  changePassword,
-  hasPassword,
-  removePassword,
-} from "../../workers/sign-in/change-password.ts";
+import { changePassword, removePassword } from "../../workers/sign-in/change-password.ts";
 import * as complete from "../../workers/sign-in/complete.ts";
 import { askReset, resetPassword } from "../../workers/sign-in/forgot.ts";
 import { checkSession, listSessions } from "../../workers/sign-in/sessions.ts";

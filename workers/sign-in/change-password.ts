@@ -140,11 +140,6 @@ export async function passwordStamp(db: Db, accountId: string): Promise<string> 
   return await hashToken((await passwordOf(db, accountId)) ?? "none");
 }
 
-/** True when the account has a password. */
-export async function hasPassword(ports: Ports, accountId: string): Promise<boolean> {
-  return (await passwordOf(dbOf(ports, accountId), accountId)) !== null;
-}
-
 function dbOf(ports: Ports, accountId: string): Db {
   const db = ports.regions.db(accountId);
   if (db === null) throw new Problem("not-found");
