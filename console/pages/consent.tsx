@@ -1,5 +1,7 @@
 /** Signing in to an app with Latchkey: what it asks for, and why a request for it leads nowhere. */
 
+import { span } from "../../db/data-map/periods.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { Claims } from "../../workers/openid/claims.ts";
 import type { PageReason } from "../../workers/openid/rules.ts";
 import type { Scope } from "../../workers/openid/scopes.ts";
@@ -111,7 +113,7 @@ function valueNow(scope: Scope, claims: Claims): string {
     case "phone":
       return claims.phone_number ?? "You have none here, so it gets none.";
     case "offline_access":
-      return "It stays signed in until you end it, or until it has not been used for two months.";
+      return `It stays signed in until you end it: ${span(limits.refreshIdleMs)} without use, and ${span(limits.refreshMaxMs)} at most.`;
   }
 }
 
