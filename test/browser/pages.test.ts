@@ -80,6 +80,7 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${deviceId}/features/name/off`,
       `/devices/${deviceId}/unregister`,
       "/account/passkeys",
+      "/account/linked",
       "/account/tokens",
       "/account/addresses",
       "/account/addresses/add",
