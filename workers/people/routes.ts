@@ -145,7 +145,6 @@ people.get("/api/people/:account/photo", async (c) => {
   return new Response(photo.bytes, {
     headers: {
       "content-type": photo.type,
-      "cache-control": "private, no-store",
       "content-disposition": "inline",
       "content-security-policy": "default-src 'none'; sandbox",
       "cross-origin-resource-policy": "same-origin",
