@@ -25,7 +25,7 @@ export function AddressesPage({ addresses, done, errors }: BookProps) {
       done={done}
     >
       <ErrorSummary errors={errors} />
-      <ul class="rows">
+      <ul class="rows known">
         {addresses.map((address) => (
           <Row address={address} />
         ))}

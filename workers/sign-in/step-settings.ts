@@ -5,6 +5,7 @@
  */
 
 import { identifiersOf, personKey, sealedAt } from "../../db/queries/accounts.ts";
+import { deleteRecovery } from "../../db/queries/recoveries.ts";
 import {
   beginStep,
   begunStep,
@@ -198,6 +199,8 @@ async function switchOn(
   const times = { now: ports.clock.now(), oldest: oldest(ports) };
   if (!(await confirmStep(db, step, times))) throw new Problem("set-up-expired");
   await endTrust(ports, accountId);
+  // Who changes the second step has it: whoever waits to get in without it waits no more.
+  await deleteRecovery(db, accountId, ports.clock.now());
   await note(ports, accountId, "second-step-on", { client, about: names[kind] });
   notice(ports, accountId, "second-step-on", { client, about: names[kind] });
   return isFirst ? await makeRecoveryCodes(ports, db, accountId, client) : null;
@@ -213,6 +216,8 @@ export async function switchOff(
   const db = dbOf(ports, accountId);
   if (!(await deleteStep(db, accountId, kind))) return false;
   await endTrust(ports, accountId);
+  // Who changes the second step has it: whoever waits to get in without it waits no more.
+  await deleteRecovery(db, accountId, ports.clock.now());
   if ((await secondStepsOf(db, accountId)).length === 0) {
     await replaceRecoveryCodes(db, accountId, [], ports.clock.now());
   }
