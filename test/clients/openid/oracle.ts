@@ -44,7 +44,7 @@ const configuration = {
   scopes: ["openid", "offline_access", "profile", "email", "phone"],
   claims: {
     openid: ["sub"],
-    profile: ["name", "picture", "gender", "locale", "zoneinfo"],
+    profile: ["name", "locale", "zoneinfo"],
     email: ["email", "email_verified"],
     phone: ["phone_number", "phone_number_verified"],
   },
@@ -75,10 +75,8 @@ const configuration = {
     claims: () => ({
       sub: id,
       name: "Mara",
-      picture: "https://issuer.example/mara.png",
       locale: "en",
       zoneinfo: "Europe/Zurich",
-      gender: "female",
       email: `${id}@example.org`,
       email_verified: true,
       phone_number: "+41790000000",
