@@ -32,41 +32,43 @@ export function StepOverviewPage({ settings, trusted, now, done }: OverviewProps
       }
       done={done}
     >
-      <ul class="rows">
-        <StepRow
-          name="Codes from an app"
-          says={
-            totp
-              ? "On. Your app shows a new code every half minute."
-              : "An app on your phone shows a new code every half minute. It works without a network."
-          }
-          kind="totp"
-          on={totp}
-          possible
-        />
-        <StepRow
-          name="Codes by text message"
-          says={smsSays(sms, phones)}
-          kind="sms"
-          on={sms !== null}
-          possible={phones.length > 0}
-        />
-        {on && (
-          <li>
-            <div>
-              <b>Recovery codes</b>
-              <small>
-                {count(recoveryCodesLeft, "code")} left. Each lets you in once when your phone is
-                gone.
-              </small>
-            </div>
-            <a class="button plain small" href={`${home}/codes`}>
-              Make new ones
-            </a>
-          </li>
-        )}
-      </ul>
-      <Trusted trusted={trusted} now={now} on={on} />
+      <div class="stack-large">
+        <ul class="rows">
+          <StepRow
+            name="Codes from an app"
+            says={
+              totp
+                ? "On. Your app shows a new code every half minute."
+                : "An app on your phone shows a new code every half minute. It works without a network."
+            }
+            kind="totp"
+            on={totp}
+            possible
+          />
+          <StepRow
+            name="Codes by text message"
+            says={smsSays(sms, phones)}
+            kind="sms"
+            on={sms !== null}
+            possible={phones.length > 0}
+          />
+          {on && (
+            <li>
+              <div>
+                <b>Recovery codes</b>
+                <small>
+                  {count(recoveryCodesLeft, "code")} left. Each lets you in once when your phone is
+                  gone.
+                </small>
+              </div>
+              <a class="button plain small" href={`${home}/codes`}>
+                Make new ones
+              </a>
+            </li>
+          )}
+        </ul>
+        <Trusted trusted={trusted} now={now} on={on} />
+      </div>
     </AccountFrame>
   );
 }
