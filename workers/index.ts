@@ -55,7 +55,7 @@ function portsOf(env: Env): Shared {
   );
   const directory = new Directory(drizzle(env.DIRECTORY) as Db, keys, systemClock);
   const egress = egressGate({
-    mail: smtpTransport(config.smtpUrl),
+    mail: smtpTransport(config.smtpUrl, { clock: systemClock, random: systemRandom }),
     sms: smsTransport(config.smsUrl),
     "breached passwords": breachTransport(config.breachUrl),
     "identity provider": identityTransport(config.identityProviders),

@@ -126,7 +126,7 @@ function portsOf(
   const { config, data } = settings;
   const keys = new FolderKeyStore(join(data, "keys"), systemRandom);
   const egress = egressGate({
-    mail: smtpTransport(config.smtpUrl),
+    mail: smtpTransport(config.smtpUrl, { clock: systemClock, random: systemRandom }),
     sms: smsTransport(config.smsUrl),
     "breached passwords": breachTransport(config.breachUrl),
     "identity provider": identityTransport(config.identityProviders),

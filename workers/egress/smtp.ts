@@ -1,7 +1,7 @@
 /**
  * Mail over SMTP with nodemailer, in workerd, Deno and Node. Part of the egress gate: nobody else may
- * call it. Only its message builder and its connection are used: the rest of it (pools, well-known
- * services, OAuth, attachments from files) would weigh half as much again as the console.
+ * call it. Only its connection is used: the rest of it (pools, well-known services, OAuth, attachments)
+ * would weigh more than the console.
  *
  * The connection is opened here, because nodemailer would look the relay's name up with `node:dns`,
  * which workerd sends to a public resolver: a stranger would learn of every mail, and a relay in the
@@ -10,10 +10,14 @@
 
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import MimeNode from "nodemailer/lib/mime-node";
 import { parseConnectionUrl } from "nodemailer/lib/shared";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
+import type { Clock, Random } from "../../db/primitives.ts";
+import { randomBase62 } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { addressOf, plainMessage } from "./message.ts";
+
+const MESSAGE_ID_LENGTH = 22;
 
 type Fields = Readonly<Record<string, string>>;
 
@@ -21,12 +25,15 @@ type Fields = Readonly<Record<string, string>>;
  * One connection a message: an isolate holds no idle sockets. Rejects when the relay refuses.
  * @param smtpUrl `smtp[s]://user:password@host:port`, with the connection's options as its query
  */
-export function smtpTransport(smtpUrl: string | null): (fields: Fields) => Promise<undefined> {
-  return async ({ text = "", ...headers }) => {
+export function smtpTransport(
+  smtpUrl: string | null,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): (fields: Fields) => Promise<undefined> {
+  return async ({ from = "", to = "", subject = "", text = "" }) => {
     if (smtpUrl === null) throw new Error("no mail relay is configured (SMTP_URL)");
-    const message = new MimeNode("text/plain; charset=utf-8");
-    message.setHeader(headers);
-    message.setContent(text);
+    const id = randomBase62(MESSAGE_ID_LENGTH, random.bytes);
+    const message = plainMessage({ from, to, subject, text, at: clock.now(), id });
+    const envelope = { from: addressOf(from), to };
     const options = parseConnectionUrl(smtpUrl);
     const { host = "127.0.0.1", secure = false } = options;
     const socket = await openSocket(host, Number(options.port ?? (secure ? 465 : 587)), secure);
@@ -43,8 +50,7 @@ export function smtpTransport(smtpUrl: string | null): (fields: Fields) => Promi
       if (auth !== undefined) {
         await done((next) => connection.login({ credentials: auth }, next), connection);
       }
-      const [envelope, built] = [message.getEnvelope(), await message.build()];
-      await done((next) => connection.send(envelope, built, next), connection);
+      await done((next) => connection.send(envelope, message, next), connection);
     } finally {
       connection.close();
     }
