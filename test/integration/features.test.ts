@@ -84,6 +84,7 @@ async function visit(box: Box): Promise<{ code: string; token: string }> {
 describe("what is off", () => {
   it("[FEA-1] leaves no byte of a device that connects and goes", async () => {
     const box = await Box.enroll(world, owner, newLabel());
+    await world.sweep(); // makes the keys of the house, which are nobody's
     const before = await keysIn(world.data);
     const { socket, traces: left } = await connect(box);
     const controls = { label: box.label };

@@ -315,7 +315,13 @@ describe("[LOC-2] with two regions", () => {
       }
     }
     const [directory] = (await tablesOnDisk()).filter((tables) => "contact" in tables);
-    expect(Object.keys(directory ?? {}).sort()).toEqual(["contact", "d1_migrations", "label"]);
+    expect(Object.keys(directory ?? {}).sort()).toEqual([
+      "contact",
+      "d1_migrations",
+      "label",
+      "linked",
+      "signing_key",
+    ]);
     for (const { serving } of [eu, home]) serving.socket.terminate();
   });
 
