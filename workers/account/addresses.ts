@@ -23,7 +23,7 @@ import type { Contact } from "../sign-in/rules.ts";
 import { reachableContact, sendWords, takeMessageLimits } from "../sign-in/send.ts";
 import { note } from "./activity.ts";
 import { contactTakenWords, contactWords } from "./messages.ts";
-import { notice, noticeTo } from "./notices.ts";
+import { notice, noticeChannel, noticeTo } from "./notices.ts";
 import { secondStepPhone } from "./step-phone.ts";
 import { offerUndo } from "./undo.ts";
 
@@ -83,8 +83,7 @@ export async function askAddress(
   const { kind, text: address } = contact;
   const hash = await ports.directory.contactHash(address);
   const own = await listAddresses(ports, accountId);
-  const same = (one: Address) => one.text.toLowerCase() === address.toLowerCase();
-  if (own.some(same)) throw new Problem("address-yours", "address");
+  if (has(own, address)) throw new Problem("address-yours", "address");
   if (own.length >= limits.addressesPerAccount) throw new Problem("too-many", "address");
   await takeContactLimit(ports, accountId);
   await takeMessageLimits(ports, { kind, hash }, client);
@@ -104,6 +103,10 @@ export async function askAddress(
   return { kind, token };
 }
 
+/** Mailboxes fold case, as the directory does. */
+const has = (own: readonly Address[], address: string): boolean =>
+  own.some(({ text }) => text.toLowerCase() === address.toLowerCase());
+
 async function takeContactLimit(ports: Ports, accountId: string): Promise<void> {
   const { addressTriesPerAccount: max, mailWindowMs } = limits;
   if (!(await ports.limits.take("contact", accountId, max, mailWindowMs))) {
@@ -112,9 +115,10 @@ async function takeContactLimit(ports: Ports, accountId: string): Promise<void> 
 }
 
 /**
- * Adds the address that a code was sent to.
+ * Adds the address that a code was sent to. It is told where notices went before: one that is added to
+ * an account with phones only would else be the first to hear of itself, and the last.
  * @throws Problem `code-wrong`; `code-expired` after a few wrong ones, in time, and when the address
- *   went to somebody else meanwhile; `too-many`
+ *   went to somebody else meanwhile or is in the book by now; `too-many`
  */
 export async function verifyAddress(
   ports: Ports,
@@ -129,7 +133,9 @@ export async function verifyAddress(
   const verdict = await tryCode(ports, tokenHash, { code, typed });
   if (verdict === "wrong") throw new Problem("code-wrong", "code");
   const hash = await ports.directory.contactHash(address);
-  if (verdict === "spent" || !(await ports.directory.claimContact(hash, accountId))) {
+  const before = await listAddresses(ports, accountId);
+  const free = verdict === "right" && !has(before, address);
+  if (!free || !(await ports.directory.claimContact(hash, accountId))) {
     await deleteChallenge(db, tokenHash);
     throw new Problem("code-expired");
   }
@@ -149,13 +155,15 @@ export async function verifyAddress(
   }
   const contact: Contact = { kind, text: address };
   await note(ports, accountId, "address-added", { client, about: masked(contact) });
-  notice(ports, accountId, "address-added", { client, about: masked(contact) });
+  for (const to of noticeChannel(before)) {
+    noticeTo(ports, to, "address-added", { client, about: masked(contact) });
+  }
   return contact;
 }
 
 /**
- * Lets notices go to another address. The mail address they went to gets a link that takes it back; if
- * that mail cannot be sent, nothing is changed.
+ * Lets notices go to another address. The mail address they went to, also where the primary was a phone
+ * (NOT-4), gets a link that takes it back; if that mail cannot be sent, nothing is changed.
  * @throws Problem `not-found`, `mail-failed`
  */
 export async function makePrimary(
@@ -175,8 +183,12 @@ export async function makePrimary(
   );
   if (old === undefined || next === undefined) throw new Problem("not-found");
   const about = masked(next);
-  if (old.kind === "email") await offerUndo(ports, accountId, before, old, "changed");
-  else noticeTo(ports, old, "address-changed", { client, about });
+  const mailbox = mailboxOf(rows);
+  if (mailbox !== undefined && mailbox !== chosen) {
+    const told = await openContact(ports, accountId, mailbox);
+    await offerUndo(ports, accountId, mailbox, told, "changed");
+  }
+  if (old.kind === "phone") noticeTo(ports, old, "address-changed", { client, about });
   if (!(await setPrimary(db, accountId, id))) throw new Problem("not-found");
   await note(ports, accountId, "address-changed", { client, about });
   notice(ports, accountId, "address-changed", { client, about });
@@ -184,8 +196,8 @@ export async function makePrimary(
 
 /**
  * Removes an address: never the last, nor the one that notices or the codes of the second step go to.
- * While a change of the primary can be taken back, a removed mail address gets an undo link as well;
- * at other times it is told.
+ * While a change of the primary can be taken back, a removed mail address gets an undo link as well, and
+ * so does the mailbox that notices went to beside a primary phone; at other times it is told.
  * @throws Problem `not-found`, `address-last`, `address-primary`, `address-in-use`, `mail-failed`
  */
 export async function removeAddress(
@@ -203,7 +215,9 @@ export async function removeAddress(
   if ((await secondStepPhone(ports, db, accountId)) === id) throw new Problem("address-in-use");
   const contact = await openContact(ports, accountId, row);
   const about = masked(contact);
-  const canUndo = row.kind === "email" && (await hasUndo(db, accountId, ports.clock.now()));
+  const hears = row === mailboxOf(rows); // beside a phone that is the primary
+  const canUndo =
+    row.kind === "email" && (hears || (await hasUndo(db, accountId, ports.clock.now())));
   if (canUndo) await offerUndo(ports, accountId, row, contact, "removed");
   else noticeTo(ports, contact, "address-removed", { client, about });
   // The directory first: cut off in between, the address opens nothing and can be removed again.
@@ -216,6 +230,10 @@ export async function removeAddress(
   await note(ports, accountId, "address-removed", { client, about });
   notice(ports, accountId, "address-removed", { client, about });
 }
+
+/** The mailbox that notices go to, of rows with the primary first (NOT-4). */
+const mailboxOf = (rows: readonly IdentifierRow[]): IdentifierRow | undefined =>
+  rows.find(({ kind }) => kind === "email");
 
 async function openContact(ports: Ports, accountId: string, row: IdentifierRow): Promise<Contact> {
   const text = await openAddress(ports, accountId, row);

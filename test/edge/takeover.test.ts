@@ -1,0 +1,130 @@
+/** Taking an account over by its address book: who is told, and what comes back, whatever a thief tries. */
+
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { DAY } from "../../protocol/limits.ts";
+import {
+  type Address,
+  askAddress,
+  listAddresses,
+  makePrimary,
+  removeAddress,
+  verifyAddress,
+} from "../../workers/account/addresses.ts";
+import { undoChange } from "../../workers/account/undo.ts";
+import { CLIENT, type NewSession, newPerson, PASSWORD, signIn } from "../support/person.ts";
+import { type TestPorts, testPorts } from "../support/ports.ts";
+
+let test: TestPorts;
+let mail: string;
+let phone: string;
+let own: NewSession;
+let count = 0;
+
+beforeEach(async () => {
+  test = testPorts({ env, variables: { SMS_URL: "https://a:b@sms.example/" } });
+  count++;
+  mail = `owner${count}@takeover.example`;
+  phone = `+49151222${String(count).padStart(5, "0")}`;
+  own = await newPerson(test, mail);
+  await test.settle();
+  test.mail.sent.length = 0;
+});
+
+const lastCode = () => {
+  const [written, text] = [test.mail.sent.at(-1)?.text, test.sms.sent.at(-1)?.text];
+  return /^\d{6}/m.exec(`${written}\n${text}`)?.[0] ?? "";
+};
+const ask = (address: string) => askAddress(test.ports, own.accountId, address, CLIENT);
+const verify = (token: string, code: string) =>
+  verifyAddress(test.ports, own.accountId, { token, code }, CLIENT);
+const book = () => listAddresses(test.ports, own.accountId);
+const find = async (address: string) =>
+  (await book()).find(({ text }) => text === address) as Address;
+const primary = async (address: string) =>
+  makePrimary(test.ports, own.accountId, (await find(address)).id, CLIENT);
+const remove = async (address: string) =>
+  removeAddress(test.ports, own.accountId, (await find(address)).id, CLIENT);
+
+function forgetMessages(): void {
+  test.mail.sent.length = 0;
+  test.sms.sent.length = 0;
+}
+async function add(address: string): Promise<void> {
+  forgetMessages();
+  const { token } = await ask(address);
+  await verify(token, lastCode());
+  await test.settle();
+}
+const mailTo = (to: string) => test.mail.sent.filter((one) => one.to === to).map((m) => m.text);
+const undoToken = (to: string) => /undo\?token=(\S+)/.exec(mailTo(to).join("\n"))?.[1] ?? "";
+
+describe("an account that has a phone only", () => {
+  beforeEach(async () => {
+    await add(phone);
+    await primary(phone);
+    await remove(mail);
+    await test.settle();
+  });
+
+  it("[NOT-1] hears of a mail address that is added where it heard of everything so far", async () => {
+    const thiefs = `thief${count}@takeover.example`;
+    await add(thiefs);
+    expect(test.sms.sent.map(({ to }) => to)).toContain(phone);
+    expect(test.sms.sent.at(-1)?.text).toContain("was added");
+    expect(mailTo(thiefs).join()).not.toContain("was added");
+  });
+});
+
+describe("an account whose primary is a phone, beside which it has a mailbox", () => {
+  const thiefs = () => `thief${count}@takeover.example`;
+
+  beforeEach(async () => {
+    await add(phone);
+    await primary(phone);
+    test.clock.advance(30 * DAY);
+    own = await signIn(test.ports, { address: mail, password: PASSWORD }, CLIENT);
+    await test.settle();
+    await add(thiefs());
+    forgetMessages();
+  });
+
+  it("gets the undo link in the mailbox that heard of everything so far", async () => {
+    await primary(thiefs());
+    await test.settle();
+    expect(test.sms.sent.map(({ to }) => to)).toContain(phone);
+    await undoChange(test.ports, undoToken(mail), CLIENT);
+    expect((await book()).map(({ text }) => text).sort()).toEqual([phone, mail].sort());
+  });
+
+  it("gets it as well when the thief removes that mailbox without making his own the primary", async () => {
+    await remove(mail);
+    await test.settle();
+    await undoChange(test.ports, undoToken(mail), CLIENT);
+    expect((await book()).map(({ text }) => text).sort()).toEqual([phone, mail].sort());
+  });
+
+  it("gets none where notices go to the same mailbox as before", async () => {
+    await primary(mail);
+    await test.settle();
+    expect(undoToken(mail)).toBe("");
+    expect(test.sms.sent.map(({ to }) => to)).toContain(phone);
+  });
+});
+
+describe("one address asked for twice", () => {
+  it("stands in the book once, so that removing it frees it for good", async () => {
+    const second = `second${count}@takeover.example`;
+    const one = await ask(second);
+    const code = lastCode();
+    forgetMessages();
+    const two = await ask(second);
+    const otherCode = lastCode();
+    await verify(one.token, code);
+    await verify(two.token, otherCode).catch(() => undefined);
+    expect((await book()).filter(({ text }) => text === second)).toHaveLength(1);
+    await remove(second);
+    expect((await newPerson(test, second)).accountId).not.toBe(own.accountId);
+    expect((await book()).map(({ text }) => text)).toEqual([mail]);
+  });
+});
