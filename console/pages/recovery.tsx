@@ -98,8 +98,9 @@ export function NewPasswordPage({ token, byPhone, undone, errors }: NewPasswordP
       {undone && (
         <Notice tone="good">
           <p>
-            It is taken back. Every session is over and the old password opens nothing. Once you are
-            in, look through your passkeys, linked accounts, apps and access tokens.
+            It is taken back. Every session is over, the old password opens nothing, and passkeys,
+            linked accounts, apps and access tokens that were added lately are gone. Once you are
+            in, look through those that are left.
           </p>
         </Notice>
       )}

@@ -3,8 +3,12 @@
 import { and, eq, gt, gte, ne, type SQL, sql } from "drizzle-orm";
 import type { Db } from "../db.ts";
 import { account, identifier } from "../schema/region/account.ts";
+import { linkedIdentity } from "../schema/region/linked.ts";
+import { oauthCode, oauthGrant, oauthToken } from "../schema/region/openid.ts";
+import { passkey } from "../schema/region/passkeys.ts";
 import { undo } from "../schema/region/recovery.ts";
 import { password } from "../schema/region/sign-in.ts";
+import { personalToken } from "../schema/region/tokens.ts";
 
 export type NewUndo = typeof undo.$inferInsert;
 
@@ -53,8 +57,9 @@ export interface Dropped {
 
 /**
  * Takes a change back, in one transaction with one winner: the address is there and the primary, those
- * verified after `since` are gone, and so are the password and every undo link that came with this one
- * or after it. Null when the link was used or its time has passed.
+ * verified after `since` are gone, and so are the password, every other way in and every token that was
+ * made after `since`, and every undo link that came with this one or after it. Second steps stay. Null
+ * when the link was used or its time has passed.
  */
 export async function applyUndo(
   db: Db,
@@ -71,7 +76,7 @@ export async function applyUndo(
   const live: SQL = sql`EXISTS (SELECT 1 FROM ${undo} AS "open"
     WHERE "open"."token_hash" = ${tokenHash} AND "open"."account_id" = ${accountId}
       AND "open"."expires_at" > ${now})`;
-  const [, dropped, , , used] = (await db.batch([
+  const results = await db.batch([
     db
       .insert(identifier)
       .select(
@@ -109,9 +114,28 @@ export async function applyUndo(
       .where(and(eq(identifier.accountId, accountId), live)),
     db.delete(password).where(and(eq(password.accountId, accountId), live)),
     db
+      .delete(passkey)
+      .where(and(eq(passkey.accountId, accountId), gt(passkey.createdAt, since), live)),
+    db
+      .delete(linkedIdentity)
+      .where(
+        and(eq(linkedIdentity.accountId, accountId), gt(linkedIdentity.linkedAt, since), live),
+      ),
+    db
+      .delete(personalToken)
+      .where(and(eq(personalToken.accountId, accountId), gt(personalToken.createdAt, since), live)),
+    db.delete(oauthCode).where(and(eq(oauthCode.accountId, accountId), live)),
+    db
+      .delete(oauthToken)
+      .where(and(eq(oauthToken.accountId, accountId), gt(oauthToken.beganAt, since), live)),
+    db
+      .delete(oauthGrant)
+      .where(and(eq(oauthGrant.accountId, accountId), gt(oauthGrant.createdAt, since), live)),
+    db
       .delete(undo)
       .where(and(eq(undo.accountId, accountId), gte(undo.expiresAt, expiresAt), live))
       .returning({ accountId: undo.accountId }),
-  ])) as [unknown, Dropped[], unknown, unknown, unknown[]];
-  return used.length === 0 ? null : dropped;
+  ]);
+  const used = results.at(-1) as unknown[];
+  return used.length === 0 ? null : (results[1] as Dropped[]);
 }

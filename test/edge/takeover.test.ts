@@ -11,10 +11,18 @@ import {
   removeAddress,
   verifyAddress,
 } from "../../workers/account/addresses.ts";
+import { checkPersonalToken, makePersonalToken } from "../../workers/account/personal-tokens.ts";
 import { undoChange } from "../../workers/account/undo.ts";
+import { link, listLinked } from "../../workers/linked/linked.ts";
+import { passkeySignInOptions, signInWithPasskey } from "../../workers/sign-in/passkey-sign-in.ts";
+import { addPasskey, creationOptions, listPasskeys } from "../../workers/sign-in/passkeys.ts";
+import { stepSettings } from "../../workers/sign-in/step-settings.ts";
+import { Authenticator } from "../support/authenticator.ts";
 import { CLIENT, type NewSession, newPerson, PASSWORD, signIn } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { switchOn } from "../support/second-step.ts";
 
+const ORIGIN = "https://latchkey.test";
 let test: TestPorts;
 let mail: string;
 let phone: string;
@@ -22,7 +30,7 @@ let own: NewSession;
 let count = 0;
 
 beforeEach(async () => {
-  test = testPorts({ env, variables: { SMS_URL: "https://a:b@sms.example/" } });
+  test = testPorts({ env, variables: { ORIGIN, SMS_URL: "https://a:b@sms.example/" } });
   count++;
   mail = `owner${count}@takeover.example`;
   phone = `+49151222${String(count).padStart(5, "0")}`;
@@ -126,5 +134,63 @@ describe("one address asked for twice", () => {
     await remove(second);
     expect((await newPerson(test, second)).accountId).not.toBe(own.accountId);
     expect((await book()).map(({ text }) => text)).toEqual([mail]);
+  });
+});
+
+describe("ways in that a thief made", () => {
+  const key = new Authenticator(ORIGIN);
+
+  async function addKey(name: string) {
+    const response = await key.create(await creationOptions(test.ports, own.accountId));
+    return await addPasskey(test.ports, own.accountId, { response, name }, CLIENT);
+  }
+  async function enterWithKey(credential = key.credentials.at(-1)) {
+    const options = await passkeySignInOptions(test.ports, CLIENT);
+    const response = await key.get(options, {}, credential);
+    return await signInWithPasskey(test.ports, { response }, CLIENT);
+  }
+  const identity = (subject: string) => ({
+    provider: "work",
+    issuer: "https://login.works.test",
+    subject: `${subject}${count}`,
+    name: null,
+    email: null,
+    emailChecked: false,
+  });
+  const newToken = async (name: string) => {
+    const asked = { name, scopes: ["account:read"] as const, days: 90 };
+    return (await makePersonalToken(test.ports, own.accountId, asked, CLIENT)).token;
+  };
+
+  it("go when the address is taken back; what was there before stays, and so does a second step", async () => {
+    await addKey("owner's");
+    const owners = key.credentials.at(-1);
+    await link(test.ports, own.accountId, identity("owner"), CLIENT);
+    const program = await newToken("owner's");
+    test.clock.advance(30 * DAY);
+
+    await addKey("thief's");
+    await link(test.ports, own.accountId, identity("thief"), CLIENT);
+    const stolen = await newToken("thief's");
+    const thiefs = `thief${count}@takeover.example`;
+    await add(thiefs);
+    await switchOn(test.ports, own.accountId);
+    await primary(thiefs);
+    expect((await enterWithKey()).kind).toBe("signed-in");
+
+    await undoChange(test.ports, undoToken(mail), CLIENT);
+    await expect(enterWithKey()).rejects.toThrow("passkey-refused");
+    expect((await enterWithKey(owners)).kind).toBe("signed-in");
+    expect((await listPasskeys(test.ports, own.accountId)).map(({ name }) => name)).toEqual([
+      "owner's",
+    ]);
+    expect(await listLinked(test.ports, own.accountId)).toHaveLength(1);
+    expect(await checkPersonalToken(test.ports, stolen)).toBeNull();
+    expect(await checkPersonalToken(test.ports, program)).not.toBeNull();
+    expect((await stepSettings(test.ports, own.accountId)).totp).toBe(true);
+    // Whose account elsewhere it was may link it to an account of their own.
+    own = await newPerson(test, `another${count}@takeover.example`);
+    await link(test.ports, own.accountId, identity("thief"), CLIENT);
+    expect(await listLinked(test.ports, own.accountId)).toHaveLength(1);
   });
 });

@@ -53,7 +53,7 @@ export function undoWords(
       did,
       "If this was you, there is nothing to do. If it was not, take it back:",
       `${origin}/undo?token=${token}`,
-      `The link works once, within ${days}. It makes this address the main one again, removes addresses that were added lately, ends every session, forgets every trusted browser, and lets you choose a new password.`,
+      `The link works once, within ${days}. It makes this address the main one again, removes addresses, passkeys and other ways in that were added lately, ends every session, forgets every trusted browser, and lets you choose a new password.`,
     ],
     sms: "",
   };

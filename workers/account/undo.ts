@@ -82,8 +82,8 @@ async function find(ports: Ports, token: string) {
 
 /**
  * Takes a change of address back: the old one is the primary again, addresses that were added since,
- * or shortly before, are gone, every session and trust in a browser ends, and the password is no more.
- * Works once.
+ * or shortly before, are gone, and so are passkeys, accounts elsewhere, tokens and apps of that time;
+ * every session and trust in a browser ends, and the password is no more. Second steps stay. Works once.
  * @returns the secret that lets the reader of the old address choose a new password
  * @throws Problem `link-expired`; `contact-taken` when the address is another account's by now;
  *   `unavailable` when a session's visits could not be ended, and the link may be opened again
