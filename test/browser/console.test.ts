@@ -35,7 +35,7 @@ describe("an account", () => {
     await tabTo(page, "Open an account");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/sign-up");
-    await tabTo(page, "E-mail address");
+    await tabTo(page, "E-mail address or phone number");
     await page.keyboard.type("kim@example.org");
     await page.keyboard.press("Tab");
     await page.keyboard.type(password);
@@ -73,7 +73,7 @@ describe("an account", () => {
     await page.goto(`${world.origin}/sign-up`);
     await page.getByLabel("E-mail address").fill("new@example.org");
     await page.getByLabel("Password").fill("short");
-    await page.getByRole("button", { name: "Send me the mail" }).click();
+    await page.getByRole("button", { name: "Send me the message" }).click();
     const summary = page.getByRole("alert");
     await summary.waitFor();
     expect(await summary.evaluate((element) => element === document.activeElement)).toBe(true);

@@ -135,7 +135,7 @@ async function signUp(page: Page, address: string): Promise<void> {
   await page.getByRole("link", { name: "Open an account" }).click();
   await page.getByLabel("E-mail address").fill(address);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Send me the mail" }).click();
+  await page.getByRole("button", { name: "Send me the message" }).click();
   await page.waitForURL("**/sign-up/sent");
   await page.goto(linkIn(await world.mailbox.next(address)));
   await page.getByLabel("The password you chose").fill(password);
