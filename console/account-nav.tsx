@@ -7,9 +7,18 @@ import type { Child } from "hono/jsx";
 import { Done } from "./components/form.tsx";
 import { Icon, type IconName } from "./components/icons.tsx";
 
+/** What the parts are about, in the order of the overview. */
+const groups = {
+  you: "Who you are",
+  in: "How you get in",
+  who: "What is let in now",
+  know: "What is known of it",
+} as const;
+
 export const accountParts = [
   {
     part: "profile",
+    group: "you",
     href: "/account/profile",
     icon: "person",
     name: "Profile",
@@ -17,6 +26,7 @@ export const accountParts = [
   },
   {
     part: "addresses",
+    group: "you",
     href: "/account/addresses",
     icon: "mail",
     name: "Addresses",
@@ -24,6 +34,7 @@ export const accountParts = [
   },
   {
     part: "password",
+    group: "in",
     href: "/account/password",
     icon: "lock",
     name: "Password",
@@ -31,6 +42,7 @@ export const accountParts = [
   },
   {
     part: "passkeys",
+    group: "in",
     href: "/account/passkeys",
     icon: "key",
     name: "Passkeys",
@@ -38,27 +50,31 @@ export const accountParts = [
   },
   {
     part: "second-step",
+    group: "in",
     href: "/account/second-step",
     icon: "phone",
     name: "Second step",
     says: "Ask for more than a password, and trust your own browsers.",
   },
   {
-    part: "sessions",
-    href: "/sessions",
-    icon: "sessions",
-    name: "Sessions",
-    says: "Where you are signed in.",
-  },
-  {
     part: "linked",
+    group: "in",
     href: "/account/linked",
     icon: "link",
     name: "Linked accounts",
     says: "Accounts elsewhere that let you in here.",
   },
   {
+    part: "sessions",
+    group: "who",
+    href: "/sessions",
+    icon: "sessions",
+    name: "Sessions",
+    says: "Where you are signed in.",
+  },
+  {
     part: "apps",
+    group: "who",
     href: "/account/apps",
     icon: "grid",
     name: "Apps",
@@ -66,6 +82,7 @@ export const accountParts = [
   },
   {
     part: "tokens",
+    group: "who",
     href: "/account/tokens",
     icon: "terminal",
     name: "Access tokens",
@@ -73,6 +90,7 @@ export const accountParts = [
   },
   {
     part: "activity",
+    group: "know",
     href: "/account/activity",
     icon: "history",
     name: "Activity",
@@ -80,6 +98,7 @@ export const accountParts = [
   },
   {
     part: "data",
+    group: "know",
     href: "/account/data",
     icon: "shield",
     name: "Your data",
@@ -87,6 +106,7 @@ export const accountParts = [
   },
 ] as const satisfies readonly {
   part: string;
+  group: keyof typeof groups;
   href: string;
   icon: IconName;
   name: string;
@@ -107,22 +127,38 @@ export function offeredParts(): (typeof accountParts)[number][] {
   return accountParts.filter(({ href }) => offered.has(href));
 }
 
+/** The parts that have a page, by what they are about. */
+function groupedParts() {
+  return Object.entries(groups).map(([id, title]) => ({
+    id,
+    title,
+    parts: offeredParts().filter(({ group }) => group === id),
+  }));
+}
+
 /** The overview's list of parts, each with what it is for. */
 export function PartCards() {
   return (
-    <ul class="parts">
-      {offeredParts().map(({ href, icon, name, says }) => (
-        <li>
-          <a class="part-card" href={href} data-command={name}>
-            <Icon name={icon} />
-            <span>
-              <b>{name}</b>
-              <small>{says}</small>
-            </span>
-          </a>
-        </li>
+    <div class="part-groups">
+      {groupedParts().map(({ id, title, parts }) => (
+        <section aria-labelledby={`parts-${id}`}>
+          <h2 id={`parts-${id}`}>{title}</h2>
+          <ul class="parts">
+            {parts.map(({ href, icon, name, says }) => (
+              <li>
+                <a class="part-card" href={href} data-command={name}>
+                  <Icon name={icon} />
+                  <span>
+                    <b>{name}</b>
+                    <small>{says}</small>
+                  </span>
+                </a>
+              </li>
+            ))}
+          </ul>
+        </section>
       ))}
-    </ul>
+    </div>
   );
 }
 
@@ -144,21 +180,23 @@ export function AccountFrame({ at, title, lead, done, children }: FrameProps) {
         <a class="crumb" href="/account">
           Your account
         </a>
-        <ul>
-          {offeredParts().map(({ part, href, icon, name }) => (
-            <li>
-              <a
-                class="rail-link"
-                href={href}
-                aria-current={part === at ? "page" : undefined}
-                data-command={name}
-              >
-                <Icon name={icon} />
-                <span>{name}</span>
-              </a>
-            </li>
-          ))}
-        </ul>
+        {groupedParts().map(({ title, parts }) => (
+          <ul aria-label={title}>
+            {parts.map(({ part, href, icon, name }) => (
+              <li>
+                <a
+                  class="rail-link"
+                  href={href}
+                  aria-current={part === at ? "page" : undefined}
+                  data-command={name}
+                >
+                  <Icon name={icon} />
+                  <span>{name}</span>
+                </a>
+              </li>
+            ))}
+          </ul>
+        ))}
       </nav>
       <div class="account-part">
         <Done text={done ?? null} />

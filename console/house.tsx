@@ -25,7 +25,7 @@ house.get("/sessions", async (c) => {
   const sessions = await listSessions(c.env, c.var.accountId);
   return page(
     c,
-    { title: "Sessions", at: "sessions" },
+    { title: "Sessions", at: "account" },
     <SessionsPage
       sessions={sessions}
       current={c.var.sessionId}

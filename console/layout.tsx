@@ -7,7 +7,7 @@ import type { Child } from "hono/jsx";
 import { Icon, type IconName, Mark } from "./components/icons.tsx";
 import { urls } from "./dist/assets.ts";
 
-export type Place = "devices" | "people" | "sessions" | "privacy" | "account";
+export type Place = "devices" | "people" | "privacy" | "account";
 
 export interface PageOptions {
   /** Names the page in the tab; the product's name is added. */
@@ -27,7 +27,6 @@ interface FrameProps extends PageOptions {
 const places: readonly { place: Place; href: string; icon: IconName; name: string }[] = [
   { place: "devices", href: "/devices", icon: "device", name: "Devices" },
   { place: "people", href: "/people", icon: "people", name: "People" },
-  { place: "sessions", href: "/sessions", icon: "sessions", name: "Sessions" },
   { place: "privacy", href: "/privacy", icon: "shield", name: "Privacy" },
   { place: "account", href: "/account", icon: "person", name: "Account" },
 ];

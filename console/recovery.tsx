@@ -184,6 +184,7 @@ function newPasswordPage(
       token={token}
       byPhone={byPhone}
       undone={c.req.query("undone") !== undefined}
+      mailPage={c.env.config.mailPage}
       errors={refusal?.errors}
     />,
   );
@@ -207,6 +208,11 @@ function finishPage(c: Ctx, token: string, byPhone: boolean, refusal?: Refusal |
   return page(
     c,
     { title: "Switch the second step off", refusal },
-    <FinishPage token={token} byPhone={byPhone} errors={refusal?.errors} />,
+    <FinishPage
+      token={token}
+      byPhone={byPhone}
+      mailPage={c.env.config.mailPage}
+      errors={refusal?.errors}
+    />,
   );
 }

@@ -151,7 +151,12 @@ function codePage(c: Ctx, token: string, refusal?: Refusal | null): Response {
   return page(
     c,
     { title: "Look at your phone", refusal },
-    <CodePage token={token} minutes={limits.challengeMs / 60_000} errors={refusal?.errors} />,
+    <CodePage
+      token={token}
+      minutes={limits.challengeMs / 60_000}
+      mailPage={c.env.config.mailPage}
+      errors={refusal?.errors}
+    />,
   );
 }
 

@@ -9,7 +9,7 @@ interface FileRow {
 const style = `:root{color-scheme:light dark;--paper:#faf8f4;--ink:#1d211f;--muted:#5f6561;--line:#e4dfd6;--door:#1e5b4f;--on-door:#fff;--brick:#a8402f}
 @media(prefers-color-scheme:dark){:root{--paper:#121513;--ink:#e9e7e1;--muted:#9aa19c;--line:#2a2f2c;--door:#6fb8a6;--on-door:#121513;--brick:#e07a66}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:44rem;margin-inline:auto;padding:3rem 1rem}h1{font-size:1.73rem;margin:0 0 .25rem}.muted{color:var(--muted)}
+main{max-width:44rem;overflow-wrap:anywhere;margin-inline:auto;padding:3rem 1rem}h1{font-size:1.73rem;margin:0 0 .25rem}.muted{color:var(--muted)}
 ul{list-style:none;padding:0;margin:2rem 0}li{display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:center;border-top:1px solid var(--line);padding:.75rem 0}
 li a.name{flex:1 1 12rem;overflow-wrap:anywhere}a{color:var(--door)}form{margin:0}
 button,input{font:inherit}button{border:1px solid var(--line);background:none;color:inherit;border-radius:10px;padding:.35rem .8rem;cursor:pointer}

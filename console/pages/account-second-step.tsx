@@ -38,7 +38,7 @@ export function StepOverviewPage({ settings, trusted, now, done }: OverviewProps
             name="Codes from an app"
             says={
               totp
-                ? "On. Your app shows a new code every half minute."
+                ? "Your app shows a new code every half minute."
                 : "An app on your phone shows a new code every half minute. It works without a network."
             }
             kind="totp"
@@ -74,7 +74,7 @@ export function StepOverviewPage({ settings, trusted, now, done }: OverviewProps
 }
 
 function smsSays(sms: StepPhone | null, phones: readonly StepPhone[]): string {
-  if (sms !== null) return `On. Codes go to ${sms.number}.`;
+  if (sms !== null) return `Codes go to ${sms.number}.`;
   return phones.length > 0
     ? "We send a code to your phone. An app is safer: text messages can be redirected."
     : "We send a code to your phone. Add a phone number to your addresses first.";

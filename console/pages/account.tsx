@@ -5,7 +5,7 @@ import type { SessionView } from "../../workers/sign-in/sessions.ts";
 import { AccountFrame, PartCards } from "../account-nav.tsx";
 import { Command } from "../components/form.tsx";
 import { Time } from "../components/time.tsx";
-import { count, sayDay } from "../words.ts";
+import { sayDay } from "../words.ts";
 
 interface SessionsProps {
   readonly sessions: readonly SessionView[];
@@ -50,7 +50,9 @@ export function SessionsPage({ sessions, current, now, done }: SessionsProps) {
       {sessions.length > 1 && (
         <form class="after-list" method="post" action="/sessions/end-others">
           <button class="button danger plain" type="submit" data-command="End all other sessions">
-            End the other {count(sessions.length - 1, "session")}
+            {sessions.length === 2
+              ? "End the other session"
+              : `End the other ${sessions.length - 1} sessions`}
           </button>
         </form>
       )}

@@ -3,9 +3,9 @@
 import { limits } from "../../protocol/limits.ts";
 import type { Address } from "../../workers/account/addresses.ts";
 import { AccountFrame } from "../account-nav.tsx";
-import { ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
+import { ErrorSummary, Field, type FormErrors } from "../components/form.tsx";
 import { sayDay } from "../words.ts";
-import { addressLabel, CodeField } from "./sign.tsx";
+import { addressLabel, CodeField, MessagesHere } from "./sign.tsx";
 
 const home = "/account/addresses";
 
@@ -123,14 +123,7 @@ export function VerifyAddressPage({ token, phone, mailPage, errors }: VerifyProp
       lead={`We sent a ${phone ? "text message" : "mail"} there. Type its code within ${limits.challengeMs / 60_000} minutes.`}
     >
       <ErrorSummary errors={errors} />
-      {mailPage !== null && !phone && (
-        <Notice tone="brass">
-          <p>
-            This is a Latchkey for trying out: mails stay on this machine.{" "}
-            <a href={mailPage}>Show the mails</a>
-          </p>
-        </Notice>
-      )}
+      <MessagesHere mailPage={mailPage} />
       <form class="form" method="post" action={`${home}/verify`} novalidate>
         <input type="hidden" name="token" value={token} />
         <CodeField errors={errors} />

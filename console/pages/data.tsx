@@ -23,7 +23,11 @@ export function DataPage({ holdings, labels, now, errors }: DataProps) {
       lead="Drawn from your own rows, right now. Each bar ends where it is deleted by itself; what runs off the edge stays until you end it."
     >
       <ErrorSummary errors={errors} />
-      <section id="shelf" aria-label="The shelf">
+      <p class="jumps actions">
+        <a href="#export">Take it with you</a>
+        <a href="#erase">Leave</a>
+      </p>
+      <section id="shelf" class="shelf-frame" aria-label="The shelf">
         <Shelf holdings={holdings} labels={labels} now={now} />
       </section>
       <section class="subject" aria-labelledby="export">

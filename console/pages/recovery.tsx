@@ -4,8 +4,8 @@ import { span } from "../../db/data-map/periods.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { LostStep } from "../../workers/sign-in/lost-step.ts";
 import { ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
-import { Time } from "../components/time.tsx";
-import { addressLabel, CodeField } from "./sign.tsx";
+import { ExactTime, Time } from "../components/time.tsx";
+import { addressLabel, CodeField, MessagesHere } from "./sign.tsx";
 
 interface ForgotProps {
   readonly phones: boolean;
@@ -63,7 +63,7 @@ export function ForgotSentPage({
           minutes.
         </p>
       </header>
-      <MailsHere mailPage={mailPage} />
+      <MessagesHere mailPage={mailPage} />
       <p class="aside">
         Nothing there? Look among the spam, check the spelling, and <a href="/forgot">ask again</a>.
         We tell nobody whether an address has an account.
@@ -72,27 +72,16 @@ export function ForgotSentPage({
   );
 }
 
-function MailsHere({ mailPage }: { mailPage: string | null }) {
-  if (mailPage === null) return null;
-  return (
-    <Notice tone="brass">
-      <p>
-        This is a Latchkey for trying out: mails stay on this machine.{" "}
-        <a href={mailPage}>Show the mails</a>
-      </p>
-    </Notice>
-  );
-}
-
 interface NewPasswordProps {
   readonly token: string;
   readonly byPhone: boolean;
   /** True after a change of address was taken back. */
   readonly undone: boolean;
+  readonly mailPage: string | null;
   readonly errors?: FormErrors | undefined;
 }
 
-export function NewPasswordPage({ token, byPhone, undone, errors }: NewPasswordProps) {
+export function NewPasswordPage({ token, byPhone, undone, mailPage, errors }: NewPasswordProps) {
   return (
     <div class="narrow stack">
       {undone && (
@@ -113,6 +102,7 @@ export function NewPasswordPage({ token, byPhone, undone, errors }: NewPasswordP
         </p>
       </header>
       <ErrorSummary errors={errors} />
+      {byPhone && <MessagesHere mailPage={mailPage} />}
       <form class="form" method="post" action="/forgot/new" novalidate>
         <input type="hidden" name="token" value={token} />
         {byPhone && <input type="hidden" name="by" value="phone" />}
@@ -188,7 +178,7 @@ export function LostPage({ running, sent, now, mailPage, errors }: LostProps) {
           </p>
         </Notice>
       )}
-      {sent && <MailsHere mailPage={mailPage} />}
+      {sent && <MessagesHere mailPage={mailPage} />}
       <LostState running={running} now={now} />
     </div>
   );
@@ -210,9 +200,9 @@ function LostState({ running, now }: { running: LostStep | null; now: number }) 
   if (running.opensAt > now) {
     return (
       <p>
-        The wait is over <Time at={running.opensAt} now={now} />. Come back then, sign in with your
-        first step, and follow “I cannot take this step” once more. A sign-in with the second step
-        stops it.
+        The wait has begun, and every address and phone of your account is told. It is over on{" "}
+        <ExactTime at={running.opensAt} />. Come back then, sign in with your first step, and follow
+        “I cannot take this step” once more. A sign-in with the second step stops it.
       </p>
     );
   }
@@ -239,10 +229,11 @@ function LostForm({ button }: { button: string }) {
 interface FinishProps {
   readonly token: string;
   readonly byPhone: boolean;
+  readonly mailPage: string | null;
   readonly errors?: FormErrors | undefined;
 }
 
-export function FinishPage({ token, byPhone, errors }: FinishProps) {
+export function FinishPage({ token, byPhone, mailPage, errors }: FinishProps) {
   return (
     <div class="narrow stack">
       <header>
@@ -253,6 +244,7 @@ export function FinishPage({ token, byPhone, errors }: FinishProps) {
         </p>
       </header>
       <ErrorSummary errors={errors} />
+      {byPhone && <MessagesHere mailPage={mailPage} />}
       <form class="form" method="post" action="/recovery/finish" novalidate>
         <input type="hidden" name="token" value={token} />
         {byPhone && <input type="hidden" name="by" value="phone" />}

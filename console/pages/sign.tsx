@@ -164,6 +164,19 @@ export function RegionChoice({
   );
 }
 
+/** Where messages go on a Latchkey for trying out; nothing where they are really sent. */
+export function MessagesHere({ mailPage }: { mailPage: string | null }) {
+  if (mailPage === null) return null;
+  return (
+    <Notice tone="brass">
+      <p>
+        This is a Latchkey for trying out: messages stay on this machine.{" "}
+        <a href={mailPage}>Show the messages</a>
+      </p>
+    </Notice>
+  );
+}
+
 export function MailSentPage({ mailPage, minutes }: { mailPage: string | null; minutes: number }) {
   return (
     <div class="narrow stack">
@@ -174,14 +187,7 @@ export function MailSentPage({ mailPage, minutes }: { mailPage: string | null; m
           account, and after that we forget the address.
         </p>
       </header>
-      {mailPage !== null && (
-        <Notice tone="brass">
-          <p>
-            This is a Latchkey for trying out: mails stay on this machine.{" "}
-            <a href={mailPage}>Show the mails</a>
-          </p>
-        </Notice>
-      )}
+      <MessagesHere mailPage={mailPage} />
       <p class="aside">
         Nothing there? Look among the spam, check the spelling, and{" "}
         <a href="/sign-up">ask for the mail again</a>.
@@ -193,11 +199,12 @@ export function MailSentPage({ mailPage, minutes }: { mailPage: string | null; m
 interface CodeProps {
   readonly token: string;
   readonly minutes: number;
+  readonly mailPage: string | null;
   readonly errors?: FormErrors | undefined;
 }
 
 /** The code that came as a text message; the page holds what it belongs to. */
-export function CodePage({ token, minutes, errors }: CodeProps) {
+export function CodePage({ token, minutes, mailPage, errors }: CodeProps) {
   return (
     <div class="narrow stack">
       <header>
@@ -208,6 +215,7 @@ export function CodePage({ token, minutes, errors }: CodeProps) {
         </p>
       </header>
       <ErrorSummary errors={errors} />
+      <MessagesHere mailPage={mailPage} />
       <form class="form" method="post" action="/sign-up/code" novalidate>
         <input type="hidden" name="token" value={token} />
         <CodeField errors={errors} />

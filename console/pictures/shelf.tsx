@@ -27,10 +27,10 @@ export function place(at: number, now: number): number {
     : TODAY_PERCENT + (KEPT_PERCENT - TODAY_PERCENT) * share;
 }
 
-const ticks: readonly { readonly after: number; readonly label: string }[] = [
+const ticks: readonly { readonly after: number; readonly label: string; readonly near?: true }[] = [
   { after: -365 * DAY, label: "a year ago" },
-  { after: -30 * DAY, label: "month" },
-  { after: DAY, label: "day" },
+  { after: -30 * DAY, label: "month", near: true },
+  { after: DAY, label: "day", near: true },
   { after: 7 * DAY, label: "week" },
   { after: 30 * DAY, label: "month" },
   { after: 180 * DAY, label: "half a year" },
@@ -99,8 +99,13 @@ export function Shelf({ holdings, labels, now }: ShelfProps) {
 function Axis({ now }: { now: number }) {
   return (
     <svg aria-hidden="true" focusable="false" height="24">
-      {ticks.map(({ after, label }) => (
-        <text class="shelf-label" x={percent(place(now + after, now))} y="16" text-anchor="middle">
+      {ticks.map(({ after, label, near }) => (
+        <text
+          class={near ? "shelf-label near" : "shelf-label"}
+          x={percent(place(now + after, now))}
+          y="16"
+          text-anchor="middle"
+        >
           {label}
         </text>
       ))}
