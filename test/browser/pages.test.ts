@@ -1,14 +1,14 @@
 /** Every page in a real browser: what holds of each of them, in both colors, on a desk and a phone. */
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cookieMap } from "../../db/data-map/outside.ts";
+import { axe } from "../support/axe.ts";
 import { keepPicture, phone, visit } from "../support/browser.ts";
 import {
   furnish,
+  liveIn,
   password,
   signInBrowser,
   startWorld,
@@ -16,11 +16,6 @@ import {
   type World,
 } from "../support/console.ts";
 
-const axeSource = readFileSync(
-  createRequire(import.meta.url).resolve("axe-core/axe.min.js"),
-  "utf8",
-);
-const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 const FIRST_VIEW_BYTES = 60 * 1024;
 
 let world: World;
@@ -28,10 +23,14 @@ let owner: TestAccount;
 let deviceId: string;
 let longId: string;
 let waitingCode: string;
+let passkeyId: string;
+let contactId: string;
+let addressId: string;
 
 beforeAll(async () => {
   world = await startWorld();
   ({ owner, deviceId, longId, waitingCode } = await furnish(world));
+  ({ passkeyId, contactId, addressId } = await liveIn(world, owner));
 });
 
 afterAll(() => world.close());
@@ -68,6 +67,9 @@ function pages(): { street: string[]; house: string[] } {
       "/sign-up/code?token=x",
       "/privacy",
       "/problems",
+      "/sign-in?return=/device",
+      "/oauth/logout",
+      `/people/${contactId}`,
       "/nothing-here",
     ],
     house: [
@@ -80,6 +82,15 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${deviceId}/features/name/off`,
       `/devices/${deviceId}/unregister`,
       "/account/passkeys",
+      `/account/passkeys/${passkeyId}`,
+      "/account/second-step",
+      "/account/second-step/totp",
+      "/account/second-step/sms",
+      "/confirm?return=/account/tokens",
+      "/device",
+      "/device?done=allowed",
+      "/oauth/logout",
+      `/account/addresses/remove?id=${addressId}`,
       "/account/linked",
       "/account/tokens",
       "/account/addresses",
@@ -96,6 +107,7 @@ function pages(): { street: string[]; house: string[] } {
       "/account/activity",
       "/people",
       `/people/${owner.accountId}`,
+      `/people/${contactId}`,
       "/account/data",
       "/account/apps",
       authorize(),
@@ -282,20 +294,3 @@ describe("the pages at a door", () => {
     },
   );
 });
-
-interface AxeViolation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string }[];
-}
-
-/** What axe finds wrong with the page, by WCAG 2.2 A and AA. */
-async function axe(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource);
-  return await page.evaluate(async (tags) => {
-    const { axe } = window as unknown as {
-      axe: { run(options: unknown): Promise<{ violations: AxeViolation[] }> };
-    };
-    const result = await axe.run({ runOnly: tags });
-    return result.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-  }, WCAG);
-}

@@ -11,7 +11,9 @@ import { enroll } from "../../agent/enroll.ts";
 import { run } from "../../agent/run.ts";
 import { startEdge } from "../../scripts/local/edge.ts";
 import { linkIn, type Mailbox, startMailbox } from "../../scripts/local/mailbox.ts";
+import { Authenticator } from "./authenticator.ts";
 import { freePort, startBrowser } from "./browser.ts";
+import { plain } from "./pictures.ts";
 
 export const password = "correct horse battery staple";
 
@@ -146,6 +148,35 @@ export function runAgent(world: World, label: string, serve: string | null): () 
 
 /** The longest label there may be. */
 const longLabel = `donaudampfschiffahrts-elektrizitaeten-hauptbetriebswerk-${"x".repeat(7)}`;
+
+/** Lists with something in them: a photo, a passkey, a token, a second address that is a phone. */
+export async function liveIn(world: World, owner: TestAccount) {
+  const photo = await fetch(`${world.origin}/api/account/photo`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${owner.token}`, "content-type": "image/png" },
+    body: plain("png"),
+  });
+  if (!photo.ok) throw new Error(`the photo: ${photo.status} ${await photo.text()}`);
+  const options = await call(world, "POST", "/api/passkeys/options", undefined, owner);
+  const response = await new Authenticator(world.origin).create(options as never);
+  const name = "Schlüsselbundanhängersicherheitsschlüssel von Großmutter";
+  const passkey = await call(world, "POST", "/api/passkeys", { response, name }, owner);
+  const token = { name: "备份程序".repeat(8), scopes: ["devices:read", "account:read"], days: 30 };
+  await call(world, "POST", "/api/tokens", token, owner);
+  const number = "+41791234567";
+  const added = await call(world, "POST", "/api/account/addresses", { address: number }, owner);
+  const code = /\d{6}/.exec((await world.mailbox.next(number)).text)?.[0];
+  const proof = { token: added.token, code };
+  await call(world, "POST", "/api/account/addresses/verify", proof, owner);
+  const { addresses } = await call(world, "GET", "/api/account/addresses", undefined, owner);
+  const { people } = await call(world, "GET", "/api/contacts", undefined, owner);
+  const last = (list: unknown) => (list as Record<string, string>[]).at(-1) ?? {};
+  return {
+    passkeyId: String(passkey.id),
+    addressId: String(last(addresses).id),
+    contactId: String(last(people).account),
+  };
+}
 
 /** What tests of pages look at: an owner, two devices, and a third that waits to be added. */
 export interface Furniture {
