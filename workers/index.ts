@@ -160,7 +160,10 @@ function portsMaker(env: Env): MakePorts {
 
 export default {
   async fetch(request, env, context) {
-    return (await handle(request, portsMaker(env)(request, context))) as never;
+    const answer = Promise.resolve(handle(request, portsMaker(env)(request, context)));
+    // The platform drops the work of who hangs up: a change would be made and nobody told of it.
+    context.waitUntil(answer.catch(() => undefined));
+    return (await answer) as never;
   },
   async scheduled(_controller, env, context) {
     const background = (work: Promise<unknown>) => context.waitUntil(work);
