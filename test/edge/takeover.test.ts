@@ -13,9 +13,10 @@ import {
 } from "../../workers/account/addresses.ts";
 import { checkPersonalToken, makePersonalToken } from "../../workers/account/personal-tokens.ts";
 import { undoChange } from "../../workers/account/undo.ts";
-import { link, listLinked } from "../../workers/linked/linked.ts";
+import { link, listLinked, signInLinked, unlink } from "../../workers/linked/linked.ts";
 import { passkeySignInOptions, signInWithPasskey } from "../../workers/sign-in/passkey-sign-in.ts";
 import { addPasskey, creationOptions, listPasskeys } from "../../workers/sign-in/passkeys.ts";
+import { signInUnderWay } from "../../workers/sign-in/second-step.ts";
 import { stepSettings } from "../../workers/sign-in/step-settings.ts";
 import { Authenticator } from "../support/authenticator.ts";
 import { CLIENT, type NewSession, newPerson, PASSWORD, signIn } from "../support/person.ts";
@@ -192,5 +193,29 @@ describe("ways in that a thief made", () => {
     own = await newPerson(test, `another${count}@takeover.example`);
     await link(test.ports, own.accountId, identity("thief"), CLIENT);
     expect(await listLinked(test.ports, own.accountId)).toHaveLength(1);
+  });
+});
+
+describe("an account elsewhere that is unlinked", () => {
+  it("finishes no sign-in that it began", async () => {
+    await switchOn(test.ports, own.accountId);
+    const identity = {
+      provider: "work",
+      issuer: "https://login.works.test",
+      subject: `unlinked${count}`,
+      name: null,
+      email: null,
+      emailChecked: false,
+    };
+    await link(test.ports, own.accountId, identity, CLIENT);
+    const begun = await signInLinked(test.ports, identity, null, CLIENT);
+    if (begun?.kind !== "second-step") throw new Error("there is no second step");
+    const { token } = begun.pending;
+    await signInUnderWay(test.ports, token);
+    const [{ id } = { id: "" }] = await listLinked(test.ports, own.accountId);
+    const session = { ...own, confirmedAt: test.clock.now() };
+    await unlink(test.ports, session, id, CLIENT);
+    const later = signInUnderWay(test.ports, token).then(() => "goes on");
+    await expect(later).rejects.toThrow("sign-in-expired");
   });
 });

@@ -25,6 +25,7 @@ import { Problem } from "../problem.ts";
 import type { Client } from "../sign-in/client.ts";
 import { completeSignIn, type SignInOutcome } from "../sign-in/complete.ts";
 import { listSessions, revokeSession } from "../sign-in/sessions.ts";
+import { endTrust } from "../sign-in/trust.ts";
 import type { Identity } from "./identity.ts";
 
 /** What is kept of an account elsewhere, sealed (ACC-2). */
@@ -184,8 +185,8 @@ async function openClaims(
 }
 
 /**
- * Unlinks an account elsewhere, and ends the other sessions that an account elsewhere alone let in:
- * whoever unlinks it may not trust it any more. No token of its provider is kept, so none is left to
+ * Unlinks an account elsewhere, and ends the other sessions that an account elsewhere let in, with the
+ * sign-ins it began and the trust in browsers: whoever unlinks it may not trust it any more. No token of its provider is kept, so none is left to
  * revoke (FEA-8).
  * @throws Problem `not-found`, `last-way-in`
  */
@@ -205,6 +206,7 @@ export async function unlink(
     const hash = await ports.directory.linkedHash(claims.issuer, claims.subject);
     await ports.directory.releaseLinked(hash, id);
   }
+  await endTrust(ports, accountId);
   const about = claims === null ? {} : { about: titleOf(ports, claims.provider) };
   await note(ports, accountId, "unlinked", { client, ...about });
   notice(ports, accountId, "unlinked", { client, ...about });
