@@ -179,7 +179,6 @@ async function passwordPage(c: Ctx, refusal?: Refusal): Promise<Response> {
       has={has}
       fresh={now - confirmedAt < limits.confirmedMs}
       recovery={recovery}
-      now={now}
       done={doneText(c)}
       errors={errors}
     />,

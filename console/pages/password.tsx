@@ -3,7 +3,7 @@
 import { limits } from "../../protocol/limits.ts";
 import { AccountFrame } from "../account-nav.tsx";
 import { ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
-import { Time } from "../components/time.tsx";
+import { ExactTime } from "../components/time.tsx";
 
 interface Props {
   readonly has: boolean;
@@ -11,14 +11,13 @@ interface Props {
   readonly fresh: boolean;
   /** Somebody waits to get in without the second step. */
   readonly recovery: { readonly opensAt: number } | null;
-  readonly now: number;
   readonly done: string | null;
   readonly errors?: FormErrors | undefined;
 }
 
 const home = "/account/password";
 
-export function PasswordPage({ has, fresh, recovery, now, done, errors }: Props) {
+export function PasswordPage({ has, fresh, recovery, done, errors }: Props) {
   return (
     <AccountFrame
       at="password"
@@ -31,7 +30,7 @@ export function PasswordPage({ has, fresh, recovery, now, done, errors }: Props)
       done={done}
     >
       <div class="stack-large">
-        {recovery !== null && <Waiting opensAt={recovery.opensAt} now={now} />}
+        {recovery !== null && <Waiting opensAt={recovery.opensAt} />}
         <ErrorSummary errors={errors} />
         {has || fresh ? <Change has={has} fresh={fresh} errors={errors} /> : <Confirm />}
         {has && <Without />}
@@ -40,11 +39,11 @@ export function PasswordPage({ has, fresh, recovery, now, done, errors }: Props)
   );
 }
 
-function Waiting({ opensAt, now }: { opensAt: number; now: number }) {
+function Waiting({ opensAt }: { opensAt: number }) {
   return (
     <Notice tone="bad">
       <p>
-        Somebody asked to get in without your second step. It opens <Time at={opensAt} now={now} />,
+        Somebody asked to get in without your second step. It opens on <ExactTime at={opensAt} />,
         unless it is stopped.
       </p>
       <form method="post" action={`${home}/stop-recovery`}>
