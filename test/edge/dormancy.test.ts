@@ -6,6 +6,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { DAY, limits } from "../../protocol/limits.ts";
+import { checkPersonalToken, makePersonalToken } from "../../workers/account/personal-tokens.ts";
 import {
   approveEnrolment,
   rotateUpdateSecret,
@@ -143,6 +144,19 @@ describe("use takes it back", () => {
     expect(await checkSession(test.ports, token)).not.toBeNull();
     await test.settle();
     expect(await row()).toMatchObject({
+      warnings: 0,
+      active_day: Math.floor(test.clock.now() / DAY) * DAY,
+    });
+  });
+
+  it("a program that uses an access token, though its owner never comes", async () => {
+    const asked = { name: "backup", scopes: ["account:read"] as const, days: 150 };
+    const { token } = await makePersonalToken(test.ports, owner.accountId, asked, client);
+    await bindings.DB_HOME.prepare("UPDATE account SET warnings = 2, active_day = 0").run();
+    test.clock.advance(DAY);
+    expect(await checkPersonalToken(test.ports, token)).not.toBeNull();
+    await test.settle();
+    expect(await row()).toEqual({
       warnings: 0,
       active_day: Math.floor(test.clock.now() / DAY) * DAY,
     });

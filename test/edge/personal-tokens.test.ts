@@ -1,6 +1,7 @@
 /** Personal access tokens: what they open, what they never open, and when they end. */
 
 import { env } from "cloudflare:workers";
+import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { hashToken, newToken } from "../../protocol/tokens.ts";
@@ -12,7 +13,10 @@ import {
   tokenScopes,
 } from "../../workers/account/personal-tokens.ts";
 import { app, handle } from "../../workers/app.ts";
+import { confirmed, scoped } from "../../workers/guard.ts";
+import type { AppEnv } from "../../workers/http.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
+import { Problem } from "../../workers/problem.ts";
 import { CLIENT, type NewSession, newPerson } from "../support/person.ts";
 import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
 
@@ -103,6 +107,19 @@ describe("a personal access token", () => {
     }
     expect([...strange]).toEqual([]);
     expect(closed.length).toBeGreaterThan(80);
+  });
+
+  it("never counts as its owner showing who they are", async () => {
+    // Where a route takes tokens and asks for a confirmation, a token passes the first and not the second.
+    const gate = new Hono<AppEnv>();
+    gate.onError((error, c) => c.text(error instanceof Problem ? error.code : String(error)));
+    gate.get("/", scoped("account:read"), confirmed, (c) => c.text("let in"));
+    const { token } = await make();
+    const knock = async (bearer: string) => {
+      const headers = { authorization: `Bearer ${bearer}` };
+      return await (await gate.request("/", { headers }, test.ports)).text();
+    };
+    expect([await knock(person.token), await knock(token)]).toEqual(["let in", "confirm-first"]);
   });
 
   it("is no cookie, and a session beside it does not help", async () => {

@@ -5,7 +5,7 @@
  * it was never made from the password; ending it, its day, or erasing the account ends it.
  */
 
-import { personKey, sealedAt, startOfDay } from "../../db/queries/accounts.ts";
+import { noteActiveDay, personKey, sealedAt, startOfDay } from "../../db/queries/accounts.ts";
 import {
   deletePersonalToken,
   insertPersonalToken,
@@ -151,6 +151,8 @@ export async function checkPersonalToken(
   const today = startOfDay(now);
   if ((found.usedDay ?? 0) < today) {
     ports.background(notePersonalTokenUse(db, tokenHash, today));
+    // A program that does its work is use: its owner's account is not dormant (ACC-14).
+    ports.background(noteActiveDay(db, found.accountId, now));
   }
   return { accountId: found.accountId, scopes: scopesOf(found.scopes) };
 }
