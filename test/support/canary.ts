@@ -57,7 +57,7 @@ export async function search(options: Search): Promise<Hit[]> {
   for (const file of options.folder === undefined ? [] : await filesOf(options.folder)) {
     const where = relative(options.folder as string, file);
     hits.push(...scanBytes(Buffer.from(where), needles, `name of ${where}`));
-    hits.push(...scanBytes(await readFile(file), needles, where));
+    hits.push(...scanBytes(await contentOf(file), needles, where));
   }
   for (const name of Object.keys(options.controls)) {
     if (!hits.some((hit) => hit.marker === `control ${name}`)) {
@@ -196,6 +196,16 @@ function attempt(inflate: () => Buffer): Buffer | null {
     return inflate();
   } catch {
     return null;
+  }
+}
+
+/** What is in a file; nothing when the running edge has removed it meanwhile. */
+export async function contentOf(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return Buffer.alloc(0);
+    throw error;
   }
 }
 

@@ -1,7 +1,8 @@
 /** The keys of a data folder, as bytes: what was destroyed must be in no file of it. */
 
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { contentOf } from "./canary.ts";
 
 const KEY_BYTES = 32;
 
@@ -10,7 +11,7 @@ async function filesIn(folder: string): Promise<Buffer[]> {
   const names = entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
-  return await Promise.all(names.map((name) => readFile(name)));
+  return await Promise.all(names.map((name) => contentOf(name)));
 }
 
 /** The keys in the key store of `folder`: files of exactly a key's length. */

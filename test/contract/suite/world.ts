@@ -39,7 +39,8 @@ export class World {
     const mailbox = await startMailbox();
     const port = await freePort();
     const data = await mkdtemp(join(tmpdir(), "latchkey-contract-"));
-    const variables = { SMTP_URL: mailbox.smtpUrl, ...own };
+    const { smtpUrl, smsUrl } = mailbox;
+    const variables = { SMTP_URL: smtpUrl, SMS_URL: smsUrl, SMS_FROM: "Latchkey", ...own };
     const edge = await runtime.start({ data, port, variables });
     return new World(runtime, edge, variables, { port, data, mailbox });
   }
