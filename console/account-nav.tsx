@@ -6,6 +6,7 @@
 import type { Child } from "hono/jsx";
 import { Done } from "./components/form.tsx";
 import { Icon, type IconName } from "./components/icons.tsx";
+import { RailLink } from "./components/rail-link.tsx";
 
 /** What the parts are about, in the order of the overview. */
 const groups = {
@@ -184,15 +185,7 @@ export function AccountFrame({ at, title, lead, done, children }: FrameProps) {
           <ul aria-label={title}>
             {parts.map(({ part, href, icon, name }) => (
               <li>
-                <a
-                  class="rail-link"
-                  href={href}
-                  aria-current={part === at ? "page" : undefined}
-                  data-command={name}
-                >
-                  <Icon name={icon} />
-                  <span>{name}</span>
-                </a>
+                <RailLink href={href} icon={icon} name={name} current={part === at} />
               </li>
             ))}
           </ul>

@@ -5,6 +5,7 @@
 
 import type { Child } from "hono/jsx";
 import { Icon, type IconName, Mark } from "./components/icons.tsx";
+import { RailLink } from "./components/rail-link.tsx";
 import { urls } from "./dist/assets.ts";
 
 export type Place = "devices" | "people" | "privacy" | "account";
@@ -75,15 +76,7 @@ function House({ at, children }: { at?: Place | undefined; children: Child }) {
           <ul class="rail-list">
             {places.map(({ place, href, icon, name }) => (
               <li>
-                <a
-                  class="rail-link"
-                  href={href}
-                  aria-current={place === at ? "page" : undefined}
-                  data-command={name}
-                >
-                  <Icon name={icon} />
-                  <span>{name}</span>
-                </a>
+                <RailLink href={href} icon={icon} name={name} current={place === at} />
               </li>
             ))}
           </ul>

@@ -3,9 +3,9 @@
 import { limits } from "../../protocol/limits.ts";
 import type { Address } from "../../workers/account/addresses.ts";
 import { AccountFrame } from "../account-nav.tsx";
-import { ErrorSummary, Field, type FormErrors } from "../components/form.tsx";
+import { ErrorSummary, type FormErrors } from "../components/form.tsx";
 import { sayDay } from "../words.ts";
-import { addressLabel, CodeField, MessagesHere } from "./sign.tsx";
+import { AddressField, CodeField, MessagesHere } from "./sign.tsx";
 
 const home = "/account/addresses";
 
@@ -84,13 +84,9 @@ export function AddAddressPage({ phones, address, errors }: AddProps) {
     <AccountFrame at="addresses" title="Add an address">
       <ErrorSummary errors={errors} />
       <form class="form" method="post" action={`${home}/add`} novalidate>
-        <Field
-          name="address"
-          label={addressLabel(phones)}
-          type={phones ? "text" : "email"}
-          inputmode="email"
+        <AddressField
+          phones={phones}
           autocomplete={phones ? "off" : "email"}
-          spellcheck={false}
           value={address}
           errors={errors}
           hint="We send a code there, to see that it is yours."

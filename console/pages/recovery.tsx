@@ -5,7 +5,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { LostStep } from "../../workers/sign-in/lost-step.ts";
 import { ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
 import { ExactTime, Time } from "../components/time.tsx";
-import { addressLabel, CodeField, MessagesHere } from "./sign.tsx";
+import { AddressField, CodeField, MessagesHere } from "./sign.tsx";
 
 interface ForgotProps {
   readonly phones: boolean;
@@ -25,16 +25,7 @@ export function ForgotPage({ phones, address, errors }: ForgotProps) {
       </header>
       <ErrorSummary errors={errors} />
       <form class="form" method="post" action="/forgot" novalidate>
-        <Field
-          name="address"
-          label={addressLabel(phones)}
-          type={phones ? "text" : "email"}
-          inputmode="email"
-          autocomplete="username"
-          spellcheck={false}
-          value={address}
-          errors={errors}
-        />
+        <AddressField phones={phones} value={address} errors={errors} />
         <button class="button wide" type="submit">
           Send me the message
         </button>

@@ -28,8 +28,31 @@ interface SignUpProps {
 }
 
 /** How the field for an address is called. */
-export const addressLabel = (phones: boolean): string =>
+const addressLabel = (phones: boolean): string =>
   phones ? "E-mail address or phone number" : "E-mail address";
+
+interface AddressFieldProps {
+  readonly phones: boolean;
+  readonly autocomplete?: string;
+  readonly value?: string | undefined;
+  readonly errors?: FormErrors | undefined;
+  readonly hint?: string;
+}
+
+/** Where somebody is reached, and what they sign in with. */
+export function AddressField({ phones, autocomplete = "username", ...rest }: AddressFieldProps) {
+  return (
+    <Field
+      name="address"
+      label={addressLabel(phones)}
+      type={phones ? "text" : "email"}
+      inputmode="email"
+      autocomplete={autocomplete}
+      spellcheck={false}
+      {...rest}
+    />
+  );
+}
 
 /** A provider of accounts elsewhere, as it is offered. */
 export interface Elsewhere {
@@ -77,13 +100,8 @@ export function SignUpPage(props: SignUpProps) {
       </header>
       <ErrorSummary errors={errors} />
       <form class="form" method="post" action="/sign-up" novalidate>
-        <Field
-          name="address"
-          label={addressLabel(phones)}
-          type={phones ? "text" : "email"}
-          inputmode="email"
-          autocomplete="username"
-          spellcheck={false}
+        <AddressField
+          phones={phones}
           value={typed?.address}
           errors={errors}
           hint={
@@ -324,13 +342,9 @@ export function SignInPage(props: SignInProps) {
       <ErrorSummary errors={errors} />
       <form class="form" method="post" action="/sign-in" novalidate>
         {returnTo !== null && <input type="hidden" name="return" value={returnTo} />}
-        <Field
-          name="address"
-          label={addressLabel(phones)}
-          type={phones ? "text" : "email"}
-          inputmode="email"
+        <AddressField
+          phones={phones}
           autocomplete="username webauthn"
-          spellcheck={false}
           value={typed?.address}
           errors={errors}
         />
