@@ -55,10 +55,16 @@ export async function exportedTable<Rule extends AnyColumn>(
   );
   return {
     table,
-    class: rule.class,
+    class: shownClass(rule),
     sources: Object.fromEntries(sources),
     rows: await Promise.all(rows.map((row) => exportedRow(rule, row, open))),
   };
+}
+
+/** The class that a table is shown under: where its own is not shown, that of a column which is. */
+function shownClass(rule: AnyTable): ClassName {
+  const columns = Object.values(rule.columns).map((column) => column.class ?? rule.class);
+  return [rule.class, ...columns].find((name) => classes[name].inExport !== "no") ?? rule.class;
 }
 
 async function exportedRow<Rule extends AnyColumn>(

@@ -66,25 +66,22 @@ export async function dormantAccounts(
 }
 
 /** Counts a warning that was sent; false when somebody used the account, or another runner counted. */
-export async function countWarning(db: Db, { id, warnings }: DormantAccount): Promise<boolean> {
+export async function countWarning(db: Db, dormant: DormantAccount): Promise<boolean> {
   const rows = await db
     .update(account)
-    .set({ warnings: warnings + 1 })
-    .where(and(eq(account.id, id), eq(account.warnings, warnings)))
+    .set({ warnings: dormant.warnings + 1 })
+    .where(asSeen(dormant))
     .returning({ id: account.id });
   return rows.length === 1;
 }
 
 /** True while nobody has used the account since it was looked at. */
 export async function isStillDormant(db: Db, dormant: DormantAccount): Promise<boolean> {
-  const { id, activeDay, warnings } = dormant;
-  const same = and(
-    eq(account.id, id),
-    eq(account.activeDay, activeDay),
-    eq(account.warnings, warnings),
-  );
-  return (await db.$count(account, same)) === 1;
+  return (await db.$count(account, asSeen(dormant))) === 1;
 }
+
+const asSeen = ({ id, activeDay, warnings }: DormantAccount) =>
+  and(eq(account.id, id), eq(account.activeDay, activeDay), eq(account.warnings, warnings));
 
 /** Notes that the account was in use on the day of `at`, later than known; takes back all warnings. */
 export async function noteUse(db: Db, dormant: DormantAccount, at: number): Promise<void> {

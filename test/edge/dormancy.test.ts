@@ -93,6 +93,26 @@ describe("[ACC-14] an account that nobody uses", () => {
     expect(test.mail.sent.at(-1)?.subject).toContain(says.format(end()));
   });
 
+  it("is told by text message where there is no address", async () => {
+    const { accountId } = owner;
+    const id = `idn_${serial++}`;
+    const key = `person/${accountId}` as const;
+    const number = await test.ports.sealer.seal(key, `identifier.address:${id}`, "+3725551234");
+    await bindings.DB_HOME.prepare(
+      "UPDATE identifier SET id = ?, kind = 'phone', address_sealed = ? WHERE account_id = ?",
+    )
+      .bind(id, number, accountId)
+      .run();
+    expect(await at(first())).toEqual([0, 1]);
+    const says = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
+    expect(test.sms.sent).toEqual([
+      expect.objectContaining({
+        to: "+3725551234",
+        text: expect.stringContaining(`It is erased on ${says.format(end())}`),
+      }),
+    ]);
+  });
+
   it("has the whole time that a warning names, however late the sweep came", async () => {
     const late = end() + 300 * DAY;
     expect(await at(late)).toEqual([1, 1]);
@@ -177,6 +197,42 @@ describe("use takes it back", () => {
       .run();
     expect(await at(heard + DAY)).toEqual([0, 0]);
     expect((await row())?.active_day).toBe(Math.floor(heard / DAY) * DAY);
+  });
+
+  it("while a warning is on its way: it is not counted, and the next ones are two again", async () => {
+    const send = vi.spyOn(test.ports.mail, "send").mockImplementationOnce(async () => {
+      await signIn(test.ports, { address, password: PASSWORD }, client);
+    });
+    await at(first());
+    send.mockRestore();
+    expect(await row()).toEqual({
+      warnings: 0,
+      active_day: Math.floor(test.clock.now() / DAY) * DAY,
+    });
+  });
+
+  it("a device on the day that is known already is no more use, and holds up nothing", async () => {
+    const id = await newDevice();
+    const lastUse = async () => dayEnd - 1;
+    const stub = test.ports.devices.get(id);
+    vi.spyOn(test.ports.devices, "get").mockReturnValue({ ...stub, lastUse } as never);
+    expect(await at(first())).toEqual([1, 1]);
+    vi.restoreAllMocks();
+  });
+
+  it("the latest of several devices, though others were never heard of", async () => {
+    const heard = new Map([
+      [await newDevice(), dayEnd - 300 * DAY],
+      [await newDevice(), dayEnd + 3 * DAY],
+      [await newDevice(), null],
+    ]);
+    const { get } = test.ports.devices;
+    vi.spyOn(test.ports.devices, "get").mockImplementation(
+      (id) => ({ ...get(id), lastUse: async () => heard.get(id) ?? null }) as never,
+    );
+    expect(await at(first())).toEqual([0, 0]);
+    vi.restoreAllMocks();
+    expect((await row())?.active_day).toBe(dayEnd + 3 * DAY);
   });
 
   it("between the look and the end: the account stays", async () => {

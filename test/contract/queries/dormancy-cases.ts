@@ -76,6 +76,43 @@ export const dormancyCases: Cases = {
     await region.delete(account).where(eq(account.id, id));
   },
 
+  "a warning is not counted for who used the account while it was sent": async ({ region }) => {
+    const id = await newAccount(region);
+    const now = DAY_ONE + DAY + limits.dormantMs;
+    const dormant = await dueAt(region, id, now);
+    assert.ok(dormant);
+    await noteActiveDay(region, id, now);
+    assert.equal(await isStillDormant(region, dormant), false);
+    assert.equal(await countWarning(region, dormant), false);
+    const [row] = await region.select().from(account).where(eq(account.id, id));
+    assert.deepEqual([row?.warnings, row?.activeDay], [0, startOfDay(now)]);
+    await region.delete(account).where(eq(account.id, id));
+  },
+
+  "a warning holds back its own account only, and only since it was last used": async ({
+    region,
+  }) => {
+    const [id, other] = [await newAccount(region, 2), await newAccount(region, 2)];
+    const due = DAY_ONE + DAY + limits.dormantMs;
+    for (const [accountId, at] of [
+      [id, DAY_ONE - 1],
+      [other, due + 50 * DAY],
+    ] as const) {
+      await region.insert(activity).values({
+        id: newId("act", "home", systemRandom.bytes),
+        accountId,
+        event: "dormancy-warned",
+        detailSealed: "s1.d",
+        at,
+        expiresAt: at + limits.activityMs,
+      });
+    }
+    assert.equal(await dueAt(region, id, due - 1), null);
+    assert.equal((await dueAt(region, id, due))?.dueAt, due);
+    assert.equal(await dueAt(region, other, due + 50 * DAY), null);
+    for (const one of [id, other]) await region.delete(account).where(eq(account.id, one));
+  },
+
   "a device's use is noted only where nothing newer is known": async ({ region }) => {
     const id = await newAccount(region, 2);
     const seen = { id, activeDay: DAY_ONE, warnings: 2, dueAt: 0 };
