@@ -21,11 +21,16 @@ export function parseAddress(text: string): Address | null {
 
 /**
  * The address of a connection's peer, as a socket or a header of the platform gives it: an IPv4
- * address that a dual-stack socket shows as IPv4-mapped is that IPv4 address.
+ * address that a dual-stack socket shows as IPv4-mapped, in whichever of its forms, is that address.
+ * Otherwise all of IPv4 would be one /64, and one limit.
  */
 export function parsePeer(text: string): Address | null {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
-  return parseAddress(mapped ?? text);
+  const dotted = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
+  const address = parseAddress(dotted ?? text);
+  if (address?.family !== "ipv6") return address;
+  const octets = octetsOf(address);
+  const isMapped = octets.slice(0, 12).every((octet, at) => octet === (at < 10 ? 0 : 0xff));
+  return isMapped ? { family: "ipv4", text: octets.slice(12).join(".") } : address;
 }
 
 /** Four octets of strict dotted decimal: no leading zero, no other base. */

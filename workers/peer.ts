@@ -1,5 +1,6 @@
 /** The client's address, read from where the operator's policy says and from nowhere else. */
 
+import { parsePeer } from "../protocol/addresses.ts";
 import type { Config } from "./config.ts";
 
 /**
@@ -18,11 +19,17 @@ export function clientAddress(
     case "socket":
       return peer;
     case "trusted-proxy": {
-      if (peer === null || !config.trustedProxies.includes(peer)) return peer;
+      if (peer === null || !isTrusted(config, peer)) return peer;
       const hops = headers.get("x-forwarded-for")?.split(",") ?? [];
       return hops.at(-1)?.trim() || peer;
     }
   }
+}
+
+/** Compares addresses, not their texts: a dual-stack socket shows an IPv4 proxy as IPv4-mapped. */
+function isTrusted({ trustedProxies }: Config, peer: string): boolean {
+  const at = parsePeer(peer)?.text;
+  return at !== undefined && trustedProxies.some((proxy) => parsePeer(proxy)?.text === at);
 }
 
 function withoutPort(peer: string): string {

@@ -101,6 +101,9 @@ describe("a limited network", () => {
     expect(limitedNetwork("203.0.113.7")).not.toBe(limitedNetwork("203.0.113.8"));
     expect(limitedNetwork("2001:db8::1")).toBe(limitedNetwork("2001:db8::ffff:1"));
     expect(limitedNetwork("2001:db8::1")).not.toBe(limitedNetwork("2001:db8:0:1::1"));
+    expect(limitedNetwork("::ffff:203.0.113.7")).toBe(limitedNetwork("203.0.113.7"));
+    expect(limitedNetwork("::ffff:cb00:7107")).toBe(limitedNetwork("203.0.113.7"));
+    expect(limitedNetwork("::ffff:cb00:7107")).not.toBe(limitedNetwork("::ffff:cb00:7108"));
     expect(limitedNetwork(null)).toBe(limitedNetwork("nonsense"));
   });
 });

@@ -152,7 +152,12 @@ describe("reading an address", () => {
 
   it("sees an IPv4 peer through a dual-stack socket", () => {
     expect(parsePeer("::ffff:192.0.2.1")).toEqual({ family: "ipv4", text: "192.0.2.1" });
-    expect(parsePeer("2001:db8::1")?.family).toBe("ipv6");
+    for (const hex of ["::ffff:c000:201", "::FFFF:C000:0201", "0:0:0:0:0:ffff:c000:201"]) {
+      expect([hex, parsePeer(hex)?.text]).toEqual([hex, "192.0.2.1"]);
+    }
+    for (const other of ["::c000:201", "::fffe:c000:201", "::1:ffff:c000:201", "2001:db8::1"]) {
+      expect([other, parsePeer(other)?.family]).toEqual([other, "ipv6"]);
+    }
     expect(parsePeer("::ffff:192.0.2.01")).toBeNull();
     expect(parsePeer("unknown")).toBeNull();
   });
