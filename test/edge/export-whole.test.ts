@@ -44,7 +44,7 @@ const placed = ({ tables }: PersonalExport, store: string, deviceId: string | nu
 describe("[RGT-1] the archive", () => {
   it("is whole: the JSON is what is held, the page ends, the photo is the photo", async () => {
     const { ports } = test;
-    const id = newId("pro", "home", (count) => ports.random.bytes(count));
+    const id = `pro_whole_${serial++}`;
     const key = `person/${accountId}` as const;
     const type = await ports.sealer.seal(key, `profile_field.value:${id}`, "image/png");
     await (env as unknown as { DB_HOME: D1Database }).DB_HOME.prepare(

@@ -11,7 +11,7 @@ async function shown(
   columns: Readonly<Record<string, ColumnRule>>,
   row: Readonly<Record<string, string | number | null>>,
   open: () => Promise<string | null> = sealedText("nothing opens this"),
-  table: "activity" | "session" | "guess count" = "activity",
+  table: "activity" | "passkey ceremony" | "guess count" = "activity",
 ) {
   const rule = { class: table, columns } as const;
   return (await exportedTable("t", rule, [row], open)).rows[0];
@@ -32,6 +32,17 @@ describe("a column in an export", () => {
       c: { kind: "public key" },
     } as const;
     expect(await shown(columns, { a: "x", b: "y", c: "z" })).toEqual({ a: HELD, b: HELD, c: HELD });
+  });
+
+  it("of a class that says when and how many only shows no identifier and no text", async () => {
+    const columns = { a: { kind: "id" }, b: { kind: "personal" }, c: { kind: "state" } } as const;
+    const row = { a: "acc_1", b: "Mara", c: "on" };
+    expect(await shown(columns, row)).toEqual(row);
+    expect(await shown(columns, row, undefined, "passkey ceremony")).toEqual({
+      ...{ a: HELD, b: HELD },
+      c: "on",
+    });
+    expect(await shown(columns, row, undefined, "guess count")).toEqual({});
   });
 
   it("of a time reads in UTC; never and not yet stay as they are", async () => {
