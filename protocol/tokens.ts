@@ -7,19 +7,21 @@
 
 import { REGION_PATTERN, type RegionId, randomBase62 } from "./ids.ts";
 
-export type TokenKind =
-  | "ses" // session
-  | "stp" // sign-in that needs another step
-  | "tru" // trusted browser
-  | "chl" // challenge: a secret sent to somebody
-  | "upd" // update secret of a device's name
-  | "enr" // enrolment of a device
-  | "dor" // visit behind a door
-  | "pat" // personal access token
-  | "oac" // authorization code (RFC 6749)
-  | "oat" // access token
-  | "ort" // refresh token
-  | "odc"; // device code (RFC 8628)
+export const tokenKinds = [
+  "ses", // session
+  "stp", // sign-in that needs another step
+  "tru", // trusted browser
+  "chl", // challenge: a secret sent to somebody
+  "upd", // update secret of a device's name
+  "enr", // enrolment of a device
+  "dor", // visit behind a door
+  "pat", // personal access token
+  "oac", // authorization code (RFC 6749)
+  "oat", // access token
+  "ort", // refresh token
+  "odc", // device code (RFC 8628)
+] as const;
+export type TokenKind = (typeof tokenKinds)[number];
 
 const BODY_LENGTH = 43; // 256 bits
 const PATTERN = /^lk_([a-z]{3})_([a-z][a-z0-9]{1,7})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;

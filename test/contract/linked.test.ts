@@ -14,6 +14,7 @@ import {
   startOidcProvider,
 } from "../support/elsewhere.ts";
 import { deno } from "./deno-process.ts";
+import { formOf, linkTo, pathOf, Someone as SomeoneOf } from "./suite/elsewhere.ts";
 import { ask } from "./suite/http.ts";
 import { newPerson, type Person } from "./suite/person.ts";
 import { World } from "./suite/world.ts";
@@ -37,63 +38,10 @@ describe.each([workerd, deno])("accounts elsewhere on $name", (runtime) => {
     await facebook.close();
   });
 
-  /** Somebody with a browser, and a name at the provider. */
-  class Someone {
-    readonly console = new Browser(world.origin);
-    readonly provider = new Browser(oidc.url);
-    readonly name: string;
-
-    constructor(name = newMarker()) {
-      this.name = name;
-    }
-
-    get address(): string {
-      return `${this.name}@example.test`;
-    }
-
-    /** Goes on from a page that leads away, signs in there, says yes, and comes back. */
-    async goAndReturn(away: Page | Left): Promise<Page | Left> {
-      const there = linkTo(away, oidc.url);
-      let at = await this.provider.open(there);
-      for (let step = 0; step < 5 && at.kind === "page"; step++) {
-        const [form] = at.forms;
-        if (form === undefined) throw new Error(`no form at ${at.url}: ${at.html.slice(0, 300)}`);
-        const login = form.fields.prompt === "login";
-        at = await this.provider.submit(form, login ? { login: this.name, password: "x" } : {});
-      }
-      if (at.kind === "page") throw new Error("the provider does not let go");
-      return await this.comeBack(at.url);
-    }
-
-    async comeBack(callback: URL): Promise<Page | Left> {
-      const back = await this.console.open(callback);
-      return back.status === 200 ? await this.console.open(linkTo(back, world.origin)) : back;
-    }
-
-    /** Signs in at the provider and comes back. */
-    async enter(): Promise<Page | Left> {
-      return await this.goAndReturn(await this.console.open("/sign-in/with/oidc"));
-    }
-
-    /** Opens an account with an address that the provider has checked. */
-    async signUp(): Promise<void> {
-      const asked = await this.enter();
-      expect(pathOf(asked)).toBe("/sign-up/with/oidc");
-      const opened = await this.console.submit(formOf(asked));
-      expect(pathOf(opened)).toBe("/devices");
-    }
-
-    get token(): string {
-      return this.console.cookies.get("__Host-sid") ?? "";
-    }
-
-    async account(): Promise<string | null> {
-      const answer = await ask(world, "/api/account", { token: this.token });
-      return answer.status === 200 ? answer.json.id : null;
-    }
-
-    async linked() {
-      return (await ask(world, "/api/account/linked", { token: this.token })).json.linked;
+  /** Somebody new on this edge. */
+  class Someone extends SomeoneOf {
+    constructor(name?: string) {
+      super(world, oidc, name);
     }
   }
 
@@ -221,22 +169,12 @@ describe.each([workerd, deno])("accounts elsewhere on $name", (runtime) => {
     const someone = new Someone();
     await someone.signUp();
     const again = new Someone(someone.name);
-    const callback = await callbackOf(again);
+    const callback = await again.callback(await again.console.open("/sign-in/with/oidc"));
     const other = new Someone();
     expect((await other.console.open(callback)).status).toBe(410);
     expect(pathOf(await again.comeBack(callback))).toBe("/devices");
     expect((await again.console.open(callback)).status).toBe(410);
   });
-
-  /** Where the provider sends somebody who has signed in there, before they go. */
-  async function callbackOf(someone: Someone): Promise<URL> {
-    const away = await someone.console.open("/sign-in/with/oidc");
-    let at = await someone.provider.open(linkTo(away, oidc.url));
-    for (let step = 0; step < 5 && at.kind === "page"; step++) {
-      at = await someone.provider.submit(formOf(at), { login: someone.name, password: "x" });
-    }
-    return at.url;
-  }
 
   it("Facebook: sign up by mail, for it never says that it checked; then sign in", async () => {
     const someone = new Someone();
@@ -289,38 +227,4 @@ async function searchFolder(world: World, markers: Texts, controls: Texts) {
       if ((error as { code?: string }).code !== "ENOENT") throw error;
     }
   }
-}
-
-function pathOf(at: Page | Left): string {
-  return at.url.pathname;
-}
-
-function formOf(at: Page | Left, action?: string) {
-  const forms = at.kind === "page" ? at.forms : [];
-  const form = forms.find(
-    (one) =>
-      one.method === "POST" &&
-      (action === undefined ? !isFrame(one.action) : one.action.pathname === action),
-  );
-  if (form === undefined) {
-    throw new Error(
-      `no form at ${at.url}: ${at.kind === "page" ? at.html.slice(0, 2000) : at.kind}`,
-    );
-  }
-  return form;
-}
-
-/** Of the frame that every page stands in. */
-const isFrame = (action: URL) => action.pathname === "/sign-out";
-
-function linkTo(at: Page | Left, origin: string): string {
-  const links = at.kind === "page" ? at.links : [];
-  const found = links.find(
-    (link) =>
-      link.origin === origin && (origin !== at.url.origin || link.pathname.endsWith("/done")),
-  );
-  if (found === undefined) {
-    throw new Error(`${at.url} (${at.status}) does not lead to ${origin}`);
-  }
-  return found.href;
 }

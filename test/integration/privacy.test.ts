@@ -10,21 +10,23 @@ import { buildConsole } from "../../scripts/build-console.ts";
 import type { Runtime } from "../contract/runtime.ts";
 import { Box } from "../contract/suite/box.ts";
 import {
-  EVERYTHING_VARIABLES,
   type Everything,
+  everythingVariables,
   useEverything,
 } from "../contract/suite/everything.ts";
-import { type Answer, type Ask, ask, cookieOf } from "../contract/suite/http.ts";
+import { ask, cookieOf } from "../contract/suite/http.ts";
 import { newPerson, type Person, tokenInMail } from "../contract/suite/person.ts";
 import { type HomeService, startHomeService } from "../contract/suite/service.ts";
 import { TestSocket } from "../contract/suite/socket.ts";
 import { newLabel, World } from "../contract/suite/world.ts";
 import { newMarker, search } from "../support/canary.ts";
+import { type Elsewhere, startOidcProvider } from "../support/elsewhere.ts";
 import { keysFoundIn, keysIn, newKeysIn } from "../support/key-files.ts";
 import { tablesOnDisk, twoRegions } from "./two-regions.ts";
 
 let world: World;
 let service: HomeService;
+let elsewhere: Elsewhere;
 beforeAll(async () => {
   await buildConsole();
   service = await startHomeService();
@@ -34,28 +36,20 @@ afterAll(() => service?.close());
 /** Runs on an edge of its own. */
 function on(runtime: Runtime): void {
   beforeAll(async () => {
-    world = await World.create(runtime, EVERYTHING_VARIABLES);
+    elsewhere = await startOidcProvider(() => [world.origin]);
+    world = await World.create(runtime, everythingVariables(elsewhere));
   });
-  afterAll(() => world?.close());
+  afterAll(async () => {
+    await world?.close();
+    await elsewhere?.close();
+  });
 }
-
-const PAGE = { accept: "text/html" };
-const pathOf = (answer: Answer) => {
-  const url = new URL(String(answer.headers.location));
-  return url.pathname + url.search;
-};
-const visit = (box: Box, path: string, options: Ask = {}) =>
-  ask(world, path, { host: world.doorHost(box.label), ...options });
 
 /** Goes in by the door as a signed-in browser does; the visit's cookie and all that led to it. */
 async function enter(box: Box, visitor: Person) {
-  const knock = await visit(box, "/hello", { headers: PAGE });
-  const nonce = cookieOf(knock, "__Host-door-nonce") ?? "";
-  const handoff = await ask(world, pathOf(knock), { token: visitor.token, headers: PAGE });
-  const headers = { ...PAGE, cookie: `__Host-door-nonce=${nonce}` };
-  const entered = await visit(box, pathOf(handoff), { headers });
-  const door = cookieOf(entered, "__Host-door") ?? "";
-  const code = new URL(String(handoff.headers.location)).searchParams.get("code") ?? "";
+  const way = await box.knock(visitor.token);
+  const door = cookieOf(await box.enter(way), "__Host-door") ?? "";
+  const { nonce, code } = way;
   expect([nonce, door, code]).not.toContain("");
   return { nonce, door, code };
 }
@@ -91,9 +85,9 @@ async function livedIn(region: string) {
   const file = newMarker();
   const upload = newMarker();
   const cookie = `__Host-door=${visited.door}`;
-  await visit(box, `/hello?${file}`, { headers: { cookie, "x-note": upload } });
+  await box.visit(`/hello?${file}`, { headers: { cookie, "x-note": upload } });
   const sent = { headers: { cookie, "sec-fetch-site": "same-origin" }, body: upload };
-  expect((await visit(box, "/hash", sent)).status).toBe(200);
+  expect((await box.visit("/hash", sent)).status).toBe(200);
   const markers = {
     address: person.address,
     "local part": person.address.split("@")[0] ?? "",
@@ -155,15 +149,15 @@ describe.each(twoRegions)("an erased account on $name", (runtime) => {
   }, async () => {
     const friend = await newPerson(world); // the first person brings the directory's own key
     const helper = await newPerson(world); // and the first who signs in to an app those of OpenID
-    await useEverything(world, helper, friend);
+    await useEverything(world, helper, friend, elsewhere);
     const strangers = await keysIn(world.data);
     const leaving = await livedIn("eu");
     const { person, box } = leaving;
-    const all = await useEverything(world, person, friend);
+    const all = await useEverything(world, person, friend, elsewhere);
     const markers = { ...leaving.markers, ...all.markers };
     const theirKeys = await newKeysIn(world.data, strangers);
     const staying = await livedIn("eu");
-    await useEverything(world, staying.person, friend);
+    await useEverything(world, staying.person, friend, elsewhere);
     expect(theirKeys.length).toBeGreaterThan(1);
     expect(await keysFoundIn(world.data, theirKeys)).toEqual(theirKeys);
     // The control of the search itself: the label is there while the device is.
@@ -180,7 +174,7 @@ describe.each(twoRegions)("an erased account on $name", (runtime) => {
       expect((await ask(world, "/api/account", { token })).status).toBe(401);
     }
     expect(await leaving.serving.closed).toBe(4002);
-    expect((await visit(box, "/hello")).status).toBe(404);
+    expect((await box.visit("/hello")).status).toBe(404);
     const ended = staying.serving.closed;
     const controls = { label: staying.box.label, account: staying.person.accountId };
     expect(await searchTwice({ ...sealed, label }, controls)).toEqual([]);
@@ -253,10 +247,10 @@ describe.each(twoRegions)("a device on $name", (runtime) => {
     expect(await classes()).not.toContain("name record");
     expect(await classes()).toContain("door visit");
     const door = { headers: { cookie: `__Host-door=${markers.door}` } };
-    expect((await visit(box, "/hello", door)).status).toBe(200);
+    expect((await box.visit("/hello", door)).status).toBe(200);
     await box.switch("link", false);
     expect(await classes()).toEqual(["directory entry", "device"]);
-    expect((await visit(box, "/hello", door)).status).toBe(404);
+    expect((await box.visit("/hello", door)).status).toBe(404);
     const { label, ...gone } = markers;
     expect(await searchTwice(gone, { label })).toEqual([]);
 
@@ -268,7 +262,7 @@ describe.each(twoRegions)("a device on $name", (runtime) => {
     const headers = { authorization: old, "user-agent": "privacy/1.0 test@example.test" };
     const again = await ask(world, `/nic/update?hostname=${host}&myip=192.0.2.7`, { headers });
     expect(again.text).toContain("badauth");
-    expect((await visit(box, "/hello", door)).status).toBe(401);
+    expect((await box.visit("/hello", door)).status).toBe(401);
   });
 });
 

@@ -1,10 +1,11 @@
 /** A device at home: its key, its enrolment, its socket, and the agent's real end of Link behind it. */
 
+import { SignJWT } from "jose";
 import { LinkServer } from "../../../agent/link.ts";
 import { agentSocketPath, agentSubprotocol } from "../../../protocol/agent.ts";
 import { signAssertion } from "../../../protocol/assertion.ts";
 import { base64url, hashToken } from "../../../protocol/tokens.ts";
-import { type Answer, ask } from "./http.ts";
+import { type Answer, type Ask, ask, cookieOf } from "./http.ts";
 import type { Person } from "./person.ts";
 import { TestSocket } from "./socket.ts";
 import type { World } from "./world.ts";
@@ -15,25 +16,33 @@ export class Box {
   readonly key: CryptoKeyPair;
   readonly id: string;
   readonly label: string;
+  /** Of its enrolment (RFC 8628). */
+  readonly deviceCode: string;
 
-  private constructor(world: World, owner: Person, key: CryptoKeyPair, id: string, label: string) {
+  private constructor(
+    world: World,
+    owner: Person,
+    key: CryptoKeyPair,
+    it: Pick<Box, "id" | "label" | "deviceCode">,
+  ) {
     this.world = world;
     this.owner = owner;
     this.key = key;
-    this.id = id;
-    this.label = label;
+    this.id = it.id;
+    this.label = it.label;
+    this.deviceCode = it.deviceCode;
   }
 
   /** Makes a key, enrolls it and has its owner approve it. */
   static async enroll(world: World, owner: Person, label: string): Promise<Box> {
     const key = await newKey();
-    const { user_code } = (await startEnrollment(world, key)).json;
+    const { user_code, device_code } = (await startEnrollment(world, key)).json;
     const approved = await ask(world, "/api/enrolments/approve", {
       token: owner.token,
       body: { user_code, label },
     });
     if (approved.status !== 201) throw new Error(`approve: ${approved.status} ${approved.text}`);
-    return new Box(world, owner, key, approved.json.id, label);
+    return new Box(world, owner, key, { id: approved.json.id, label, deviceCode: device_code });
   }
 
   get path(): string {
@@ -57,6 +66,41 @@ export class Box {
 
   async assertion(): Promise<string> {
     return await signAssertion(this.key.privateKey, this.id, this.world.origin, Date.now());
+  }
+
+  /** What its own page shows at the token endpoint (RFC 7523), once. */
+  async clientAssertion(): Promise<string> {
+    return await new SignJWT({})
+      .setProtectedHeader({ alg: "EdDSA" })
+      .setIssuer(this.id)
+      .setSubject(this.id)
+      .setAudience(this.world.origin)
+      .setIssuedAt()
+      .setExpirationTime("2 minutes")
+      .setJti(crypto.randomUUID())
+      .sign(this.key.privateKey);
+  }
+
+  /** Asks at its door. */
+  visit(path: string, options: Ask = {}): Promise<Answer> {
+    return ask(this.world, path, { host: this.world.doorHost(this.label), ...options });
+  }
+
+  /** Knocks at its door as a browser that is signed in at the console; what lets it in, once. */
+  async knock(token: string): Promise<{ nonce: string; path: string; code: string }> {
+    const headers = { accept: "text/html" };
+    const knock = await this.visit("/hello", { headers });
+    const nonce = cookieOf(knock, "__Host-door-nonce") ?? "";
+    const handoff = await ask(this.world, pathOf(knock), { token, headers });
+    const path = pathOf(handoff);
+    const code = new URLSearchParams(path.split("?")[1]).get("code") ?? "";
+    return { nonce, path, code };
+  }
+
+  /** Goes in with what `knock` gave. */
+  enter({ nonce, path }: { nonce: string; path: string }): Promise<Answer> {
+    const headers = { accept: "text/html", cookie: `__Host-door-nonce=${nonce}` };
+    return this.visit(path, { headers });
   }
 
   /** Opens the device's socket and waits until the edge told it its features. */
@@ -85,6 +129,11 @@ export class Box {
     socket.on("close", () => link.close());
     return opened;
   }
+}
+
+function pathOf(answer: Answer): string {
+  const url = new URL(String(answer.headers.location));
+  return url.pathname + url.search;
 }
 
 export async function newKey(): Promise<CryptoKeyPair> {

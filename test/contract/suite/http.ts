@@ -50,9 +50,9 @@ export async function ask(world: World, path: string, options: Ask = {}): Promis
   };
 }
 
-/** The value of a cookie that an answer sets; null when it sets none of that name. */
+/** The value of a cookie that an answer sets, last; null when it sets none of that name. */
 export function cookieOf(answer: Answer, name: string): string | null {
   const lines = [answer.headers["set-cookie"] ?? []].flat();
-  const line = lines.find((candidate) => candidate.startsWith(`${name}=`));
+  const line = lines.findLast((candidate) => candidate.startsWith(`${name}=`));
   return line === undefined ? null : (line.slice(name.length + 1).split(";")[0] ?? null);
 }

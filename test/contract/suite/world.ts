@@ -58,10 +58,17 @@ export class World {
     return this.#edge.sweep();
   }
 
-  /** Stops the edge, gently or by a kill, and starts it again on the same folder and port. */
-  async restart(how: "gently" | "SIGKILL" = "gently"): Promise<void> {
+  /**
+   * Stops the edge, gently or by a kill, and starts it again on the same folder and port.
+   * @param meanwhile what is done to the folder while it is down
+   */
+  async restart(
+    how: "gently" | "SIGKILL" = "gently",
+    meanwhile: () => Promise<void> = async () => {},
+  ): Promise<void> {
     if (how === "gently") await this.#edge.stop();
     else await this.#edge.kill();
+    await meanwhile();
     const { data, port } = this;
     this.#edge = await this.#runtime.start({ data, port, variables: this.#variables });
   }
