@@ -6,7 +6,7 @@
 import type { Child } from "hono/jsx";
 import { Icon, type IconName, Mark } from "./components/icons.tsx";
 import { RailLink } from "./components/rail-link.tsx";
-import { urls } from "./dist/assets.ts";
+import { names } from "./dist/names.ts";
 
 export type Place = "devices" | "people" | "privacy" | "account";
 
@@ -32,6 +32,9 @@ const places: readonly { place: Place; href: string; icon: IconName; name: strin
   { place: "account", href: "/account", icon: "person", name: "Account" },
 ];
 
+/** Where a built file is served. */
+const asset = (name: keyof typeof names): string => `/assets/${names[name]}`;
+
 /** A whole document around `children`. */
 export function Page({ title, at, signedIn, nonce, zone, children }: FrameProps) {
   return (
@@ -45,14 +48,14 @@ export function Page({ title, at, signedIn, nonce, zone, children }: FrameProps)
         <meta name="theme-color" content="#121513" media="(prefers-color-scheme: dark)" />
         <link
           rel="preload"
-          href={urls["figtree-latin-wght-normal.woff2"]}
+          href={asset("figtree-latin-wght-normal.woff2")}
           as="font"
           type="font/woff2"
           crossorigin=""
         />
-        <link rel="stylesheet" href={urls["console.css"]} />
-        <link rel="icon" href={urls["icon.svg"]} type="image/svg+xml" />
-        <script type="module" src={urls["console.js"]} nonce={nonce} />
+        <link rel="stylesheet" href={asset("console.css")} />
+        <link rel="icon" href={asset("icon.svg")} type="image/svg+xml" />
+        <script type="module" src={asset("console.js")} nonce={nonce} />
       </head>
       <body>
         <a class="skip" href="#content">

@@ -5,11 +5,11 @@
  */
 
 import type { MiddlewareHandler } from "hono";
+import { assetResponse } from "../workers/assets.ts";
 import { become, currentSession } from "../workers/guard.ts";
 import { type AppEnv, type Ctx, service } from "../workers/http.ts";
 import { offerParts } from "./account-nav.tsx";
 import { addressPages } from "./addresses.tsx";
-import { assetResponse } from "./assets.ts";
 import { data } from "./data.tsx";
 import { deviceCodes, logouts } from "./device-code.tsx";
 import { devices } from "./devices.tsx";
@@ -37,7 +37,10 @@ export { pageOnError } from "./page.ts";
 
 export const consoleRoutes = service();
 consoleRoutes.onError((error, c) => pageOnError(error, c as Ctx));
-consoleRoutes.get("/assets/:file", (c) => assetResponse(c.req.path));
+consoleRoutes.get("/assets/:file", async (c, next) => {
+  const response = await assetResponse(c.req.raw, c.env.assets, c.req.param("file"));
+  return response ?? (await next());
+});
 consoleRoutes.use(visitor);
 consoleRoutes.route("/", street);
 consoleRoutes.route("/", recovery);

@@ -1,26 +1,29 @@
 /**
- * Builds what the console sends besides pages (islands, styles, fonts, icon) into one module that
- * workerd and Deno import alike: console/dist/assets.ts. Names carry a hash of the content, so a
- * browser may keep them for ever. It writes only when something changed.
+ * Builds what pages load (islands, styles, fonts, icon) into console/dist/public, the folder that the
+ * platform uploads and Deno reads, and their names into console/dist/names.ts, which pages link. A name
+ * carries a hash of the content, so a browser may keep the file for ever. What packs well lies there
+ * packed too. It writes only what changed.
  */
 
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
+import { promisify } from "node:util";
+import { brotliCompress, gzip } from "node:zlib";
 import { build } from "esbuild";
+import { assetTypes, type Coding, codings } from "../workers/assets.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const TARGET = join(ROOT, "console/dist/assets.ts");
-const PREFIX = "/assets/";
+const DIST = join(ROOT, "console/dist");
 
-const types: Readonly<Record<string, string>> = {
-  ".css": "text/css; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".svg": "image/svg+xml",
-  ".woff2": "font/woff2",
+/** The built files, and nothing else. */
+export const publicFolder = join(DIST, "public");
+
+const pack: Readonly<Record<Coding, (plain: Uint8Array) => Promise<Uint8Array>>> = {
+  br: promisify(brotliCompress),
+  gzip: (plain) => promisify(gzip)(plain, { level: 9 }),
 };
-const binary = new Set([".woff2"]);
 
-/** Builds the assets; a no-op on disk when console/dist/assets.ts is up to date. */
+/** Builds the files; a no-op on disk when everything is up to date. */
 export async function buildConsole(): Promise<void> {
   const result = await build({
     entryPoints: [
@@ -35,40 +38,65 @@ export async function buildConsole(): Promise<void> {
     loader: { ".woff2": "file", ".svg": "copy" },
     entryNames: "[name].[hash]",
     assetNames: "[name].[hash]",
-    publicPath: PREFIX,
-    outdir: join(ROOT, "console/dist"),
+    // They name each other by relative paths: whoever serves them chooses where.
+    outdir: publicFolder,
     absWorkingDir: ROOT,
     write: false,
     logLevel: "error",
   });
-  const assets: Record<string, { type: string; body: string; base64?: true }> = {};
-  const urls: Record<string, string> = {};
-  for (const file of result.outputFiles.sort((a, b) => (a.path < b.path ? -1 : 1))) {
-    const name = basename(file.path);
-    const extension = extname(name);
-    const type = types[extension];
-    if (type === undefined) throw new Error(`no content type for ${name}`);
-    assets[PREFIX + name] = binary.has(extension)
-      ? { type, body: Buffer.from(file.contents).toString("base64"), base64: true }
-      : { type, body: file.text };
-    urls[(name.split(".")[0] as string) + extension] = PREFIX + name;
+  await mkdir(publicFolder, { recursive: true });
+  const names: Record<string, string> = {};
+  const kept = new Set<string>();
+  for (const { path, contents } of result.outputFiles.sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    const name = basename(path);
+    names[(name.split(".")[0] as string) + extname(name)] = name;
+    for (const file of await store(name, contents)) kept.add(file);
   }
   await writeWhenChanged(
-    `/** Made by scripts/build-console.ts; not kept in git. */\n\n` +
-      `export interface Asset {\n  readonly type: string;\n  readonly body: string;\n  readonly base64?: boolean;\n}\n\n` +
-      `/** By path. */\nexport const assets: Readonly<Record<string, Asset>> = ${JSON.stringify(assets, null, 2)};\n\n` +
-      `/** The path of each asset by its plain name. */\nexport const urls: Readonly<Record<string, string>> = ${JSON.stringify(urls, null, 2)};\n`,
+    join(DIST, "names.ts"),
+    "/** Made by scripts/build-console.ts; not kept in git. */\n\n" +
+      "/** The name of each built file by its plain name. */\n" +
+      `export const names = ${JSON.stringify(names, null, 2)} as const;\n`,
   );
+  for (const file of await readdir(publicFolder)) {
+    if (!kept.has(file)) await rm(join(publicFolder, file), { force: true });
+  }
 }
 
-/** Several processes may build at once: each writes its own file and moves it into place. */
-async function writeWhenChanged(text: string): Promise<void> {
-  const before = await readFile(TARGET, "utf8").catch(() => null);
-  if (before === text) return;
-  await mkdir(join(TARGET, ".."), { recursive: true });
-  const draft = `${TARGET}.${process.pid}`;
-  await writeFile(draft, text);
-  await rename(draft, TARGET);
+/** Puts a file into the folder, plain and packed. @returns the names under which it lies there */
+async function store(name: string, contents: Uint8Array): Promise<string[]> {
+  const type = assetTypes[extname(name)];
+  if (type === undefined) throw new Error(`no content type for ${name}`);
+  const stored = [name];
+  await writeWhenAbsent(join(publicFolder, name), async () => contents);
+  if (!type.packed) return stored;
+  for (const coding of Object.keys(codings) as Coding[]) {
+    const packed = name + codings[coding];
+    await writeWhenAbsent(join(publicFolder, packed), () => pack[coding](contents));
+    stored.push(packed);
+  }
+  return stored;
+}
+
+/** A file whose name says its content is never changed. */
+async function writeWhenAbsent(path: string, contents: () => Promise<Uint8Array>): Promise<void> {
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (!there) await moveInto(path, await contents());
+}
+
+async function writeWhenChanged(path: string, text: string): Promise<void> {
+  const before = await readFile(path, "utf8").catch(() => null);
+  if (before !== text) await moveInto(path, text);
+}
+
+/** Several processes may build at once: each writes its own draft and moves it into place. */
+async function moveInto(path: string, contents: string | Uint8Array): Promise<void> {
+  const draft = join(dirname(publicFolder), `draft.${process.pid}.${basename(path)}`);
+  await writeFile(draft, contents);
+  await rename(draft, path);
 }
 
 if (import.meta.main) await buildConsole();

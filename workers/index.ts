@@ -11,6 +11,7 @@ import { R2KeyStore, r2Blobs, systemClock, systemRandom } from "../durable-objec
 import { regionOf } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import { handle } from "./app.ts";
+import { boundAssets } from "./assets.ts";
 import { readConfig } from "./config.ts";
 import {
   breachTransport,
@@ -31,6 +32,7 @@ export { LimiterObject } from "../durable-objects/limiter/index.ts";
 export interface Env {
   readonly DIRECTORY: D1Database;
   readonly KEYS: R2Bucket;
+  readonly ASSETS: Fetcher;
   readonly DEVICES: DurableObjectNamespace<DeviceObject>;
   readonly LIMITER: DurableObjectNamespace<LimiterObject>;
   readonly [variable: string]: unknown;
@@ -81,6 +83,7 @@ function portsOf(env: Env): Shared {
         ).objects.map((object) => object.key.slice(LEDGER_PREFIX.length)),
       delete: (id) => env.KEYS.delete(LEDGER_PREFIX + id),
     },
+    assets: boundAssets(env.ASSETS),
     limits: forNetworks(limitsOf(env, directory), config.networkLimitFactor),
     egress,
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },

@@ -38,6 +38,12 @@ export interface Ledger {
   delete(id: string): Promise<void>;
 }
 
+/** Files that pages load: public, built beforehand, named by their content (workers/assets.ts). */
+export interface Assets {
+  /** The bytes of the file of this name; null when there is none. */
+  get(name: string): Promise<ReadableStream | Uint8Array<ArrayBuffer> | null>;
+}
+
 /** Counts tries, one object per key: only when they were, under a keyed hash, until their window ends. */
 export interface Limits {
   /** Counts one try of `subject`; false when `max` within `windowMs` is used up. */
@@ -103,6 +109,7 @@ export interface Ports {
   readonly sealer: Sealer;
   readonly blobs: BlobStore;
   readonly ledger: Ledger;
+  readonly assets: Assets;
   readonly limits: Limits;
   readonly mail: Mail;
   readonly sms: Sms;

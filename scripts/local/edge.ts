@@ -3,10 +3,11 @@
  * runtime itself (docs/decisions/local-serving.md). `npm start`, the tests and the benchmarks use it.
  */
 
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { applyMigrations, type MigrationFile, onD1 } from "../../db/migrate.ts";
+import { publicFolder } from "../build-console.ts";
 import { bundleWorker } from "./bundle.ts";
 import { compatibilityDate, localServer } from "./miniflare.ts";
 import { useTruePeers } from "./workerd-config.ts";
@@ -15,7 +16,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const CRON_EVERY_MS = 60_000;
 
 export interface EdgeOptions {
-  /** Where D1, objects and R2 keep their files. */
+  /** Where D1, objects, R2 and assets keep their files. */
   readonly data: string;
   readonly port: number;
   /** Overrides of wrangler.toml's `[vars]`. */
@@ -48,6 +49,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const origin = `http://localhost:${options.port}`;
   const variables = { ...defaults(origin), ...options.variables };
   const modules = await bundleWorker();
+  const assets = await ownAssets(options.data);
   const miniflare = withoutSignalHandlers(
     () =>
       new Miniflare(
@@ -63,12 +65,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
               bindings: variables,
               d1Databases: Object.fromEntries(databases.map((name) => [name, name.toLowerCase()])),
               r2Buckets: { KEYS: "keys" },
+              serviceBindings: { ASSETS: "assets" },
               durableObjects: {
                 DEVICES: { className: "DeviceObject", useSQLite: true },
                 LIMITER: { className: "LimiterObject", useSQLite: true },
               },
               unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
             },
+            assetsWorker(assets),
           ],
         }),
       ),
@@ -94,6 +98,27 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       await miniflare.dispose();
     },
   };
+}
+
+/**
+ * The platform's static assets, as a worker of their own: were they part of ours, Miniflare would put
+ * a router in front of it, which hides a connection's true peer.
+ */
+function assetsWorker(directory: string) {
+  return {
+    name: "assets",
+    modules: [{ type: "ESModule" as const, path: "none.js", contents: "export default {};" }],
+    compatibilityDate,
+    assets: { directory, assetConfig: { html_handling: "none" as const } },
+  };
+}
+
+/** A copy of the built files: a build while the edge runs takes none away from under its pages. */
+async function ownAssets(data: string): Promise<string> {
+  const folder = join(data, "assets");
+  await rm(folder, { recursive: true, force: true });
+  await cp(publicFolder, folder, { recursive: true });
+  return folder;
 }
 
 /**

@@ -267,6 +267,7 @@ describe("assets", () => {
       const response = await browse(path);
       expect(response.status, path).toBe(200);
       expect(response.headers.get("cache-control"), path).toContain("immutable");
+      expect(response.headers.get("set-cookie"), path).toBe(null);
       expect((await response.arrayBuffer()).byteLength, path).toBeGreaterThan(100);
     }
     for (const path of ["/assets/none.js", "/assets/__proto__", "/assets/..%2findex.ts"]) {

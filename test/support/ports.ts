@@ -13,6 +13,7 @@ import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { Window } from "../../durable-objects/limiter/window.ts";
 import { R2KeyStore, r2Blobs, systemRandom } from "../../durable-objects/platform.ts";
 import { type RegionId, regionOf } from "../../protocol/ids.ts";
+import { boundAssets } from "../../workers/assets.ts";
 import { type Config, readConfig } from "../../workers/config.ts";
 import { egressGate } from "../../workers/egress/egress.ts";
 import type { IdentityAnswer, MailMessage, Ports, SmsMessage } from "../../workers/ports.ts";
@@ -73,6 +74,7 @@ export interface TestPorts {
 interface Bindings {
   readonly DIRECTORY: D1Database;
   readonly KEYS: R2Bucket;
+  readonly ASSETS: Fetcher;
   readonly DEVICES: DurableObjectNamespace;
   readonly [name: string]: unknown;
 }
@@ -121,6 +123,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
     sealer: new Sealer(keys, clock, random),
     blobs: r2Blobs(env.KEYS),
     ledger: ledgerOf(env.KEYS),
+    assets: boundAssets(env.ASSETS),
     limits: limitsOf(clock),
     egress,
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },

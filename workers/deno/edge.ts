@@ -29,6 +29,7 @@ import { clientAddress } from "../peer.ts";
 import type { Ports } from "../ports.ts";
 import { sweep as sweepExpired } from "../privacy/sweep.ts";
 import { problemResponse } from "../problem.ts";
+import { folderAssets } from "./assets.ts";
 import { folderBlobs } from "./blobs.ts";
 import { type OpenDatabase, openDatabase } from "./databases.ts";
 import { takeFolder } from "./folder.ts";
@@ -43,6 +44,9 @@ export interface DenoEdge {
   /** Ends every connection, finishes what runs, and lets go of the folder. */
   close(): Promise<void>;
 }
+
+/** What scripts/build-console.ts built. */
+const CONSOLE = join(import.meta.dirname as string, "../../console/dist/public");
 
 const log = logGate(console.error);
 
@@ -144,6 +148,7 @@ function portsOf(
     sealer: new Sealer(keys, systemClock, systemRandom),
     blobs: folderBlobs(join(data, "objects"), systemRandom),
     ledger: folderLedger(join(data, "ledger"), systemRandom),
+    assets: folderAssets(CONSOLE),
     limits: forNetworks(memoryLimits(systemClock), config.networkLimitFactor),
     egress,
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },

@@ -52,6 +52,17 @@ export function doors(world: () => World): void {
       return `__Host-door=${cookieOf(await enter(person), "__Host-door")}`;
     }
 
+    it("leads every path to the device, also one that the console serves on its own host", async () => {
+      const { text } = await ask(world(), "/sign-in", { headers: PAGE });
+      const [path = ""] = text.match(/\/assets\/[^"]+\.css/) ?? [];
+      expect((await ask(world(), path)).status).toBe(200);
+      const headers = { cookie: await cookieFor(owner) };
+      for (const at of [path, path.replace("/assets", "")]) {
+        const passed = await visit(at, { headers });
+        expect([passed.status, passed.text], at).toEqual([404, "not here"]);
+      }
+    });
+
     it("of an unknown name is no door", async () => {
       const nowhere = { host: world().doorHost(newLabel()) };
       const program = await ask(world(), "/", nowhere);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import type { Runtime } from "../runtime.ts";
 import { accounts } from "./accounts.ts";
 import { agents } from "./agent.ts";
+import { assets } from "./assets.ts";
 import { devices } from "./devices.ts";
 import { doors } from "./door.ts";
 import { lasting } from "./lasting.ts";
@@ -32,6 +33,7 @@ export function defineContract(runtime: Runtime): void {
     names(current);
     doors(current);
     agents(current);
+    assets(current);
     lasting(current);
   });
 }
