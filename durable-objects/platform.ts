@@ -1,4 +1,4 @@
-/** Cloudflare's clock, chance and key store behind the small interfaces of db/primitives.ts. */
+/** Cloudflare's clock, chance, key store and static assets behind small interfaces. */
 
 import type { BlobStore, KeyName, KeyStore } from "../db/primitives.ts";
 import { systemRandom } from "./system.ts";
@@ -42,5 +42,17 @@ export function r2Blobs(bucket: R2Bucket): BlobStore {
       return object === null ? null : new Uint8Array(await object.arrayBuffer());
     },
     delete: (name) => bucket.delete(name),
+  };
+}
+
+/** Built files behind the binding of the static assets. */
+export function boundAssets(binding: Fetcher) {
+  return {
+    async get(name: string): Promise<ReadableStream | null> {
+      const response = await binding.fetch(`https://assets.invalid/${name}`);
+      if (response.status === 200) return response.body;
+      await response.body?.cancel();
+      return null;
+    },
   };
 }

@@ -5,8 +5,9 @@
  * packed too. It writes only what changed.
  */
 
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, extname, join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, gzip } from "node:zlib";
 import { build } from "esbuild";
@@ -14,17 +15,19 @@ import { assetTypes, type Coding, codings } from "../workers/assets.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "console/dist");
+const PUBLIC = "public";
 
 /** The built files, and nothing else. */
-export const publicFolder = join(DIST, "public");
+export const publicFolder = join(DIST, PUBLIC);
 
 const pack: Readonly<Record<Coding, (plain: Uint8Array) => Promise<Uint8Array>>> = {
   br: promisify(brotliCompress),
   gzip: (plain) => promisify(gzip)(plain, { level: 9 }),
 };
 
-/** Builds the files; a no-op on disk when everything is up to date. */
-export async function buildConsole(): Promise<void> {
+/** Builds into the folder `dist`; a no-op on disk when everything is up to date. */
+export async function buildConsole(dist: string = DIST): Promise<void> {
+  const folder = join(dist, PUBLIC);
   const result = await build({
     entryPoints: [
       { in: join(ROOT, "console/islands/index.ts"), out: "console" },
@@ -39,64 +42,65 @@ export async function buildConsole(): Promise<void> {
     entryNames: "[name].[hash]",
     assetNames: "[name].[hash]",
     // They name each other by relative paths: whoever serves them chooses where.
-    outdir: publicFolder,
+    outdir: folder,
     absWorkingDir: ROOT,
     write: false,
     logLevel: "error",
   });
-  await mkdir(publicFolder, { recursive: true });
+  await mkdir(folder, { recursive: true });
   const names: Record<string, string> = {};
   const kept = new Set<string>();
   for (const { path, contents } of result.outputFiles.sort((a, b) => (a.path < b.path ? -1 : 1))) {
     const name = basename(path);
     names[(name.split(".")[0] as string) + extname(name)] = name;
-    for (const file of await store(name, contents)) kept.add(file);
+    for (const stored of await store(dist, name, contents)) kept.add(stored);
   }
   await writeWhenChanged(
-    join(DIST, "names.ts"),
+    dist,
+    "names.ts",
     "/** Made by scripts/build-console.ts; not kept in git. */\n\n" +
       "/** The name of each built file by its plain name. */\n" +
       `export const names = ${JSON.stringify(names, null, 2)} as const;\n`,
   );
-  for (const file of await readdir(publicFolder)) {
-    if (!kept.has(file)) await rm(join(publicFolder, file), { force: true });
+  for (const name of await readdir(folder)) {
+    if (!kept.has(name)) await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 
 /** Puts a file into the folder, plain and packed. @returns the names under which it lies there */
-async function store(name: string, contents: Uint8Array): Promise<string[]> {
+async function store(dist: string, name: string, contents: Uint8Array): Promise<string[]> {
   const type = assetTypes[extname(name)];
   if (type === undefined) throw new Error(`no content type for ${name}`);
+  await writeWhenAbsent(dist, name, async () => contents);
   const stored = [name];
-  await writeWhenAbsent(join(publicFolder, name), async () => contents);
-  if (!type.packed) return stored;
-  for (const coding of Object.keys(codings) as Coding[]) {
+  for (const coding of type.packed ? (Object.keys(codings) as Coding[]) : []) {
     const packed = name + codings[coding];
-    await writeWhenAbsent(join(publicFolder, packed), () => pack[coding](contents));
+    await writeWhenAbsent(dist, packed, () => pack[coding](contents));
     stored.push(packed);
   }
   return stored;
 }
 
-/** A file whose name says its content is never changed. */
-async function writeWhenAbsent(path: string, contents: () => Promise<Uint8Array>): Promise<void> {
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (!there) await moveInto(path, await contents());
+/** A file whose name says its content is never written again. */
+async function writeWhenAbsent(
+  dist: string,
+  name: string,
+  contents: () => Promise<Uint8Array>,
+): Promise<void> {
+  const there = await stat(join(dist, PUBLIC, name)).catch(() => null);
+  if (there === null) await moveInto(dist, join(PUBLIC, name), await contents());
 }
 
-async function writeWhenChanged(path: string, text: string): Promise<void> {
-  const before = await readFile(path, "utf8").catch(() => null);
-  if (before !== text) await moveInto(path, text);
+async function writeWhenChanged(dist: string, name: string, text: string): Promise<void> {
+  const before = await readFile(join(dist, name), "utf8").catch(() => null);
+  if (before !== text) await moveInto(dist, name, text);
 }
 
-/** Several processes may build at once: each writes its own draft and moves it into place. */
-async function moveInto(path: string, contents: string | Uint8Array): Promise<void> {
-  const draft = join(dirname(publicFolder), `draft.${process.pid}.${basename(path)}`);
+/** Several may build at once: each writes drafts of its own and moves them into place when whole. */
+async function moveInto(dist: string, path: string, contents: string | Uint8Array): Promise<void> {
+  const draft = join(dist, `draft-${randomUUID()}`);
   await writeFile(draft, contents);
-  await rename(draft, path);
+  await rename(draft, join(dist, path));
 }
 
 if (import.meta.main) await buildConsole();

@@ -52,6 +52,8 @@ export async function assetResponse(
   const status = hasAlready(request, etag) ? 304 : 200;
   if (status === 304 || request.method === "HEAD") {
     if (body instanceof ReadableStream) await body.cancel();
+    // RFC 9110 §8.6: what GET would bring. Deno says 0 by itself.
+    else if (status === 200) headers.set("content-length", String(body.byteLength));
     return new Response(null, { status, headers });
   }
   // `encodeBody`: the bytes are packed already (workerd would pack them again).
@@ -75,16 +77,4 @@ function codingFor(request: Request): Coding | null {
 function hasAlready(request: Request, etag: string): boolean {
   const known = (request.headers.get("if-none-match") ?? "").split(",").map((tag) => tag.trim());
   return known.some((tag) => tag === "*" || tag.replace(/^W\//, "") === etag);
-}
-
-/** The files behind a binding of Cloudflare's static assets. */
-export function boundAssets(binding: { fetch(url: string): Promise<Response> }): Assets {
-  return {
-    async get(name) {
-      const response = await binding.fetch(`https://assets.invalid/${name}`);
-      if (response.status === 200) return response.body;
-      await response.body?.cancel();
-      return null;
-    },
-  };
 }

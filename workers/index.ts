@@ -7,11 +7,16 @@ import { Sealer } from "../db/seal.ts";
 import type { DeviceObject } from "../durable-objects/device/index.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { LimiterObject } from "../durable-objects/limiter/index.ts";
-import { R2KeyStore, r2Blobs, systemClock, systemRandom } from "../durable-objects/platform.ts";
+import {
+  boundAssets,
+  R2KeyStore,
+  r2Blobs,
+  systemClock,
+  systemRandom,
+} from "../durable-objects/platform.ts";
 import { regionOf } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import { handle } from "./app.ts";
-import { boundAssets } from "./assets.ts";
 import { readConfig } from "./config.ts";
 import {
   breachTransport,

@@ -1,8 +1,12 @@
 /** Which form of a built file is an answer, and who may serve it. */
 
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { pathToFileURL } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { unstable_readConfig as readConfig } from "wrangler";
+import { buildConsole } from "../../scripts/build-console.ts";
 import { assetResponse } from "../../workers/assets.ts";
 import type { Assets } from "../../workers/ports.ts";
 
@@ -90,6 +94,41 @@ describe("a built file", () => {
     "",
   ])("is nothing under the name %j", async (name) => {
     expect(await ask(name)).toBe(null);
+  });
+});
+
+describe("a build", () => {
+  let dist: string;
+  const files = async () =>
+    new Map(
+      await Promise.all(
+        (await readdir(join(dist, "public"))).map(
+          async (name) => [name, (await stat(join(dist, "public", name))).mtimeMs] as const,
+        ),
+      ),
+    );
+  beforeEach(async () => {
+    dist = await mkdtemp(join(tmpdir(), "latchkey-dist-"));
+  });
+  afterEach(() => rm(dist, { recursive: true }));
+
+  it("leaves what it names, plain and packed, and nothing of a build before", async () => {
+    await mkdir(join(dist, "public"));
+    await writeFile(join(dist, "public/console.OLD.css"), "old");
+    await Promise.all([buildConsole(dist), buildConsole(dist)]);
+    const { names } = await import(pathToFileURL(join(dist, "names.ts")).href);
+    const expected = Object.values<string>(names).flatMap((name) =>
+      name.endsWith(".woff2") ? [name] : [name, `${name}.br`, `${name}.gz`],
+    );
+    const first = await files();
+    expect([...first.keys()].sort()).toEqual(expected.sort());
+    expect((await readdir(dist)).sort()).toEqual(["names.ts", "public"]);
+    for (const plain of Object.keys(names)) {
+      const [start, end] = [plain.slice(0, plain.lastIndexOf(".")), plain.split(".").at(-1)];
+      expect(names[plain]).toMatch(new RegExp(`^${start}\\.[A-Z0-9]{8}\\.${end}$`));
+    }
+    await buildConsole(dist);
+    expect(await files()).toEqual(first);
   });
 });
 

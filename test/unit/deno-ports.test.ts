@@ -1,6 +1,6 @@
 /** The folders, the memory and the settings that stand in for a platform on Deno. */
 
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
@@ -8,6 +8,7 @@ import Database from "libsql";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { account } from "../../db/schema/region.ts";
 import { systemRandom } from "../../durable-objects/system.ts";
+import { folderAssets } from "../../workers/deno/assets.ts";
 import { openDatabase } from "../../workers/deno/databases.ts";
 import { FolderKeyStore } from "../../workers/deno/keys.ts";
 import { folderLedger } from "../../workers/deno/ledger.ts";
@@ -76,6 +77,22 @@ describe("the ledger in a folder", () => {
       null,
       ["done/a", "open/a"],
     ]);
+  });
+});
+
+describe("the built files in a folder", () => {
+  it("are handed over by their very names, also after a later build took them away", async () => {
+    const built = join(folder, "built");
+    mkdirSync(built);
+    writeFileSync(join(built, "a.css"), "body{}");
+    writeFileSync(join(folder, "secret.css"), "outside");
+    const assets = folderAssets(built);
+    rmSync(built, { recursive: true });
+    expect(await new Response(await assets.get("a.css")).text()).toBe("body{}");
+    for (const name of ["", ".", "b.css", "../secret.css", "../built/a.css", "__proto__"]) {
+      expect(await assets.get(name), name).toBe(null);
+    }
+    expect(() => folderAssets(built)).toThrow(StartError);
   });
 });
 

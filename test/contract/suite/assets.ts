@@ -76,6 +76,8 @@ export function assets(world: () => World): void {
         }
         const head = await fetched(path, { method: "HEAD", headers: { "accept-encoding": "br" } });
         expect([head.status, head.body.length], path).toEqual([200, 0]);
+        const length = head.headers["content-length"] ?? whole.headers["content-length"];
+        expect(length, path).toBe(whole.headers["content-length"]);
         for (const name of ["etag", "content-type", "content-encoding", "cache-control", "vary"]) {
           expect(head.headers[name], `${path} ${name}`).toBe(whole.headers[name]);
         }
