@@ -7,7 +7,7 @@
 import type { MiddlewareHandler } from "hono";
 import { assetResponse } from "../workers/assets.ts";
 import { become, currentSession } from "../workers/guard.ts";
-import { type AppEnv, type Ctx, service } from "../workers/http.ts";
+import { type AppEnv, type Ctx, onError, service } from "../workers/http.ts";
 import { offerParts } from "./account-nav.tsx";
 import { addressPages } from "./addresses.tsx";
 import { data } from "./data.tsx";
@@ -16,7 +16,7 @@ import { devices } from "./devices.tsx";
 import { house } from "./house.tsx";
 import { linked } from "./linked.tsx";
 import { apps, authorizing } from "./openid.tsx";
-import { pageOnError, problemPage } from "./page.ts";
+import { pageOnError } from "./page.ts";
 import { passkeyPages } from "./passkeys.tsx";
 import { peoplePages } from "./people.tsx";
 import { profilePages } from "./profile.tsx";
@@ -32,8 +32,6 @@ const visitor: MiddlewareHandler<AppEnv> = async (c, next) => {
   if (session !== null) become(c, session);
   await next();
 };
-
-export { pageOnError } from "./page.ts";
 
 export const consoleRoutes = service();
 consoleRoutes.onError((error, c) => pageOnError(error, c as Ctx));
@@ -67,7 +65,6 @@ export function wantsPage(c: Ctx): boolean {
   return (c.req.header("accept") ?? "").includes("text/html") && !c.req.path.startsWith("/api/");
 }
 
-/** What stands where nothing is. */
-export function notFoundPage(c: Ctx): Response {
-  return problemPage(c, "not-found");
-}
+/** What went wrong, in the form of who asked. */
+export const failure = (error: Error, c: Ctx): Response =>
+  wantsPage(c) ? pageOnError(error, c) : onError(error, c);

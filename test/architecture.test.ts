@@ -19,7 +19,7 @@ const layers: readonly [layer: string, paths: RegExp][] = [
   ["protocol", /^protocol\//],
   ["db", /^db\//],
   ["durable-objects", /^durable-objects\//],
-  ["workers", /^workers\/(?!(?:app|index|deno)\.ts$|deno\/)/],
+  ["workers", /^workers\/(?!(?:app|index|deno|site)\.ts$|deno\/)/],
   ["console", /^console\/(?!islands\/)/],
   ["entries", /^workers\//],
 ];

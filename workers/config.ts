@@ -5,7 +5,6 @@ import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
 import { checkLabel, labelUnder } from "../protocol/names.ts";
 import { type IdentityProvider, identityProviders } from "./linked/configuration.ts";
 import type { Client } from "./openid/clients.ts";
-import { readClients } from "./openid/registrations.ts";
 
 /**
  * Where a client's address is read from.
@@ -58,8 +57,11 @@ export interface Config {
   readonly smsFrom: string | null;
   /** The k-anonymity range service for breached passwords, ending in `/`; null: not asked. */
   readonly breachUrl: string | null;
-  /** Apps that may sign people in with Latchkey (docs/openid.md). */
-  readonly openidClients: readonly Client[];
+  /**
+   * Apps that may sign people in with Latchkey (docs/openid.md). Read when first asked for: what
+   * checks the list weighs more than all that devices need. Rejects with a sentence.
+   */
+  readonly openidClients: () => Promise<readonly Client[]>;
   /** Accounts elsewhere that may let people in; none: the console does not speak of them. */
   readonly identityProviders: readonly IdentityProvider[];
   /** Below this age nobody may sign up (KID-1); null: nobody is asked. */
@@ -88,13 +90,21 @@ export function readConfig(variables: Variables): Config {
     smsUrl: optional(variables, "SMS_URL"),
     smsFrom: optional(variables, "SMS_FROM"),
     breachUrl: optional(variables, "BREACH_URL"),
-    openidClients: readClients(optional(variables, "OPENID_CLIENTS") ?? "[]"),
+    openidClients: clientsOf(optional(variables, "OPENID_CLIENTS")),
     identityProviders: identityProviders(
       optional(variables, "IDENTITY_PROVIDERS"),
       (name) => optional(variables, name),
       origin,
     ),
     minimumAge: age(optional(variables, "MINIMUM_AGE")),
+  };
+}
+
+function clientsOf(text: string | null): Config["openidClients"] {
+  let clients: readonly Client[] | undefined = text === null ? [] : undefined;
+  return async () => {
+    clients ??= (await import("./openid/registrations.ts")).readClients(text ?? "");
+    return clients;
   };
 }
 

@@ -4,10 +4,11 @@
  */
 
 import { startDenoEdge } from "./deno/edge.ts";
-import { readSettings, StartError } from "./deno/settings.ts";
+import { checkClients, readSettings, StartError } from "./deno/settings.ts";
 
 try {
   const settings = readSettings(Deno.args, Deno.env.toObject(), Deno.cwd());
+  await checkClients(settings.config);
   const edge = await startDenoEdge(settings);
   let closing = false;
   const stop = async () => {

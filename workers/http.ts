@@ -4,7 +4,7 @@
  */
 
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Ports } from "./ports.ts";
 import { Problem, problemResponse } from "./problem.ts";
@@ -33,3 +33,16 @@ export function onError(error: Error, c: Ctx): Response {
   c.env.log({ event: "internal-error", code: error.name });
   return problemResponse("internal");
 }
+
+/** Milliseconds since 1970 as the API says them; null stays null. */
+export function iso(ms: number): string;
+export function iso(ms: number | null): string | null;
+export function iso(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
+/** For answers that belong to one person: no cache keeps them. */
+export const noStore: MiddlewareHandler<AppEnv> = async (c, next) => {
+  await next();
+  c.header("cache-control", "no-store");
+};

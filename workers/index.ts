@@ -29,7 +29,6 @@ import { logGate } from "./egress/log.ts";
 import { forNetworks } from "./limits.ts";
 import { clientAddress } from "./peer.ts";
 import type { Limits, Ports } from "./ports.ts";
-import { sweep } from "./privacy/sweep.ts";
 
 export { DeviceObject } from "../durable-objects/device/index.ts";
 export { LimiterObject } from "../durable-objects/limiter/index.ts";
@@ -175,6 +174,7 @@ export default {
   },
   async scheduled(_controller, env, context) {
     const background = (work: Promise<unknown>) => context.waitUntil(work);
+    const { sweep } = await import("./privacy/sweep.ts");
     await sweep({ ...portsOf(env), peer: null, place: null, background });
   },
 } satisfies ExportedHandler<Env>;

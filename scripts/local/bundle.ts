@@ -1,4 +1,7 @@
-/** The worker as it is uploaded: one script and its wasm, built as wrangler builds it. */
+/**
+ * The worker as it is uploaded: its entry, the modules that the entry loads by need, and its wasm. What
+ * is not loaded is not compiled, so the start costs what a start needs (docs/decisions/weight.md).
+ */
 
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -6,15 +9,17 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
 import { buildConsole } from "../build-console.ts";
+import { withoutAttestation } from "./without-attestation.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const ENTRY = "index.js";
 
 /** A module of a worker, in Miniflare's words. */
 export type WorkerModule =
   | { readonly type: "ESModule"; readonly path: string; readonly contents: string }
   | { readonly type: "CompiledWasm"; readonly path: string; readonly contents: Buffer };
 
-/** Builds the worker; its script comes first. */
+/** Builds the worker; its entry, `index.js`, comes first. */
 export async function bundleWorker(): Promise<WorkerModule[]> {
   await buildConsole();
   const wasm = new Map<string, string>();
@@ -25,8 +30,8 @@ export async function bundleWorker(): Promise<WorkerModule[]> {
     target: "es2024",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "node:*"],
-    // As in wrangler.toml.
-    alias: { "@peculiar/x509": join(ROOT, "workers/sign-in/no-certificates.ts") },
+    splitting: true,
+    chunkNames: "[name]-[hash]",
     jsx: "automatic",
     jsxImportSource: "hono/jsx",
     minify: true,
@@ -34,19 +39,20 @@ export async function bundleWorker(): Promise<WorkerModule[]> {
     absWorkingDir: ROOT,
     outdir: "out",
     logLevel: "error",
-    plugins: [wasmModules(wasm)],
+    plugins: [withoutAttestation, wasmModules(wasm)],
   });
-  const [script] = result.outputFiles;
-  if (script === undefined) throw new Error("the worker did not build");
+  const scripts = result.outputFiles.map(({ path, text }) => ({
+    type: "ESModule" as const,
+    path: basename(path),
+    contents: text,
+  }));
+  scripts.sort((a, b) => Number(b.path === ENTRY) - Number(a.path === ENTRY));
   const binaries = [...wasm].map(async ([path, file]) => ({
     type: "CompiledWasm" as const,
     path,
     contents: await readFile(file),
   }));
-  return [
-    { type: "ESModule", path: "index.js", contents: script.text },
-    ...(await Promise.all(binaries)),
-  ];
+  return [...scripts, ...(await Promise.all(binaries))];
 }
 
 /** Bytes of a worker's modules, gzipped: what the platform's size limit counts. */

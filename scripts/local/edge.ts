@@ -141,7 +141,7 @@ function report(error: unknown): void {
   console.error(`The sweep did not run: ${error instanceof Error ? error.message : error}`);
 }
 
-function defaults(origin: string): Record<string, string> {
+export function defaults(origin: string): Record<string, string> {
   return {
     ORIGIN: origin,
     LINK_ZONE: "link.localhost",

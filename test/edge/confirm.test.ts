@@ -2,7 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { pageOnError } from "../../console/routes.tsx";
+import { pageOnError } from "../../console/page.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
 import { confirmed, signedIn } from "../../workers/guard.ts";

@@ -6,7 +6,8 @@ import { wantsPage } from "../../console/routes.tsx";
 import { classes } from "../../db/data-map/classes.ts";
 import { cookieMap } from "../../db/data-map/outside.ts";
 import { limits } from "../../protocol/limits.ts";
-import { app, handle } from "../../workers/app.ts";
+import { handle } from "../../workers/app.ts";
+import { service } from "../../workers/http.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
 import { verifySignUp } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
@@ -297,7 +298,7 @@ describe("what a page is", () => {
     ];
     for (const [path, accept, expected] of cases) {
       let verdict: boolean | null = null;
-      const probe = new (app.constructor as new () => typeof app)();
+      const probe = service();
       probe.all("*", (c) => {
         verdict = wantsPage(c);
         return c.text("");

@@ -12,7 +12,7 @@ import {
   type TokenScope,
   tokenScopes,
 } from "../../workers/account/personal-tokens.ts";
-import { app, handle } from "../../workers/app.ts";
+import { routes as allRoutes, handle } from "../../workers/app.ts";
 import { confirmed, scoped } from "../../workers/guard.ts";
 import type { AppEnv } from "../../workers/http.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
@@ -93,7 +93,7 @@ describe("a personal access token", () => {
 
   it("[SEC-5] opens nothing else, whatever its scopes", { timeout: 60_000 }, async () => {
     const { token } = await make();
-    const routes = new Set(app.routes.map(({ method, path }) => `${method} ${path}`));
+    const routes = new Set((await allRoutes()).map(({ method, path }) => `${method} ${path}`));
     const closed = [...routes].filter(
       (route) => !route.startsWith("ALL ") && !Object.hasOwn(declared, route),
     );

@@ -2,9 +2,9 @@
 
 import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
-import { body, iso, json, nothing, time } from "../described.ts";
+import { body, json, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
-import { service } from "../http.ts";
+import { iso, service } from "../http.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
 import {

@@ -3,9 +3,9 @@
 import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { clearCookie } from "../cookies.ts";
-import { body, iso, json, noStore, nothing, time } from "../described.ts";
+import { body, json, nothing, time } from "../described.ts";
 import { scoped, signedIn } from "../guard.ts";
-import { service } from "../http.ts";
+import { iso, noStore, service } from "../http.ts";
 import { eraseAccount } from "../privacy/erase.ts";
 import { createRoute } from "../service.ts";
 import { checkOwner, profile } from "./account.ts";

@@ -65,10 +65,17 @@ function configOf(variables: Readonly<Record<string, string | undefined>>): Conf
   try {
     return readConfig(variables);
   } catch (error) {
-    const reason = error instanceof TypeError ? "ORIGIN must be a URL." : (error as Error).message;
-    throw new StartError(`The configuration is not right: ${reason}`);
+    throw notRight(error instanceof TypeError ? new Error("ORIGIN must be a URL.") : error);
   }
 }
+
+/** Reads the list of clients now, so that a wrong one is told of at once. @throws StartError */
+export async function checkClients(config: Config): Promise<void> {
+  await config.openidClients().catch((error: unknown) => Promise.reject(notRight(error)));
+}
+
+const notRight = (error: unknown) =>
+  new StartError(`The configuration is not right: ${(error as Error).message}`);
 
 /** For trying out on this machine. */
 function local(port: number): Record<string, string> {

@@ -5,9 +5,9 @@
 
 import * as z from "zod";
 import { enrolmentErrors } from "../../protocol/agent.ts";
-import { body, iso, json, time } from "../described.ts";
+import { body, json, time } from "../described.ts";
 import { signedIn } from "../guard.ts";
-import { service } from "../http.ts";
+import { iso, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { approveEnrolment, lookupEnrolment, pollEnrolment, startEnrolment } from "./enrolments.ts";

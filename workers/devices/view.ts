@@ -3,7 +3,8 @@
 import * as z from "zod";
 import { accessModes, type DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import { type Config, doorOrigin } from "../config.ts";
-import { iso, time } from "../described.ts";
+import { time } from "../described.ts";
+import { iso } from "../http.ts";
 
 export const mode = z.enum(accessModes);
 

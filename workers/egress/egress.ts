@@ -6,11 +6,16 @@
 
 import { type EgressRecipient, egressMap } from "../../db/data-map/outside.ts";
 import type { Egress, EgressAnswers } from "../ports.ts";
+import type { smtpTransport as SmtpTransport } from "./smtp.ts";
 
 export { breachTransport } from "./breach.ts";
 export { identityTransport } from "./identity.ts";
 export { smsTransport } from "./sms.ts";
-export { smtpTransport } from "./smtp.ts";
+
+/** Mail over SMTP (smtp.ts), whose library is loaded with the first mail. */
+export function smtpTransport(...settings: Parameters<typeof SmtpTransport>): Transports["mail"] {
+  return async (fields) => (await import("./smtp.ts")).smtpTransport(...settings)(fields);
+}
 
 /** What a recipient's transport does with the declared fields. */
 export type Transports = {

@@ -1,9 +1,9 @@
 /** The JSON API of accounts elsewhere. Unknown fields are refused. */
 
 import * as z from "zod";
-import { body, iso, json, noStore, nothing, time } from "../described.ts";
+import { body, json, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
-import { service } from "../http.ts";
+import { iso, noStore, service } from "../http.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
 import { setOut } from "./journey.ts";

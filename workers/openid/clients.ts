@@ -40,5 +40,6 @@ export interface Client {
 /** The client of `clientId`; null when there is none. */
 export async function clientOf(ports: Ports, clientId: string): Promise<Client | null> {
   if (isId("dev", clientId)) return await deviceClient(ports, clientId);
-  return ports.config.openidClients.find(({ id }) => id === clientId) ?? null;
+  const clients = await ports.config.openidClients();
+  return clients.find(({ id }) => id === clientId) ?? null;
 }

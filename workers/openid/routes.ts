@@ -3,22 +3,15 @@
  * pages of the console; everything here is for programs.
  */
 
-import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { readBounded } from "../body.ts";
-import { iso, json, noStore, nothing, time } from "../described.ts";
-import { signedIn } from "../guard.ts";
-import { type Ctx, service } from "../http.ts";
+import { type Ctx, noStore, service } from "../http.ts";
 import { Problem } from "../problem.ts";
-import { createRoute } from "../service.ts";
-import { clientOf } from "../sign-in/client.ts";
 import { anyOrigin } from "./answers.ts";
 import { deviceEndpoint } from "./device-grant.ts";
 import { introspectEndpoint, revokeEndpoint } from "./ending.ts";
-import { endGrant, listGrants } from "./grants.ts";
 import { publicKeys } from "./keys.ts";
 import { metadata } from "./metadata.ts";
-import { scopes } from "./scopes.ts";
 import { grantTypes, tokenEndpoint } from "./token.ts";
 import { userinfo } from "./userinfo.ts";
 
@@ -67,57 +60,3 @@ openid.post("/oauth/logout", async (c) => {
   const query = new URLSearchParams(new TextDecoder().decode(form));
   return c.redirect(`/oauth/logout?${query}`, 303);
 });
-
-const grants = z.strictObject({
-  grants: z.array(
-    z.strictObject({
-      id: z.string(),
-      client_id: z.string(),
-      app: z.string(),
-      on: z.string(),
-      scopes: z.array(z.enum(scopes)),
-      created_at: time,
-      used_on: z.iso.date(),
-    }),
-  ),
-});
-openid.use("/api/grants", noStore);
-
-openid.openapi(
-  createRoute({
-    method: "get",
-    path: "/api/grants",
-    summary: "Apps you sign in to with Latchkey",
-    middleware: signedIn,
-    responses: { 200: json(grants, "What was allowed, the latest used first") },
-  }),
-  async (c) => {
-    const list = (await listGrants(c.env, c.var.accountId)).map((grant) => ({
-      id: grant.id,
-      client_id: grant.clientId,
-      app: grant.app,
-      on: grant.on,
-      scopes: [...grant.scopes],
-      created_at: iso(grant.createdAt),
-      used_on: iso(grant.usedDay).slice(0, 10),
-    }));
-    return c.json({ grants: list }, 200);
-  },
-);
-
-openid.openapi(
-  createRoute({
-    method: "delete",
-    path: "/api/grants/{id}",
-    summary: "End an app; its keys are dead at once",
-    middleware: signedIn,
-    request: { params: z.strictObject({ id: z.string() }) },
-    responses: { 204: nothing },
-  }),
-  async (c) => {
-    const { id } = c.req.valid("param");
-    const ended = await endGrant(c.env, c.var.accountId, id, clientOf(c));
-    if (!ended) throw new Problem("not-found");
-    return c.body(null, 204);
-  },
-);

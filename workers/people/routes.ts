@@ -2,9 +2,9 @@
 
 import * as z from "zod";
 import { isId } from "../../protocol/ids.ts";
-import { body, iso, json, noStore, nothing, time } from "../described.ts";
+import { body, json, nothing, time } from "../described.ts";
 import { currentSession, signedIn } from "../guard.ts";
-import { type Ctx, service } from "../http.ts";
+import { type Ctx, iso, noStore, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";

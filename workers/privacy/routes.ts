@@ -4,9 +4,9 @@
  */
 
 import * as z from "zod";
-import { iso, json, time } from "../described.ts";
+import { json, time } from "../described.ts";
 import { confirmed, scoped, signedIn } from "../guard.ts";
-import { service } from "../http.ts";
+import { iso, service } from "../http.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
 import { type Archive, exportAccount } from "./export.ts";

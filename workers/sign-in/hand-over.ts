@@ -1,31 +1,9 @@
 /** Hands the outcome of a sign-in to whoever asked: to a browser as a cookie, to a program in the body. */
 
-import * as z from "zod";
 import { clearCookie, readCookie, setCookie } from "../cookies.ts";
-import { iso, json, time } from "../described.ts";
 import { keepSession } from "../guard.ts";
-import type { Ctx } from "../http.ts";
+import { type Ctx, iso } from "../http.ts";
 import type { SignInOutcome } from "./complete.ts";
-
-const newSession = z.strictObject({
-  account_id: z.string(),
-  session_id: z.string(),
-  token: z.string(),
-  expires_at: time,
-});
-const secondStep = z.strictObject({
-  second_step: z.strictObject({
-    token: z.string(),
-    offers: z.array(z.enum(["totp", "sms", "recovery-code", "passkey"])),
-    expires_at: time,
-  }),
-});
-
-/** The responses of every route that signs somebody in. */
-export const signInResponses = {
-  201: json(newSession, "Signed in"),
-  202: json(secondStep, "The account asks for a second step"),
-};
 
 /** Gives a browser the cookie that the outcome asks for. */
 export function keepOutcome(c: Ctx, outcome: SignInOutcome): void {

@@ -3,13 +3,14 @@
 import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { readCookie } from "../cookies.ts";
-import { body, iso, json, noStore, nothing, time } from "../described.ts";
+import { body, json, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
-import { service } from "../http.ts";
+import { iso, noStore, service } from "../http.ts";
 import { createRoute } from "../service.ts";
 import type { RequestOptions } from "./ceremonies.ts";
 import { clientOf } from "./client.ts";
-import { answerOutcome, signInResponses } from "./hand-over.ts";
+import { signInResponses } from "./described.ts";
+import { answerOutcome } from "./hand-over.ts";
 import { passkeySignInOptions, signInWithPasskey } from "./passkey-sign-in.ts";
 import {
   confirmWithPasskey,

@@ -6,15 +6,16 @@
 import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { readCookie } from "../cookies.ts";
-import { body, iso, json, noStore, nothing, time } from "../described.ts";
+import { body, json, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
-import { type Ctx, service } from "../http.ts";
+import { type Ctx, iso, noStore, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { changePassword, removePassword } from "./change-password.ts";
 import { clientOf } from "./client.ts";
+import { signInResponses } from "./described.ts";
 import { askReset, resetPassword } from "./forgot.ts";
-import { answerOutcome, signInResponses } from "./hand-over.ts";
+import { answerOutcome } from "./hand-over.ts";
 import {
   askWithoutStep,
   finishWithoutStep,

@@ -3,13 +3,14 @@
 import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { clearCookie, readCookie } from "../cookies.ts";
-import { body, iso, json, noStore, nothing, time } from "../described.ts";
+import { body, json, nothing, time } from "../described.ts";
 import { signedIn } from "../guard.ts";
-import { service } from "../http.ts";
+import { iso, noStore, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "./client.ts";
-import { answerOutcome, signInResponses } from "./hand-over.ts";
+import { signInResponses } from "./described.ts";
+import { answerOutcome } from "./hand-over.ts";
 import { signInMethods } from "./requirements.ts";
 import { messageSent, sentJson } from "./sent.ts";
 import { listSessions, revokeSession, type SessionView } from "./sessions.ts";

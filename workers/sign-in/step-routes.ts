@@ -3,13 +3,14 @@
 import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { readCookie } from "../cookies.ts";
-import { body, json, noStore, nothing } from "../described.ts";
+import { body, json, nothing } from "../described.ts";
 import { signedIn } from "../guard.ts";
-import { service } from "../http.ts";
+import { noStore, service } from "../http.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "./client.ts";
 import { confirm, confirmWays, confirmWaysOf, sendConfirmCode } from "./confirm.ts";
-import { answerOutcome, signInResponses } from "./hand-over.ts";
+import { signInResponses } from "./described.ts";
+import { answerOutcome } from "./hand-over.ts";
 import { sendSignInCode, takeTypedStep } from "./second-step.ts";
 import { codeKinds } from "./step-proofs.ts";
 

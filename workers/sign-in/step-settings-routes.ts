@@ -3,9 +3,9 @@
 import * as z from "zod";
 import { limits } from "../../protocol/limits.ts";
 import { clearCookie, readCookie } from "../cookies.ts";
-import { body, iso, json, nothing, time } from "../described.ts";
+import { body, json, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
-import { type Ctx, service } from "../http.ts";
+import { type Ctx, iso, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "./client.ts";
