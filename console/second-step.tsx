@@ -17,8 +17,10 @@ import {
 import { listTrusted, revokeAllTrusted, revokeTrusted } from "../workers/sign-in/trust.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
-import { CodesPage, SmsPage, StepOverviewPage, TotpPage } from "./pages/account-second-step.tsx";
+import { StepOverviewPage } from "./pages/account-second-step.tsx";
 import { ConfirmPage } from "./pages/confirm.tsx";
+import { CodesPage } from "./pages/recovery-codes.tsx";
+import { SmsPage, TotpPage } from "./pages/second-step-set-up.tsx";
 
 const HOME = "/account/second-step";
 

@@ -22,7 +22,8 @@ import { page, seeOther } from "./page.ts";
 import { FrontPage } from "./pages/front.tsx";
 import { PolicyPage } from "./pages/policy.tsx";
 import { ProblemsPage } from "./pages/problem.tsx";
-import { CodePage, MailSentPage, SignInPage, SignUpPage, VerifyPage } from "./pages/sign.tsx";
+import { SignInPage } from "./pages/sign-in.tsx";
+import { CodePage, MailSentPage, SignUpPage, VerifyPage } from "./pages/sign-up.tsx";
 
 const HOME = "/devices";
 

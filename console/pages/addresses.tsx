@@ -3,9 +3,9 @@
 import { limits } from "../../protocol/limits.ts";
 import type { Address } from "../../workers/account/addresses.ts";
 import { AccountFrame } from "../account-nav.tsx";
+import { AddressField, CodeField, MessagesHere } from "../components/address.tsx";
 import { ErrorSummary, type FormErrors } from "../components/form.tsx";
 import { sayDay } from "../words.ts";
-import { AddressField, CodeField, MessagesHere } from "./sign.tsx";
 
 const home = "/account/addresses";
 

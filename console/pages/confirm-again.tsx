@@ -1,5 +1,6 @@
 /** Showing again who one is, before what changes how one signs in. */
 
+import type { Elsewhere } from "../components/elsewhere.tsx";
 import { ErrorSummary, type FormErrors } from "../components/form.tsx";
 import { PasskeyForm } from "../components/passkey.tsx";
 import {
@@ -10,7 +11,6 @@ import {
   WayForm,
   wayName,
 } from "../components/ways.tsx";
-import type { Elsewhere } from "./sign.tsx";
 
 interface Props {
   /** What the account can show, the usual first. */

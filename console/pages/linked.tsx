@@ -2,10 +2,11 @@
 
 import type { LinkedView } from "../../workers/linked/linked.ts";
 import { AccountFrame } from "../account-nav.tsx";
+import type { Elsewhere } from "../components/elsewhere.tsx";
 import { ErrorSummary, Field, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { sayDay } from "../words.ts";
-import { AgeField, type Elsewhere, RegionChoice } from "./sign.tsx";
+import { AgeField, RegionChoice } from "./sign-up.tsx";
 
 /** Shown for the moment until the browser goes on by itself. */
 export function OnTheWayPage({ href, to }: { href: string; to: string }) {

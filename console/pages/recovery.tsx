@@ -3,9 +3,9 @@
 import { span } from "../../db/data-map/periods.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { LostStep } from "../../workers/sign-in/lost-step.ts";
+import { AddressField, CodeField, MessagesHere } from "../components/address.tsx";
 import { ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
 import { ExactTime, Time } from "../components/time.tsx";
-import { AddressField, CodeField, MessagesHere } from "./sign.tsx";
 
 interface ForgotProps {
   readonly phones: boolean;

@@ -1,8 +1,9 @@
-/** Coming in: sign-up, the mail on its way, its link, sign-in. */
+/** Opening an account: sign-up, the message on its way, its link or its code. */
 
-import { ErrorSummary, Field, type FormErrors, Notice } from "../components/form.tsx";
+import { AddressField, CodeField, MessagesHere } from "../components/address.tsx";
+import { type Elsewhere, ElsewhereLinks } from "../components/elsewhere.tsx";
+import { ErrorSummary, Field, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
-import { PasskeyForm } from "../components/passkey.tsx";
 
 interface Region {
   readonly id: string;
@@ -25,69 +26,6 @@ interface SignUpProps {
   readonly providers: readonly Elsewhere[];
   readonly typed?: SignUpTyped | undefined;
   readonly errors?: FormErrors | undefined;
-}
-
-/** How the field for an address is called. */
-const addressLabel = (phones: boolean): string =>
-  phones ? "E-mail address or phone number" : "E-mail address";
-
-interface AddressFieldProps {
-  readonly phones: boolean;
-  readonly autocomplete?: string;
-  readonly value?: string | undefined;
-  readonly errors?: FormErrors | undefined;
-  readonly hint?: string;
-}
-
-/** Where somebody is reached, and what they sign in with. */
-export function AddressField({ phones, autocomplete = "username", ...rest }: AddressFieldProps) {
-  return (
-    <Field
-      name="address"
-      label={addressLabel(phones)}
-      type={phones ? "text" : "email"}
-      inputmode="email"
-      autocomplete={autocomplete}
-      spellcheck={false}
-      {...rest}
-    />
-  );
-}
-
-/** A provider of accounts elsewhere, as it is offered. */
-export interface Elsewhere {
-  readonly id: string;
-  readonly title: string;
-}
-
-/** Ways in with an account elsewhere: words only, for a provider's picture would tell it of every visitor. */
-export function ElsewhereLinks({
-  providers,
-  returnTo,
-}: {
-  providers: readonly Elsewhere[];
-  returnTo?: string | null;
-}) {
-  if (providers.length === 0) return null;
-  const query = returnTo == null ? "" : `?return=${encodeURIComponent(returnTo)}`;
-  return (
-    <section class="elsewhere" aria-labelledby="elsewhere">
-      <h2 id="elsewhere">Or with an account elsewhere</h2>
-      <ul>
-        {providers.map(({ id, title }) => (
-          <li>
-            <a class="button plain wide" href={`/sign-in/with/${id}${query}`}>
-              Continue with {title}
-            </a>
-          </li>
-        ))}
-      </ul>
-      <p class="hint">
-        {providers.length === 1 ? "It learns" : "The one you choose learns"} that you sign in here,
-        under its own terms. We keep no key of it.
-      </p>
-    </section>
-  );
 }
 
 export function SignUpPage(props: SignUpProps) {
@@ -182,19 +120,6 @@ export function RegionChoice({
   );
 }
 
-/** Where messages go on a Latchkey for trying out; nothing where they are really sent. */
-export function MessagesHere({ mailPage }: { mailPage: string | null }) {
-  if (mailPage === null) return null;
-  return (
-    <Notice tone="brass">
-      <p>
-        This is a Latchkey for trying out: messages stay on this machine.{" "}
-        <a href={mailPage}>Show the messages</a>
-      </p>
-    </Notice>
-  );
-}
-
 export function MailSentPage({ mailPage, minutes }: { mailPage: string | null; minutes: number }) {
   return (
     <div class="narrow stack">
@@ -249,21 +174,6 @@ export function CodePage({ token, minutes, mailPage, errors }: CodeProps) {
   );
 }
 
-/** Six digits that came in a message. */
-export function CodeField({ errors }: { errors: FormErrors | undefined }) {
-  return (
-    <Field
-      name="code"
-      label="The code from the message"
-      autocomplete="one-time-code"
-      inputmode="numeric"
-      class="mono"
-      spellcheck={false}
-      errors={errors}
-    />
-  );
-}
-
 interface VerifyProps {
   readonly token: string;
   readonly errors?: FormErrors | undefined;
@@ -298,80 +208,6 @@ export function VerifyPage({ token, errors }: VerifyProps) {
       <p class="aside">
         You did not ask for it? Close this page, and nothing happens. The password does not come to
         mind? <a href="/sign-up">Ask for a new mail</a> with another one.
-      </p>
-    </div>
-  );
-}
-
-interface SignInProps {
-  readonly phones: boolean;
-  readonly returnTo: string | null;
-  /** The label of the device whose door asked. */
-  readonly door?: string | null;
-  /** The name of the app that asked. */
-  readonly app?: string | null;
-  readonly erased?: boolean;
-  readonly providers: readonly Elsewhere[];
-  readonly typed?: { readonly address: string } | undefined;
-  readonly errors?: FormErrors | undefined;
-}
-
-export function SignInPage(props: SignInProps) {
-  const { phones, returnTo, door, app, erased, providers, typed, errors } = props;
-  return (
-    <div class="narrow stack">
-      {erased && (
-        <Notice tone="good">
-          <p>Your account is erased. Nobody can sign in to it anymore.</p>
-        </Notice>
-      )}
-      <header>
-        <h1>Sign in</h1>
-        {door != null && (
-          <p class="lead">
-            The door of <b class="mono">{door}</b> opens for people its owner let in. Show who you
-            are, and we take you there.
-          </p>
-        )}
-        {app != null && (
-          <p class="lead">
-            <b>{app}</b> wants to know who you are. It never sees your password.
-          </p>
-        )}
-      </header>
-      <ErrorSummary errors={errors} />
-      <form class="form" method="post" action="/sign-in" novalidate>
-        {returnTo !== null && <input type="hidden" name="return" value={returnTo} />}
-        <AddressField
-          phones={phones}
-          autocomplete="username webauthn"
-          value={typed?.address}
-          errors={errors}
-        />
-        <Field
-          name="password"
-          label="Password"
-          type="password"
-          autocomplete="current-password"
-          errors={errors}
-        />
-        <button class="button wide" type="submit">
-          Sign in
-        </button>
-      </form>
-      <PasskeyForm
-        does="get"
-        action="/sign-in"
-        options="/api/sign-in/passkey/options"
-        button="Use a passkey"
-        plain
-        autofill
-        fields={{ return: returnTo }}
-      />
-      <ElsewhereLinks providers={providers} returnTo={returnTo} />
-      <p class="aside">
-        <a href="/forgot">Forgotten your password?</a> Signing in sets one cookie, which keeps you
-        signed in until you close the browser. New here? <a href="/sign-up">Open an account</a>.
       </p>
     </div>
   );
