@@ -9,6 +9,7 @@ import { type DataMap, dataMap } from "../../db/data-map/map.ts";
 import { cookieMap, egressMap, objectMap } from "../../db/data-map/outside.ts";
 import { LIVE_CLEAN_MS, span } from "../../db/data-map/periods.ts";
 import type { ColumnKind } from "../../db/data-map/types.ts";
+import { DAY } from "../../protocol/limits.ts";
 
 export interface PolicyClass {
   readonly name: ClassName;
@@ -18,6 +19,11 @@ export interface PolicyClass {
   readonly basis: DataClass["basis"];
   /** How long it lives. */
   readonly live: string;
+  /**
+   * What ends it, roughly: somebody (or a year without use), its time after some days, or its time
+   * within a day.
+   */
+  readonly ends: "by you" | "by itself" | "within a day";
   /** What becomes of copies once it has ended. */
   readonly copies: string;
   readonly seenBy: string;
@@ -49,6 +55,8 @@ export interface Policy {
   readonly features: readonly {
     readonly feature: Feature;
     readonly title: string;
+    /** What is held for it, in a sentence or two. */
+    readonly says: string;
     /** True when its owner switches it on and off. */
     readonly optional: boolean;
     readonly classes: readonly PolicyClass[];
@@ -76,11 +84,27 @@ export interface Policy {
   }[];
 }
 
-const features: Readonly<Record<Feature, { title: string; optional: boolean }>> = {
-  account: { title: "Account", optional: false },
-  device: { title: "Devices", optional: false },
-  name: { title: "Name", optional: true },
-  link: { title: "Link, the door", optional: true },
+const features: Readonly<Record<Feature, { title: string; says: string; optional: boolean }>> = {
+  account: {
+    title: "Account",
+    says: "Where we reach you, how you show who you are, and what happened to the account lately.",
+    optional: false,
+  },
+  device: {
+    title: "Devices",
+    says: "Each box you add, who may come in, and where it is connected from while it is.",
+    optional: false,
+  },
+  name: {
+    title: "Name",
+    says: "The public address of a box. Everybody can look it up: that is what it is for.",
+    optional: true,
+  },
+  link: {
+    title: "Link, the door",
+    says: "Who is at a door, for hours. What passes through it is never stored.",
+    optional: true,
+  },
 };
 
 const places: Readonly<Record<Place, string>> = {
@@ -153,6 +177,7 @@ function policyClass(name: ClassName, entry: DataClass): PolicyClass {
     why: entry.purpose,
     basis,
     live,
+    ends: endsOf(entry),
     copies: copiesInWords(entry),
     seenBy,
     deletedBy,
@@ -160,6 +185,11 @@ function policyClass(name: ClassName, entry: DataClass): PolicyClass {
     inExport,
     obligations,
   };
+}
+
+function endsOf({ liveMs }: DataClass): PolicyClass["ends"] {
+  if (liveMs === null || liveMs >= 365 * DAY) return "by you";
+  return liveMs <= DAY ? "within a day" : "by itself";
 }
 
 /** What becomes of copies once it has ended, in words; the arithmetic is the gate's (RET-12). */
