@@ -1,5 +1,6 @@
 /** A sentence for everything that may happen to an account. Pure. */
 
+import { isId } from "../protocol/ids.ts";
 import { type ActivityEvent, activityEvents } from "../workers/account/activity.ts";
 
 /** What happened, without what it was about. */
@@ -57,9 +58,27 @@ const terms: Readonly<Record<string, string>> = {
   linked: "a linked account",
 };
 
-/** What it was about; null when the sentence says all. */
-export function sayAbout(about: string | null): string | null {
+/** Who or what it was about. */
+export interface About {
+  readonly text: string;
+  /** Where more of it stands. */
+  readonly href?: string;
+}
+
+/**
+ * What it was about; null when the sentence says all.
+ * @param names of people, by their Latchkey IDs
+ */
+export function sayAbout(about: string | null, names: ReadonlyMap<string, string>): About | null {
   if (about === null || about === "") return null;
+  if (isId("acc", about)) {
+    const name = names.get(about);
+    return name === undefined ? { text: about } : { text: name, href: `/people/${about}` };
+  }
+  return { text: wordsOf(about) };
+}
+
+function wordsOf(about: string): string {
   const words = about.split(" ");
   return words.every((word) => /^[a-z_-]+$/.test(word))
     ? words.map((word) => terms[word] ?? word.replaceAll(/[_-]/g, " ")).join(", ")

@@ -10,7 +10,6 @@ import {
 import { doorOrigin } from "../workers/config.ts";
 import {
   allow,
-  approveEnrolment,
   disallow,
   getDevice,
   listDevices,
@@ -18,11 +17,12 @@ import {
   rotateUpdateSecret,
   setAccess,
   setFeature,
-  unregisterDevice,
 } from "../workers/devices/devices.ts";
+import { addDevice, removeDevice } from "../workers/devices/owning.ts";
 import { signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { Problem } from "../workers/problem.ts";
+import { clientOf } from "../workers/sign-in/client.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { DevicePage } from "./pages/device.tsx";
@@ -79,10 +79,8 @@ devices.post("/devices/add", async (c) => {
   let device: DeviceDescription | null = null;
   const refusal = await refusalOf(
     async () => {
-      device = await approveEnrolment(c.env, c.var.accountId, {
-        userCode: typed.code,
-        label: typed.label,
-      });
+      const request = { userCode: typed.code, label: typed.label };
+      device = await addDevice(c.env, c.var.accountId, request, clientOf(c));
     },
     { user_code: "code" },
   );
@@ -213,7 +211,7 @@ devices.get("/devices/:id/unregister", async (c) => {
 });
 
 devices.post("/devices/:id/unregister", async (c) => {
-  await unregisterDevice(c.env, c.var.accountId, c.req.param("id"));
+  await removeDevice(c.env, c.var.accountId, c.req.param("id"), clientOf(c));
   return seeOther(c, "/devices?done=unregistered");
 });
 

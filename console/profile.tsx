@@ -5,6 +5,7 @@ import { activityCursor, activityPage } from "../workers/account/activity.ts";
 import { signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { keepPreference } from "../workers/people/locale.ts";
+import { namesOf } from "../workers/people/named.ts";
 import { setPhoto } from "../workers/people/photo.ts";
 import {
   clearFields,
@@ -78,11 +79,14 @@ profilePages.get("/account/activity", signedIn, async (c) => {
   const from = before === undefined ? undefined : activityCursor(before);
   if (from === null) throw new Problem("bad-request");
   const { entries, next } = await activityPage(c.env, c.var.accountId, from);
+  const about = entries.map((entry) => entry.about);
+  const names = await namesOf(c.env, c.var.accountId, about);
   return page(
     c,
     { title: "Activity", at: "account" },
     <ActivityPage
       entries={entries}
+      names={names}
       next={next}
       older={from !== undefined}
       days={limits.activityMs / DAY}

@@ -12,6 +12,8 @@ import { ExactTime, Time } from "../components/time.tsx";
 
 interface ActivityProps {
   readonly entries: readonly ActivityEntry[];
+  /** Of people, by their Latchkey IDs. */
+  readonly names: ReadonlyMap<string, string>;
   readonly next: ActivityCursor | null;
   /** True on the pages after the first. */
   readonly older: boolean;
@@ -19,7 +21,7 @@ interface ActivityProps {
   readonly now: number;
 }
 
-export function ActivityPage({ entries, next, older, days, now }: ActivityProps) {
+export function ActivityPage({ entries, names, next, older, days, now }: ActivityProps) {
   return (
     <AccountFrame
       at="activity"
@@ -37,7 +39,7 @@ export function ActivityPage({ entries, next, older, days, now }: ActivityProps)
       ) : (
         <ul class="rows events">
           {entries.map((entry) => (
-            <Entry entry={entry} now={now} />
+            <Entry entry={entry} names={names} now={now} />
           ))}
         </ul>
       )}
@@ -53,8 +55,12 @@ export function ActivityPage({ entries, next, older, days, now }: ActivityProps)
   );
 }
 
-function Entry({ entry, now }: { entry: ActivityEntry; now: number }) {
-  const about = sayAbout(entry.about);
+interface EntryProps extends Pick<ActivityProps, "names" | "now"> {
+  readonly entry: ActivityEntry;
+}
+
+function Entry({ entry, names, now }: EntryProps) {
+  const about = sayAbout(entry.about, names);
   const where = [
     entry.client,
     entry.place === null ? null : sayPlace(entry.place),
@@ -66,7 +72,9 @@ function Entry({ entry, now }: { entry: ActivityEntry; now: number }) {
         <b>{sayEvent(entry.event)}</b>
         {about !== null && (
           <small>
-            <bdi>{about}</bdi>
+            <bdi>
+              {about.href === undefined ? about.text : <a href={about.href}>{about.text}</a>}
+            </bdi>
           </small>
         )}
         <small>{where.join(" · ")}</small>

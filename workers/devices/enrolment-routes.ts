@@ -10,7 +10,9 @@ import { signedIn } from "../guard.ts";
 import { iso, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
-import { approveEnrolment, lookupEnrolment, pollEnrolment, startEnrolment } from "./enrolments.ts";
+import { clientOf } from "../sign-in/client.ts";
+import { lookupEnrolment, pollEnrolment, startEnrolment } from "./enrolments.ts";
+import { addDevice } from "./owning.ts";
 import { deviceJson, view } from "./view.ts";
 
 const started = z.strictObject({
@@ -105,7 +107,7 @@ enrolments.openapi(
   }),
   async (c) => {
     const { user_code: userCode, label } = c.req.valid("json");
-    const device = await approveEnrolment(c.env, c.var.accountId, { userCode, label });
+    const device = await addDevice(c.env, c.var.accountId, { userCode, label }, clientOf(c));
     return c.json(view(c.env.config, device), 201);
   },
 );

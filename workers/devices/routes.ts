@@ -14,6 +14,7 @@ import { scoped, signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
+import { clientOf } from "../sign-in/client.ts";
 import {
   allow,
   disallow,
@@ -23,8 +24,8 @@ import {
   rotateUpdateSecret,
   setAccess,
   setFeature,
-  unregisterDevice,
 } from "./devices.ts";
+import { removeDevice } from "./owning.ts";
 import { deviceJson, mode, view } from "./view.ts";
 
 const feature = z.enum(featureNames);
@@ -70,7 +71,7 @@ devices.openapi(
     responses: { 204: nothing },
   }),
   async (c) => {
-    await unregisterDevice(c.env, c.var.accountId, c.req.valid("param").id);
+    await removeDevice(c.env, c.var.accountId, c.req.valid("param").id, clientOf(c));
     return c.body(null, 204);
   },
 );
