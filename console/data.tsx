@@ -57,7 +57,7 @@ async function dataPage(c: Ctx, refusal?: Refusal | null): Promise<Response> {
   ]);
   return page(
     c,
-    { title: "Your data", at: "account", refusal },
+    { title: "Privacy", at: "privacy", refusal },
     <DataPage
       holdings={held}
       labels={new Map(devices.map(({ id, label }) => [id, label]))}
@@ -76,7 +76,7 @@ async function erasePage(c: Ctx, refusal?: Refusal): Promise<Response> {
   ]);
   return page(
     c,
-    { title: "Erase your account", at: "account", refusal },
+    { title: "Erase your account", at: "privacy", refusal },
     <ErasePage
       holdings={held}
       devices={devices.map(({ label }) => label)}

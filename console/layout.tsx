@@ -28,7 +28,7 @@ interface FrameProps extends PageOptions {
 const places: readonly { place: Place; href: string; icon: IconName; name: string }[] = [
   { place: "devices", href: "/devices", icon: "device", name: "Devices" },
   { place: "people", href: "/people", icon: "people", name: "People" },
-  { place: "privacy", href: "/privacy", icon: "shield", name: "Privacy" },
+  { place: "privacy", href: "/account/data", icon: "shield", name: "Privacy" },
   { place: "account", href: "/account", icon: "person", name: "Account" },
 ];
 

@@ -1,7 +1,6 @@
 /** What is held about a person: the shelf, a copy of all of it, and the page before it is erased. */
 
 import type { Holding } from "../../workers/privacy/holdings.ts";
-import { AccountFrame } from "../account-nav.tsx";
 import { ErrorSummary, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Shelf } from "../pictures/shelf.tsx";
@@ -17,15 +16,21 @@ interface DataProps {
 
 export function DataPage({ holdings, labels, now, errors }: DataProps) {
   return (
-    <AccountFrame
-      at="data"
-      title="What we hold about you"
-      lead="Drawn from your own rows, right now. Each bar ends where it is deleted by itself; what runs off the edge stays until you end it."
-    >
+    <>
+      <header class="page-head">
+        <div>
+          <h1>What we hold about you</h1>
+          <p class="lead">
+            Drawn from your own rows, right now. Each bar ends where it is deleted by itself; what
+            runs off the edge stays until you end it.
+          </p>
+        </div>
+      </header>
       <ErrorSummary errors={errors} />
       <p class="jumps actions">
         <a href="#export">Take it with you</a>
         <a href="#erase">Leave</a>
+        <a href="/privacy">What we may hold of anybody, and why</a>
       </p>
       <section id="shelf" class="shelf-frame" aria-label="The shelf">
         <Shelf holdings={holdings} labels={labels} now={now} />
@@ -65,7 +70,7 @@ export function DataPage({ holdings, labels, now, errors }: DataProps) {
           </a>
         </div>
       </section>
-    </AccountFrame>
+    </>
   );
 }
 
@@ -98,7 +103,7 @@ export function ErasePage({ holdings, devices, password, errors }: EraseProps) {
       ]}
       action="/account/erase"
       button="Erase everything"
-      back={{ href: "/account/data", label: "Your data" }}
+      back={{ href: "/account/data", label: "Privacy" }}
       password={password}
       errors={errors}
     />

@@ -6,7 +6,7 @@
 import type { ClassName } from "../../db/data-map/classes.ts";
 import { DAY } from "../../protocol/limits.ts";
 import type { Holding } from "../../workers/privacy/holdings.ts";
-import { type AccountPart, offeredParts } from "../account-nav.tsx";
+import { type AccountPart, partPage } from "../account-nav.tsx";
 import { copiesMsOf } from "../pages/copies.ts";
 import { count, sayDay, sayRelative } from "../words.ts";
 
@@ -243,6 +243,7 @@ const parts: Readonly<Partial<Record<ClassName, { part: AccountPart; label: stri
   "app code": { part: "apps", label: "End apps" },
   "app token": { part: "apps", label: "End apps" },
   profile: { part: "profile", label: "Clear it" },
+  "personal token": { part: "tokens", label: "End tokens" },
 };
 
 /** The one place where a holding can be ended. */
@@ -252,8 +253,11 @@ export function controlOf(held: Pick<Holding, "name" | "feature" | "deviceId">):
 } {
   const device = held.deviceId === null ? "/devices" : `/devices/${held.deviceId}`;
   const own = parts[held.name];
-  const page = offeredParts().find(({ part }) => part === own?.part);
-  if (own !== undefined && page !== undefined) return { href: page.href, label: own.label };
+  const page = own === undefined ? undefined : partPage(own.part);
+  if (own !== undefined && page !== undefined) return { href: page, label: own.label };
+  if (held.name === "contact" || held.name === "contact ask") {
+    return { href: "/people", label: "Your contacts" };
+  }
   if (held.name === "access") return { href: `${device}#access`, label: "Change the list" };
   switch (held.feature) {
     case "name":
