@@ -4,9 +4,13 @@
  */
 
 import type { Child } from "hono/jsx";
+import { createContext, useContext } from "hono/jsx";
+import type { Overview } from "../workers/account/overview.ts";
 import { Done } from "./components/form.tsx";
 import { Icon, type IconName } from "./components/icons.tsx";
 import { RailLink } from "./components/rail-link.tsx";
+import { Time } from "./components/time.tsx";
+import { type PartState, partState } from "./part-states.ts";
 
 /** What the parts are about, in the order of the overview. */
 const groups = {
@@ -102,8 +106,8 @@ export const accountParts = [
     group: "know",
     href: "/account/data",
     icon: "shield",
-    name: "Your data",
-    says: "Take it with you, or have it erased.",
+    name: "Privacy",
+    says: "What we hold about you. Take it with you, or have it erased.",
   },
 ] as const satisfies readonly {
   part: string;
@@ -123,35 +127,54 @@ export function offerParts(routes: Iterable<string>): void {
   for (const path of routes) offered.add(path);
 }
 
-/** The parts that have a page. */
-export function offeredParts(): (typeof accountParts)[number][] {
-  return accountParts.filter(({ href }) => offered.has(href));
+/** Where a part's page is, if there is one. */
+export function partPage(part: AccountPart): string | undefined {
+  const href = accountParts.find((one) => one.part === part)?.href;
+  return href !== undefined && offered.has(href) ? href : undefined;
 }
 
-/** The parts that have a page, by what they are about. */
-function groupedParts() {
+/** What the operator's choices leave of the parts. */
+export interface Offers {
+  /** True where some account elsewhere lets people in. */
+  readonly elsewhere: boolean;
+}
+
+export const OffersContext = createContext<Offers>({ elsewhere: false });
+
+/** The parts that have a page here, by what they are about. */
+function groupedParts({ elsewhere }: Offers) {
+  const parts = accountParts.filter(
+    ({ part, href }) => offered.has(href) && (part !== "linked" || elsewhere),
+  );
   return Object.entries(groups).map(([id, title]) => ({
     id,
     title,
-    parts: offeredParts().filter(({ group }) => group === id),
+    parts: parts.filter(({ group }) => group === id),
   }));
 }
 
-/** The overview's list of parts, each with what it is for. */
-export function PartCards() {
+interface CardsProps {
+  readonly overview: Overview;
+  readonly now: number;
+}
+
+/** The overview's list of parts, each with what it is for and how it stands. */
+export function PartCards({ overview, now }: CardsProps) {
+  const { elsewhere } = useContext(OffersContext);
   return (
     <div class="part-groups">
-      {groupedParts().map(({ id, title, parts }) => (
+      {groupedParts({ elsewhere: elsewhere || overview.linked > 0 }).map(({ id, title, parts }) => (
         <section aria-labelledby={`parts-${id}`}>
           <h2 id={`parts-${id}`}>{title}</h2>
           <ul class="parts">
-            {parts.map(({ href, icon, name, says }) => (
+            {parts.map(({ part, href, icon, name, says }) => (
               <li>
                 <a class="part-card" href={href} data-command={name}>
                   <Icon name={icon} />
                   <span>
                     <b>{name}</b>
                     <small>{says}</small>
+                    <PartLine state={partState(part, overview)} now={now} />
                   </span>
                 </a>
               </li>
@@ -160,6 +183,23 @@ export function PartCards() {
         </section>
       ))}
     </div>
+  );
+}
+
+function PartLine({ state, now }: { state: PartState; now: number }) {
+  const { text, warns, at } = state;
+  return (
+    <span class={warns ? "part-state warns" : "part-state"}>
+      {warns && <Icon name="warning" />}
+      <span>
+        {text}
+        {at !== undefined && (
+          <>
+            , <Time at={at} now={now} />
+          </>
+        )}
+      </span>
+    </span>
   );
 }
 
@@ -175,19 +215,22 @@ interface FrameProps {
 
 /** One part: the way back, the other parts beside it, its heading, its content. */
 export function AccountFrame({ at, title, lead, done, children }: FrameProps) {
+  const { elsewhere } = useContext(OffersContext);
   return (
     <div class="account">
       <nav class="account-nav" aria-label="Account">
         <a class="crumb" href="/account">
           Your account
         </a>
-        {groupedParts().map(({ title, parts }) => (
+        {groupedParts({ elsewhere: elsewhere || at === "linked" }).map(({ title, parts }) => (
           <ul aria-label={title}>
-            {parts.map(({ part, href, icon, name }) => (
-              <li>
-                <RailLink href={href} icon={icon} name={name} current={part === at} />
-              </li>
-            ))}
+            {parts
+              .filter(({ part }) => part !== "data")
+              .map(({ part, href, icon, name }) => (
+                <li>
+                  <RailLink href={href} icon={icon} name={name} current={part === at} />
+                </li>
+              ))}
           </ul>
         ))}
       </nav>

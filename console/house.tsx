@@ -1,6 +1,6 @@
 /** Routes of the house that belong to a person: sessions and the account's overview. */
 
-import { profile } from "../workers/account/account.ts";
+import { overview } from "../workers/account/overview.ts";
 import { clearCookie } from "../workers/cookies.ts";
 import { signedIn } from "../workers/guard.ts";
 import { service } from "../workers/http.ts";
@@ -55,6 +55,10 @@ house.post("/sessions/end-others", async (c) => {
 house.on("GET", ["/sessions/end", "/sessions/end-others"], (c) => seeOther(c, "/sessions"));
 
 house.get("/account", async (c) => {
-  const own = await profile(c.env, c.var.accountId);
-  return page(c, { title: "Your account", at: "account" }, <AccountPage profile={own} />);
+  const own = await overview(c.env, c.var.accountId);
+  return page(
+    c,
+    { title: "Your account", at: "account" },
+    <AccountPage overview={own} now={c.env.clock.now()} />,
+  );
 });

@@ -11,6 +11,7 @@ import { base64url } from "../protocol/tokens.ts";
 import type { Ctx } from "../workers/http.ts";
 import { preferenceOf } from "../workers/people/locale.ts";
 import { Problem, type ProblemCode, problems } from "../workers/problem.ts";
+import { OffersContext } from "./account-nav.tsx";
 import type { Refusal } from "./forms.ts";
 import { pageHeaders } from "./headers.ts";
 import { Page, type PageOptions } from "./layout.tsx";
@@ -35,7 +36,9 @@ export function page(c: Ctx, options: ReplyOptions, content: Child): Response {
   const title = refusal ? refusedTitle(options.title) : options.title;
   const zone = preferenceOf(c).timeZone;
   const whole = jsx(Page, { title, at, signedIn, nonce, zone }, content as never);
-  const markup = jsx(ZoneContext.Provider, { value: zone ?? "UTC" }, whole as never).toString();
+  const elsewhere = c.env.config.identityProviders.length > 0;
+  const offering = jsx(OffersContext.Provider, { value: { elsewhere } }, whole as never);
+  const markup = jsx(ZoneContext.Provider, { value: zone ?? "UTC" }, offering as never).toString();
   // By the context: cookies that were set before stand in the context.
   const status = (refusal?.status ?? options.status ?? 200) as ContentfulStatusCode;
   const { origin } = c.env.config;

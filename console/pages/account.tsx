@@ -1,6 +1,6 @@
 /** A person's own pages: where they are signed in, and who they are here. */
 
-import type { Profile } from "../../workers/account/account.ts";
+import type { Overview } from "../../workers/account/overview.ts";
 import type { SessionView } from "../../workers/sign-in/sessions.ts";
 import { AccountFrame, PartCards } from "../account-nav.tsx";
 import { Command } from "../components/form.tsx";
@@ -61,19 +61,20 @@ export function SessionsPage({ sessions, current, now, done }: SessionsProps) {
 }
 
 interface AccountProps {
-  readonly profile: Profile;
+  readonly overview: Overview;
+  readonly now: number;
 }
 
-export function AccountPage({ profile }: AccountProps) {
+export function AccountPage({ overview, now }: AccountProps) {
   return (
     <>
       <header class="page-head">
         <div>
           <h1>Your account</h1>
-          <p class="lead">{profile.address}</p>
+          <p class="lead">{overview.address}</p>
         </div>
       </header>
-      <PartCards />
+      <PartCards overview={overview} now={now} />
       <section class="subject" aria-labelledby="you">
         <header>
           <h2 id="you">Who you are here</h2>
@@ -82,13 +83,13 @@ export function AccountPage({ profile }: AccountProps) {
         <div class="subject-body">
           <div class="field full">
             <b>Latchkey ID</b>
-            <Command text={profile.accountId} label="your Latchkey ID" />
+            <Command text={overview.accountId} label="your Latchkey ID" />
           </div>
           <dl class="facts">
             <dt>Lives in</dt>
-            <dd>{profile.regionTitle}</dd>
+            <dd>{overview.regionTitle}</dd>
             <dt>Since</dt>
-            <dd>{sayDay(profile.createdAt)}</dd>
+            <dd>{sayDay(overview.createdAt)}</dd>
           </dl>
         </div>
       </section>

@@ -153,7 +153,11 @@ export function LinkedPage({ linked, providers, done }: LinkedProps) {
         </p>
       )}
       {linked.length === 0 && providers.length === 0 && (
-        <p>This Latchkey works with no accounts elsewhere. Its operator decides which it trusts.</p>
+        <p>
+          Nothing can be linked here: whoever runs this Latchkey has not set up any provider of
+          accounts elsewhere. You come in with your <a href="/account/password">password</a> or a{" "}
+          <a href="/account/passkeys">passkey</a>.
+        </p>
       )}
       {providers.length > 0 && (
         <section class="elsewhere after-list" aria-labelledby="add">

@@ -35,9 +35,18 @@ export async function profile(ports: Ports, accountId: string): Promise<Profile>
   const at = sealedAt.address(primary.id);
   const address = await ports.sealer.open(personKey(accountId), at, primary.addressSealed);
   if (address === null) throw new Problem("not-found");
+  const { region, regionTitle } = homeOf(ports, accountId);
+  return { accountId, region, regionTitle, address, createdAt: row.createdAt };
+}
+
+/** Where an account's data lives, by its identifier. */
+export function homeOf(
+  ports: Ports,
+  accountId: string,
+): { readonly region: string; readonly regionTitle: string } {
   const region = regionOf(accountId) ?? ports.regions.default;
   const regionTitle = ports.config.regions.find(({ id }) => id === region)?.title ?? region;
-  return { accountId, region, regionTitle, address, createdAt: row.createdAt };
+  return { region, regionTitle };
 }
 
 /**

@@ -16,6 +16,7 @@ import { keyCases } from "./key-cases.ts";
 import { linkedCases } from "./linked-cases.ts";
 import { openidCases } from "./openid-cases.ts";
 import { openidDeviceCases } from "./openid-device-cases.ts";
+import { overviewCases } from "./overview-cases.ts";
 import { passkeyCases } from "./passkey-cases.ts";
 import { peopleCases } from "./people-cases.ts";
 import { recoveryCases } from "./recovery-cases.ts";
@@ -41,6 +42,7 @@ export const cases: Cases = {
   ...schemaCases,
   ...directoryCases,
   ...accountCases,
+  ...overviewCases,
   ...recoveryCases,
   ...signInCases,
   ...deviceCases,
