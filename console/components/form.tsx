@@ -108,20 +108,22 @@ const icons: Record<"good" | "bad" | "brass", IconName> = {
 
 interface NoticeProps {
   readonly tone: "good" | "bad" | "brass";
-  /** Spoken at once by a screen reader, and focused by the console's script. */
+  /** Spoken at once by a screen reader, and focused. */
   readonly alert?: boolean;
+  /** Focused by the console's script: what came of a form, from where Tab goes on. */
+  readonly focus?: boolean;
   readonly class?: string;
   readonly children: Child;
 }
 
 /** A word from the house: done, not done, or worth knowing. */
-export function Notice({ tone, alert, children, ...rest }: NoticeProps) {
+export function Notice({ tone, alert, focus = alert, children, ...rest }: NoticeProps) {
   return (
     <div
       class={`notice ${tone === "good" ? "" : tone} ${rest.class ?? ""}`}
       role={alert ? "alert" : tone === "good" ? "status" : undefined}
-      tabindex={alert ? -1 : undefined}
-      data-focus={alert ? "" : undefined}
+      tabindex={focus ? -1 : undefined}
+      data-focus={focus ? "" : undefined}
     >
       <Icon name={icons[tone]} />
       <div>{children}</div>
@@ -133,7 +135,7 @@ export function Notice({ tone, alert, children, ...rest }: NoticeProps) {
 export function Done({ text }: { text: string | null }) {
   if (text === null) return null;
   return (
-    <Notice tone="good" class="page-notice">
+    <Notice tone="good" focus class="page-notice">
       <p>{text}</p>
     </Notice>
   );

@@ -74,7 +74,7 @@ export function SendCode({ way, action, returnTo, sent, mailPage }: SendProps) {
   return (
     <>
       {sent && (
-        <Notice tone="good">
+        <Notice tone="good" focus>
           <p>
             The code is on its way. It works once, within 15 minutes.
             {mailPage !== null && (

@@ -76,7 +76,7 @@ export function NewPasswordPage({ token, byPhone, undone, mailPage, errors }: Ne
   return (
     <div class="narrow stack">
       {undone && (
-        <Notice tone="good">
+        <Notice tone="good" focus>
           <p>
             It is taken back. Every session is over, the old password opens nothing, and passkeys,
             linked accounts, apps and access tokens that were added lately are gone. Once you are
@@ -162,7 +162,7 @@ export function LostPage({ running, sent, now, mailPage, errors }: LostProps) {
       </header>
       <ErrorSummary errors={errors} />
       {sent && (
-        <Notice tone="good">
+        <Notice tone="good" focus>
           <p>
             The link is in your mail. Open it in this browser within {limits.challengeMs / 60_000}{" "}
             minutes.

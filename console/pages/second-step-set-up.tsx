@@ -84,7 +84,7 @@ export function SmsPage({ phones, sent, mailPage, errors }: SmsProps) {
       <ErrorSummary errors={errors} />
       {sent && (
         <>
-          <Notice tone="good">
+          <Notice tone="good" focus>
             <p>
               A code is on its way to your phone.
               {mailPage !== null && (

@@ -23,7 +23,7 @@ export function SignInPage(props: SignInProps) {
   return (
     <div class="narrow stack">
       {erased && (
-        <Notice tone="good">
+        <Notice tone="good" focus>
           <p>Your account is erased. Nobody can sign in to it anymore.</p>
         </Notice>
       )}
