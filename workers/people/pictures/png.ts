@@ -9,14 +9,30 @@ import { joined, must, type Picture, Reader } from "./picture.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
-/** Chunks that change how pixels look, with the longest that each may be; they hold numbers only. */
-const colors: Readonly<Record<string, number>> = {
-  tRNS: 256,
-  gAMA: 4,
-  cHRM: 32,
-  sRGB: 1,
-  sBIT: 4,
-  cICP: 4,
+/** Chunks that change how pixels look and hold numbers only, with the length that each has (§11.3). */
+const colors: Readonly<Record<string, (kind: ColorKind, entries: number) => readonly number[]>> = {
+  tRNS: ({ transparent }, entries) =>
+    transparent === "entries" ? Array.from({ length: entries }, (_, at) => at + 1) : [transparent],
+  gAMA: () => [4],
+  cHRM: () => [32],
+  sRGB: () => [1],
+  sBIT: ({ samples }) => [samples],
+  cICP: () => [4],
+};
+
+/** What a color type asks of other chunks (§11.2.1): samples, bytes of the transparent color, a palette. */
+interface ColorKind {
+  readonly samples: number;
+  /** -1: its pixels say themselves how transparent they are. */
+  readonly transparent: number | "entries";
+  readonly palette: "never" | "ignored" | "needed";
+}
+const colorKinds: Readonly<Record<number, ColorKind>> = {
+  0: { samples: 1, transparent: 2, palette: "never" },
+  2: { samples: 3, transparent: 6, palette: "ignored" },
+  3: { samples: 3, transparent: "entries", palette: "needed" },
+  4: { samples: 2, transparent: -1, palette: "never" },
+  6: { samples: 4, transparent: -1, palette: "ignored" },
 };
 
 export function cleanPng(bytes: Uint8Array<ArrayBuffer>): Picture {
@@ -28,24 +44,32 @@ export function cleanPng(bytes: Uint8Array<ArrayBuffer>): Picture {
   kept.push(first.whole);
   const header = new Reader(first.body);
   const [width, height] = [header.uint32(), header.uint32()];
-  must(width > 0 && height > 0);
+  const [depth, color] = [header.byte(), header.byte()];
+  const kind = colorKinds[color];
+  must(width > 0 && height > 0 && [1, 2, 4, 8, 16].includes(depth) && kind !== undefined);
+  must(header.byte() === 0 && header.byte() === 0 && header.byte() <= 1);
+  let entries = 0;
   const seen = new Set<string>();
   let last = "IHDR";
   for (;;) {
     const { type, body, whole } = chunk(reader);
     if (type === "IEND") {
       must(body.length === 0 && seen.has("IDAT"));
+      must(kind.palette !== "needed" || seen.has("PLTE"));
       kept.push(whole);
       return { type: "image/png", bytes: joined(kept), width, height };
     }
+    const early = !seen.has("IDAT") && !seen.has(type);
     if (type === "IDAT") must(!seen.has("IDAT") || last === "IDAT");
     else if (type === "PLTE") {
-      must(!seen.has("PLTE") && !seen.has("IDAT") && body.length % 3 === 0 && body.length <= 768);
+      entries = body.length / 3;
+      must(early && kind.palette !== "never" && Number.isInteger(entries));
+      must(entries >= 1 && entries <= (kind.palette === "needed" ? 2 ** Math.min(depth, 8) : 256));
     } else must(isAncillary(type));
-    const color = colors[type];
-    const shows =
-      color !== undefined && body.length <= color && !seen.has("IDAT") && !seen.has(type);
-    if (type === "IDAT" || type === "PLTE" || shows) kept.push(whole);
+    const shows = early && (colors[type]?.(kind, entries).includes(body.length) ?? false);
+    // A palette that pixels do not use is a suggestion for screens of few colors.
+    const palette = type === "PLTE" && kind.palette === "needed";
+    if (type === "IDAT" || palette || shows) kept.push(whole);
     seen.add(type);
     last = type;
   }

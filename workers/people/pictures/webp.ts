@@ -32,6 +32,8 @@ export function cleanWebp(bytes: Uint8Array<ArrayBuffer>): Picture {
   const header = chunks.get("VP8X");
   if (header === undefined) must(order.length === 1);
   else checkHeader(header, order, size);
+  const alpha = chunks.get("ALPH");
+  if (alpha !== undefined) checkAlpha(alpha, size);
   const kept = order.filter((name) => !Object.hasOwn(announced, name));
   const parts = kept.map((name) => {
     const body = chunks.get(name) as Uint8Array;
@@ -66,6 +68,13 @@ function checkHeader(header: Uint8Array<ArrayBuffer>, order: readonly string[], 
       ((header[at + 1] as number) << 8) |
       ((header[at + 2] as number) << 16));
   must(side(4) === size.width && side(7) === size.height);
+}
+
+/** §2.7.1.2: what is not compressed has a byte for each pixel; reserved bits are none of a picture's. */
+function checkAlpha(body: Uint8Array<ArrayBuffer>, { width, height }: Size): void {
+  const head = new Reader(body).byte();
+  must(head >> 6 === 0 && ((head >> 4) & 3) <= 1 && (head & 3) <= 1);
+  must((head & 3) === 1 || body.length === 1 + width * height);
 }
 
 function withoutFlags(header: Uint8Array): Uint8Array {
