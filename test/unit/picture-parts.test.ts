@@ -175,6 +175,28 @@ describe("a WebP header (RFC 9649 §2.7)", () => {
     }
   });
 
+  it("says its own length, and its coded picture a version and a length that there are", () => {
+    const bytes = plain("webpLossy");
+    for (const by of [-2, 2]) {
+      expect(cleanPicture(set(4, (size) => size + by)(bytes))).toBeNull();
+    }
+    // RFC 6386 §9.1: a key frame, whose first partition is within it, with its start code.
+    for (const wrong of [
+      set(0, (tag) => tag | 1),
+      set(2, () => 0xff),
+      set(3, () => 0),
+      set(4, () => 0),
+      set(5, () => 0),
+      (body: Uint8Array) => set(6, () => 0)(set(7, () => 0)(body)),
+    ]) {
+      expect(cleaned("webpLossy", replaced("VP8 ", wrong))).toBeNull();
+    }
+    // RFC 9649 §3.4: the signature, and version 0.
+    for (const wrong of [set(0, () => 0x2e), set(4, (bits) => bits | 0x20)]) {
+      expect(cleaned("webpLossless", replaced("VP8L", wrong))).toBeNull();
+    }
+  });
+
   it("takes no other chunk for the transparency", () => {
     const exif = (parts: Part[]) => named(parts, "EXIF").body;
     for (const body of [exif, (parts: Part[]) => named(parts, "XMP ").body, () => ascii(CANARY)]) {
