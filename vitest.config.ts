@@ -41,6 +41,8 @@ export default defineConfig({
             main: "./workers/index.ts",
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
+              // A second region, for those tests that configure one.
+              r2Buckets: ["KEYS_EU", "PHOTOS_EU"],
               bindings: {
                 TEST_MIGRATIONS: {
                   directory: await migrationFiles("directory"),

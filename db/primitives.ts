@@ -31,6 +31,15 @@ export interface BlobStore {
   delete(name: BlobName): Promise<void>;
 }
 
+/** Proofs of erasure. No history; names hold a time and a random identifier only. */
+export interface Ledger {
+  put(id: string, text: string): Promise<void>;
+  get(id: string): Promise<string | null>;
+  /** Names that begin with `prefix`, in order; at most `limits.ledgerPage`. */
+  list(prefix: string): Promise<string[]>;
+  delete(id: string): Promise<void>;
+}
+
 /** `photo/<account>`. */
 export type BlobName = `photo/${string}`;
 

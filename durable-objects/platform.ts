@@ -1,6 +1,10 @@
-/** Cloudflare's clock, chance, key store and static assets behind small interfaces. */
+/** Cloudflare's clock, chance, buckets and static assets behind small interfaces. */
 
-import type { BlobStore, KeyName, KeyStore } from "../db/primitives.ts";
+import type { BlobStore, KeyName, KeyStore, Ledger } from "../db/primitives.ts";
+import { regionalBlobs, regionalKeys, regionalLedger } from "../db/regional.ts";
+import type { RegionId } from "../protocol/ids.ts";
+import { limits } from "../protocol/limits.ts";
+import { keysBinding, photosBinding, systemKeysBinding } from "./bindings.ts";
 import { systemRandom } from "./system.ts";
 
 export { systemClock, systemRandom } from "./system.ts";
@@ -33,8 +37,8 @@ export class R2KeyStore implements KeyStore {
   }
 }
 
-/** Objects in R2, beside the keys. */
-export function r2Blobs(bucket: R2Bucket): BlobStore {
+/** Objects in R2. */
+function r2Blobs(bucket: R2Bucket): BlobStore {
   return {
     put: async (name, bytes) => void (await bucket.put(name, bytes)),
     get: async (name) => {
@@ -55,4 +59,47 @@ export function boundAssets(binding: Fetcher) {
       return null;
     },
   };
+}
+
+/** Erasures in R2, beside the keys that they destroy: neither needs the store of photos. */
+function r2Ledger(bucket: R2Bucket): Ledger {
+  const prefix = "ledger/";
+  return {
+    put: async (id, text) => void (await bucket.put(prefix + id, text)),
+    get: async (id) => (await (await bucket.get(prefix + id))?.text()) ?? null,
+    list: async (start) => {
+      const page = await bucket.list({ prefix: prefix + start, limit: limits.ledgerPage });
+      return page.objects.map((object) => object.key.slice(prefix.length));
+    },
+    delete: (id) => bucket.delete(prefix + id),
+  };
+}
+
+type Bindings = Readonly<Record<string, unknown>>;
+
+/** Keys in the buckets of their regions. */
+export function keysOf(env: Bindings): KeyStore {
+  return regionalKeys(
+    (region) =>
+      new R2KeyStore(bucketOf(env, region === null ? systemKeysBinding : keysBinding(region))),
+  );
+}
+
+/** Photos in the buckets of their regions. */
+export function photosOf(env: Bindings): BlobStore {
+  return regionalBlobs((region) => r2Blobs(bucketOf(env, photosBinding(region))));
+}
+
+/** Erasures of `regions`, each beside its keys. */
+export function ledgerOf(env: Bindings, regions: readonly RegionId[]): Ledger {
+  return regionalLedger(
+    new Map(regions.map((region) => [region, r2Ledger(bucketOf(env, keysBinding(region)))])),
+  );
+}
+
+/** @throws Error that names the binding which is missing */
+function bucketOf(env: Bindings, name: string): R2Bucket {
+  const bucket = env[name];
+  if (typeof bucket !== "object") throw new Error(`The binding ${name} is missing: a bucket.`);
+  return bucket as R2Bucket;
 }

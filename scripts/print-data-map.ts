@@ -66,8 +66,8 @@ export function printDataMap(policy: Policy): string {
   lines.push("## Object storage", "");
   lines.push(
     ...table(
-      ["Prefix", "What", "When it goes"],
-      policy.objects.map((entry) => [`\`${entry.prefix}\``, entry.holds, entry.erase]),
+      ["Prefix", "Where", "What", "When it goes"],
+      policy.objects.map((entry) => [`\`${entry.prefix}\``, entry.place, entry.holds, entry.erase]),
     ),
   );
   lines.push("## Tables, column by column", "");

@@ -9,14 +9,15 @@ import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { LimiterObject } from "../durable-objects/limiter/index.ts";
 import {
   boundAssets,
-  R2KeyStore,
-  r2Blobs,
+  keysOf,
+  ledgerOf,
+  photosOf,
   systemClock,
   systemRandom,
 } from "../durable-objects/platform.ts";
 import { regionOf } from "../protocol/ids.ts";
-import { limits } from "../protocol/limits.ts";
 import { handle } from "./app.ts";
+import { requireBindings } from "./bindings.ts";
 import { readConfig } from "./config.ts";
 import {
   breachTransport,
@@ -35,14 +36,11 @@ export { LimiterObject } from "../durable-objects/limiter/index.ts";
 
 export interface Env {
   readonly DIRECTORY: D1Database;
-  readonly KEYS: R2Bucket;
   readonly ASSETS: Fetcher;
   readonly DEVICES: DurableObjectNamespace<DeviceObject>;
   readonly LIMITER: DurableObjectNamespace<LimiterObject>;
   readonly [variable: string]: unknown;
 }
-
-const LEDGER_PREFIX = "ledger/";
 
 /** What outlives a request. */
 type Shared = Omit<Ports, "background" | "peer" | "place">;
@@ -54,7 +52,8 @@ function portsOf(env: Env): Shared {
   const existing = built.get(env);
   if (existing !== undefined) return existing;
   const config = readConfig(env);
-  const keys = new R2KeyStore(env.KEYS);
+  requireBindings(env, config.regions);
+  const keys = keysOf(env);
   const sealer = new Sealer(keys, systemClock, systemRandom);
   const databases = new Map(
     config.regions.map((region) => [region.id, drizzle(env[region.database] as D1Database) as Db]),
@@ -77,16 +76,11 @@ function portsOf(env: Env): Shared {
     devices: { get: (deviceId) => deviceStub(env, config, deviceId) },
     keys,
     sealer,
-    blobs: r2Blobs(env.KEYS),
-    ledger: {
-      put: async (id, text) => void (await env.KEYS.put(LEDGER_PREFIX + id, text)),
-      get: async (id) => (await (await env.KEYS.get(LEDGER_PREFIX + id))?.text()) ?? null,
-      list: async (prefix) =>
-        (
-          await env.KEYS.list({ prefix: LEDGER_PREFIX + prefix, limit: limits.ledgerPage })
-        ).objects.map((object) => object.key.slice(LEDGER_PREFIX.length)),
-      delete: (id) => env.KEYS.delete(LEDGER_PREFIX + id),
-    },
+    blobs: photosOf(env),
+    ledger: ledgerOf(
+      env,
+      config.regions.map((region) => region.id),
+    ),
     assets: boundAssets(env.ASSETS),
     limits: forNetworks(limitsOf(env, directory), config.networkLimitFactor),
     egress,

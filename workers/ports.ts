@@ -7,13 +7,13 @@ import type { BaseSQLiteDatabase } from "drizzle-orm/sqlite-core";
 import type { EgressRecipient, egressMap, logMap } from "../db/data-map/outside.ts";
 import type { Db } from "../db/db.ts";
 import type { Directory } from "../db/directory.ts";
-import type { BlobStore, Clock, KeyStore, Random } from "../db/primitives.ts";
+import type { BlobStore, Clock, KeyStore, Ledger, Random } from "../db/primitives.ts";
 import type { Sealer } from "../db/seal.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { RegionId } from "../protocol/ids.ts";
 import type { Config } from "./config.ts";
 
-export type { Clock, Db, KeyStore, Random };
+export type { Clock, Db, KeyStore, Ledger, Random };
 export type AnyDb = BaseSQLiteDatabase<"async", unknown>;
 
 /** Region databases, each bound to its region: an id finds its own and no other. */
@@ -27,15 +27,6 @@ export interface Regions {
 export interface Devices {
   /** The object of `deviceId`. Asking for a stub creates nothing; calling it does. */
   get(deviceId: string): DeviceStub;
-}
-
-/** Objects beside the keys: proofs of erasure. No history, names hold random identifiers only. */
-export interface Ledger {
-  put(id: string, text: string): Promise<void>;
-  get(id: string): Promise<string | null>;
-  /** Names that begin with `prefix`, in order; at most `limits.ledgerPage`. */
-  list(prefix: string): Promise<string[]>;
-  delete(id: string): Promise<void>;
 }
 
 /** Files that pages load: public, built beforehand, named by their content (workers/assets.ts). */
@@ -105,6 +96,7 @@ export interface Ports {
   readonly regions: Regions;
   readonly directory: Directory;
   readonly devices: Devices;
+  /** Keys, photos and erasures: each region has its own store of them (db/regional.ts). */
   readonly keys: KeyStore;
   readonly sealer: Sealer;
   readonly blobs: BlobStore;

@@ -6,6 +6,7 @@ export type Feature = "account" | "device" | "name" | "link";
 /** Where a class is kept. */
 export type Place =
   | "region"
+  | "region and photos"
   | "directory"
   | "keys"
   | "device object"

@@ -4,9 +4,12 @@
  * without a class, a purpose, a period and an end. Pure: the caller brings what it found.
  */
 
+import type { RegionId } from "../../protocol/ids.ts";
+import { regionOfName } from "../regional.ts";
 import { longer } from "./classes.ts";
 import type { DataClass } from "./data-class.ts";
 import { type DataMap, dataMap } from "./map.ts";
+import type { ObjectStore } from "./outside.ts";
 import { HISTORY_MS, LIVE_CLEAN_MS, SIX_MONTHS_MS } from "./periods.ts";
 import type { ColumnRule, ObjectColumnRule, TableRule } from "./types.ts";
 
@@ -19,6 +22,14 @@ export interface LiveTable {
 }
 export type LiveTables = Readonly<Record<string, LiveTable>>;
 
+/** An object in a bucket, and whose bucket it is. */
+export interface LiveObject {
+  readonly store: ObjectStore;
+  /** null: the bucket of the service as a whole. */
+  readonly region: RegionId | null;
+  readonly name: string;
+}
+
 /** What was found in a running system. */
 export interface Live {
   readonly region: LiveTables;
@@ -29,8 +40,7 @@ export interface Live {
   readonly limiter: LiveTables;
   /** Attachments of sockets. */
   readonly attachments: readonly unknown[];
-  /** Names in the object store. */
-  readonly objects: readonly string[];
+  readonly objects: readonly LiveObject[];
   /** Names of cookies that were set. */
   readonly cookies: readonly string[];
   /** Lines that were logged. */
@@ -42,6 +52,7 @@ export interface Live {
 /** Databases and objects: the platform keeps a history of each. */
 const PLACES_WITH_HISTORY: readonly string[] = [
   "region",
+  "region and photos",
   "directory",
   "device object",
   "counter object",
@@ -276,10 +287,7 @@ function outsideViolations(live: Live, map: DataMap): string[] {
   for (const { recipient, fields } of live.egress) {
     list.push(...fieldViolations("recipient", recipient, fields, map.egress));
   }
-  for (const name of live.objects) {
-    const prefix = `${name.split("/", 1)[0]}/`;
-    if (!Object.hasOwn(map.objects, prefix)) list.push(`object ${prefix}… is not declared`);
-  }
+  for (const object of live.objects) list.push(...objectViolations(object, map.objects));
   for (const name of live.cookies) {
     if (!Object.hasOwn(map.cookies, name)) list.push(`cookie ${name} is not declared`);
   }
@@ -287,6 +295,19 @@ function outsideViolations(live: Live, map: DataMap): string[] {
     if (!Object.hasOwn(map.log, field)) list.push(`log field ${field} is not declared`);
   }
   return list;
+}
+
+/** LOC-2: an object lies in the store that it is declared for, in the region that its name says. */
+function objectViolations(
+  { store, region, name }: LiveObject,
+  declared: DataMap["objects"],
+): string[] {
+  const prefix = `${name.split("/", 1)[0]}/`;
+  const rule = Object.hasOwn(declared, prefix) ? declared[prefix] : undefined;
+  if (rule === undefined) return [`object ${prefix}… is not declared`];
+  if (rule.store !== store) return [`object ${prefix}… is in the ${store}, not in ${rule.store}`];
+  const own = regionOfName(name);
+  return own === region ? [] : [`object ${prefix}… of ${own} is in the region ${region}`];
 }
 
 function fieldViolations(

@@ -4,7 +4,7 @@ import { type ClassName, classes } from "./classes.ts";
 import type { DataClass } from "./data-class.ts";
 import { attachmentMap, deviceMap, limiterMap } from "./device.ts";
 import { directoryMap } from "./directory.ts";
-import { cookieMap, egressMap, logMap, objectMap } from "./outside.ts";
+import { cookieMap, egressMap, logMap, type ObjectStore, objectMap } from "./outside.ts";
 import { regionMap } from "./region.ts";
 import type { ObjectTableRule, TableRule } from "./types.ts";
 
@@ -19,7 +19,7 @@ export interface DataMap {
   readonly device: Readonly<Record<string, ObjectTableRule>>;
   readonly limiter: Readonly<Record<string, ObjectTableRule>>;
   readonly attachments: Readonly<Record<string, Declared & { readonly fields: readonly string[] }>>;
-  readonly objects: Readonly<Record<string, Declared>>;
+  readonly objects: Readonly<Record<string, Declared & { readonly store: ObjectStore }>>;
   readonly cookies: Readonly<Record<string, Declared>>;
   readonly log: Readonly<Record<string, Declared>>;
   readonly egress: Readonly<Record<string, Declared & { readonly fields: readonly string[] }>>;

@@ -4,36 +4,50 @@ import { limits } from "../../protocol/limits.ts";
 import type { ClassName } from "./classes.ts";
 import { span } from "./periods.ts";
 
+/**
+ * Where an object lies. Each region has keys and, apart from them, photos of its own: what destroys a
+ * key needs no store of photos. The system's keys are about nobody, and all regions share them.
+ */
+export type ObjectStore = "keys" | "photos" | "system keys";
+
 /** Object storage, by prefix. Names hold random identifiers only. */
 export const objectMap = {
   "person/": {
+    store: "keys",
     class: "person key",
     holds: "32 random bytes that unseal one person's data",
     erase: "destroyed with the account, which makes every copy of the sealed data unreadable",
   },
   "feature/": {
+    store: "keys",
     class: "feature key",
     holds: "32 random bytes that unseal one feature's data of one device",
     erase: "destroyed when the feature is switched off or the device unregistered",
   },
   "photo/": {
+    store: "photos",
     class: "profile",
     holds: "a person's photo without its metadata, sealed under the person's key",
     erase: "deleted, and unreadable everywhere because its key is destroyed",
   },
   "system/": {
+    store: "system keys",
     class: "operations",
     holds:
       "32 random bytes each: for the hashes of the directory, for signing keys, for the cookie of a sign-in elsewhere",
     erase: "kept: says nothing about a person",
   },
   "ledger/": {
+    store: "keys",
     class: "erasure ledger",
     holds:
       "a random identifier, a keyed hash and which stores are done; the account's identifier until then",
     erase: "kept as proof without identity, then deleted",
   },
-} as const;
+} as const satisfies Record<
+  string,
+  { store: ObjectStore; class: ClassName; holds: string; erase: string }
+>;
 
 export interface CookieRule {
   readonly class: ClassName;

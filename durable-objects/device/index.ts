@@ -2,7 +2,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { pingText, pongText } from "../../protocol/agent.ts";
-import { R2KeyStore, systemClock, systemRandom } from "../platform.ts";
+import { keysOf, systemClock, systemRandom } from "../platform.ts";
 import type { DeviceContext, ObjectSql, Socket, Sockets } from "./context.ts";
 import { Device } from "./device.ts";
 import { registeredId } from "./migrations.ts";
@@ -16,8 +16,9 @@ import type {
 } from "./rpc.ts";
 
 interface Env {
-  readonly KEYS: R2Bucket;
   readonly ALLOW_SPECIAL_ADDRESSES?: string;
+  /** The buckets of the regions' keys, of which a device uses its own region's. */
+  readonly [binding: string]: unknown;
 }
 
 export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
@@ -110,7 +111,7 @@ function contextOf(state: DurableObjectState, env: Env): DeviceContext {
     sockets: socketsOf(state),
     clock: systemClock,
     random: systemRandom,
-    keys: new R2KeyStore(env.KEYS),
+    keys: keysOf(env),
     allowSpecialAddresses: env.ALLOW_SPECIAL_ADDRESSES === "yes",
     wakeAt: (at) => {
       // The write is coalesced and covered by the output gate; nothing leaves before it is durable.

@@ -7,6 +7,8 @@ import { cp, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { applyMigrations, type MigrationFile, onD1 } from "../../db/migrate.ts";
+import { keysBinding, photosBinding, systemKeysBinding } from "../../durable-objects/bindings.ts";
+import { readConfig } from "../../workers/config.ts";
 import { publicFolder } from "../build-console.ts";
 import { bundleWorker } from "./bundle.ts";
 import { compatibilityDate, localServer } from "./miniflare.ts";
@@ -21,8 +23,6 @@ export interface EdgeOptions {
   readonly port: number;
   /** Overrides of wrangler.toml's `[vars]`. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** Region databases besides `DB_HOME`. */
-  readonly databases?: readonly string[];
   /** Fires the cron trigger once a minute, as the platform would. */
   readonly crons?: boolean;
 }
@@ -45,9 +45,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   if (!patched) useTruePeers();
   patched = true;
   await mkdir(options.data, { recursive: true });
-  const databases = ["DIRECTORY", "DB_HOME", ...(options.databases ?? [])];
   const origin = `http://localhost:${options.port}`;
   const variables = { ...defaults(origin), ...options.variables };
+  const { regions } = readConfig(variables);
+  const databases = ["DIRECTORY", ...regions.map(({ database }) => database)];
   const modules = await bundleWorker();
   const assets = await ownAssets(options.data);
   const miniflare = withoutSignalHandlers(
@@ -64,7 +65,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
               compatibilityFlags: ["nodejs_compat"],
               bindings: variables,
               d1Databases: Object.fromEntries(databases.map((name) => [name, name.toLowerCase()])),
-              r2Buckets: { KEYS: "keys" },
+              r2Buckets: buckets(regions.map(({ id }) => id)),
               serviceBindings: { ASSETS: "assets" },
               durableObjects: {
                 DEVICES: { className: "DeviceObject", useSQLite: true },
@@ -98,6 +99,20 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       await miniflare.dispose();
     },
   };
+}
+
+/** Each region's buckets, and the service's own. */
+function buckets(regions: readonly string[]): Record<string, string> {
+  const names = [
+    systemKeysBinding,
+    ...regions.flatMap((id) => [keysBinding(id), photosBinding(id)]),
+  ];
+  return Object.fromEntries(names.map((name) => [name, bucketName(name)]));
+}
+
+/** A bucket of a binding on this machine: buckets have no underscores in their names. */
+function bucketName(binding: string): string {
+  return binding.toLowerCase().replaceAll("_", "-");
 }
 
 /**

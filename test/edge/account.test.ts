@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { personKey } from "../../db/queries/accounts.ts";
+import { R2KeyStore } from "../../durable-objects/platform.ts";
 import { limits } from "../../protocol/limits.ts";
 import { newToken } from "../../protocol/tokens.ts";
 import { profile } from "../../workers/account/account.ts";
@@ -10,8 +11,13 @@ import { handle } from "../../workers/app.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
 import { verifySignUp } from "../support/person.ts";
 import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
+import { objectBytes, objects } from "./buckets.ts";
 
-const bindings = env as unknown as { DIRECTORY: D1Database; DB_HOME: D1Database; KEYS: R2Bucket };
+const bindings = env as unknown as {
+  DIRECTORY: D1Database;
+  DB_HOME: D1Database;
+  KEYS_HOME: R2Bucket;
+};
 const client = { userAgent: "curl/8.5.0", peer: "198.51.100.7" };
 const password = "an unlikely password";
 let test: TestPorts;
@@ -23,7 +29,7 @@ beforeEach(async () => {
     await bindings.DB_HOME.prepare(`DELETE FROM ${table}`).run();
   }
   await bindings.DIRECTORY.prepare("DELETE FROM contact").run();
-  await bindings.KEYS.delete(await personKeys());
+  await bindings.KEYS_HOME.delete(await personKeys());
   test = testPorts({ env });
   address = `ada${count++}@example.org`;
 });
@@ -42,8 +48,7 @@ async function signedUp(): Promise<string> {
 
 const rows = async (table: string) =>
   (await bindings.DB_HOME.prepare(`SELECT * FROM ${table}`).all()).results;
-const personKeys = async () =>
-  (await bindings.KEYS.list({ prefix: "person/" })).objects.map(({ key }) => key);
+const personKeys = async () => (await objects("person/")).map(({ name }) => name);
 
 describe("sign-up", () => {
   it("[ACC-1] needs one verified contact and a credential, and no more", async () => {
@@ -96,8 +101,8 @@ describe("sign-up", () => {
     await signedUp();
     const work = async (to: string) => {
       const [reads, creates] = [
-        vi.spyOn(test.ports.keys, "get"),
-        vi.spyOn(test.ports.keys, "getOrCreate"),
+        vi.spyOn(R2KeyStore.prototype, "get"),
+        vi.spyOn(R2KeyStore.prototype, "getOrCreate"),
       ];
       const queries = countQueries(bindings.DB_HOME);
       const send = vi.spyOn(test.ports.mail, "send");
@@ -307,17 +312,15 @@ describe("what is stored", () => {
         parts.push((await database.prepare(`SELECT * FROM "${name}"`).all()).results);
       }
     }
-    for (const { key } of (await bindings.KEYS.list()).objects) {
-      parts.push(key, [
-        ...new Uint8Array((await (await bindings.KEYS.get(key))?.arrayBuffer()) ?? []),
-      ]);
+    for (const { name } of await objects()) {
+      parts.push(name, [...((await objectBytes(name)) ?? [])]);
     }
     return JSON.stringify(parts);
   }
 
   it("[ACC-12] [NOT-9] is no password, no mailed code, no session secret and no address", async () => {
     const secrets = { address: `marker-${address}`, password: "marker unlikely password" };
-    await bindings.KEYS.put("system/control", "x");
+    await bindings.KEYS_HOME.put("system/control", "x");
     await signUp(test.ports, secrets, client);
     const waiting = await dump();
     const token = mailedToken();

@@ -6,8 +6,9 @@ import { dataMap } from "../../db/data-map/map.ts";
 import { handle } from "../../workers/app.ts";
 import { findChallenge } from "../../workers/sign-in/challenge.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { objects } from "./buckets.ts";
 
-const bindings = env as unknown as { DIRECTORY: D1Database; DB_HOME: D1Database; KEYS: R2Bucket };
+const bindings = env as unknown as { DIRECTORY: D1Database; DB_HOME: D1Database };
 const password = "an unlikely password";
 let serial = 0;
 let address: string;
@@ -57,7 +58,7 @@ async function held(): Promise<string> {
       ),
     );
   };
-  const names = (await bindings.KEYS.list()).objects.map(({ key }) => key);
+  const names = (await objects()).map(({ name }) => name);
   return JSON.stringify([await all(bindings.DIRECTORY), await all(bindings.DB_HOME), names]);
 }
 

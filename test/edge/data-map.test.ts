@@ -22,11 +22,11 @@ import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import { testPorts } from "../support/ports.ts";
+import { objects } from "./buckets.ts";
 
 const bindings = env as unknown as {
   DIRECTORY: D1Database;
   DB_HOME: D1Database;
-  KEYS: R2Bucket;
   DEVICES: DurableObjectNamespace;
   LIMITER: DurableObjectNamespace<LimiterObject>;
 };
@@ -73,7 +73,8 @@ async function look(): Promise<Live> {
   await device.updateAddresses({ secret: null, ipv4: { set: "192.0.2.1" }, ipv6: "keep" });
   await ports.sealer.seal(`person/${accountId}`, "identifier.address:x", "a@b.example");
   await ports.directory.claimLabel("nas", deviceId);
-  await ports.ledger.put("open/x", "{}");
+  await ports.blobs.put(`photo/${accountId}`, systemRandom.bytes(1));
+  await ports.ledger.put(`open/${newId("era", "home", systemRandom.bytes)}`, "{}");
   await ports.mail.send({ to: "a@b.example", subject: "Hello", text: "Hello" });
   ports.log({ event: "internal-error", code: "Error" });
   const object = bindings.DEVICES.getByName(deviceId);
@@ -93,7 +94,7 @@ async function look(): Promise<Live> {
     device: inside.tables,
     limiter,
     attachments: inside.attachments,
-    objects: (await bindings.KEYS.list()).objects.map((object) => object.key),
+    objects: await objects(),
     cookies: [],
     log: lines,
     egress,
@@ -108,8 +109,8 @@ describe("[PRI-5] the gate of the data map", () => {
 
   it("passes the real schema, objects, log and egress", () => {
     expect(violations(live)).toEqual([]);
-    expect(live.objects.map((name) => name.split("/")[0])).toEqual(
-      expect.arrayContaining(["person", "feature", "system", "ledger"]),
+    expect(live.objects.map(({ name }) => name.split("/")[0])).toEqual(
+      expect.arrayContaining(["person", "feature", "photo", "system", "ledger"]),
     );
     expect(live.attachments).toHaveLength(2);
     expect(live.egress).toHaveLength(1);
@@ -161,9 +162,25 @@ describe("[PRI-5] the gate of the data map", () => {
   });
 
   it("finds what is set, written, sent or kept without a declaration", () => {
+    const accountId = newId("acc", "home", systemRandom.bytes);
     const planted: [Partial<Live>, string][] = [
       [{ cookies: ["tracker"] }, "cookie tracker is not declared"],
-      [{ objects: ["upload/x"] }, "object upload/… is not declared"],
+      [
+        { objects: [{ store: "keys", region: "home", name: "upload/x" }] },
+        "object upload/… is not declared",
+      ],
+      [
+        { objects: [{ store: "keys", region: "home", name: `photo/${accountId}` }] },
+        "object photo/… is in the keys, not in photos",
+      ],
+      [
+        { objects: [{ store: "photos", region: "eu", name: `photo/${accountId}` }] },
+        "object photo/… of home is in the region eu",
+      ],
+      [
+        { objects: [{ store: "keys", region: "home", name: "person/nobody" }] },
+        "object person/… of null is in the region home",
+      ],
       [{ log: [{ path: "/secret" }] }, "log field path is not declared"],
       [{ egress: [{ recipient: "ads", fields: {} }] }, "recipient ads is not declared"],
       [

@@ -16,11 +16,11 @@ import { approveEnrolment, pollEnrolment, startEnrolment } from "../../workers/d
 import type { Ports } from "../../workers/ports.ts";
 import { Problem } from "../../workers/problem.ts";
 import { testPorts } from "../support/ports.ts";
+import { objects } from "./buckets.ts";
 
 export const bindings = env as unknown as {
   DIRECTORY: D1Database;
   DB_HOME: D1Database;
-  KEYS: R2Bucket;
   DEVICES: DurableObjectNamespace;
 };
 
@@ -172,7 +172,7 @@ export async function connect(
 
 /** Names of keys in the store that begin with `prefix`. */
 export async function keysOf(prefix: string): Promise<string[]> {
-  return (await bindings.KEYS.list({ prefix })).objects.map((object) => object.key);
+  return (await objects(prefix)).map(({ name }) => name);
 }
 
 /** Every row of a table that names `text` anywhere. */

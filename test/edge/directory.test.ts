@@ -10,16 +10,20 @@ import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { countQueries } from "../support/ports.ts";
 
-const bindings = env as unknown as { DIRECTORY: D1Database; KEYS: R2Bucket };
+const bindings = env as unknown as { DIRECTORY: D1Database; SYSTEM_KEYS: R2Bucket };
 const device = () => newId("dev", "home", systemRandom.bytes);
 
 describe("the directory", () => {
   let now = 1_800_000_000_000;
   let directory: Directory;
   beforeEach(() => {
-    directory = new Directory(drizzle(bindings.DIRECTORY) as Db, new R2KeyStore(bindings.KEYS), {
-      now: () => now,
-    });
+    directory = new Directory(
+      drizzle(bindings.DIRECTORY) as Db,
+      new R2KeyStore(bindings.SYSTEM_KEYS),
+      {
+        now: () => now,
+      },
+    );
   });
 
   it("gives a label to one device only, and again to the same one", async () => {
@@ -80,7 +84,7 @@ describe("the directory", () => {
   });
 
   it("makes one key when two callers ask at once", async () => {
-    const keys = new R2KeyStore(bindings.KEYS);
+    const keys = new R2KeyStore(bindings.SYSTEM_KEYS);
     const made = await Promise.all(
       Array.from({ length: 8 }, () => keys.getOrCreate("system/race")),
     );

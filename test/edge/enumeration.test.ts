@@ -7,6 +7,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { R2KeyStore } from "../../durable-objects/platform.ts";
 import { handle } from "../../workers/app.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { newPerson } from "../support/person.ts";
@@ -67,8 +68,8 @@ async function observed({ path, form, json }: Question, asked: string) {
   const body = json
     ? JSON.stringify(json(asked))
     : new URLSearchParams(form?.(asked) ?? {}).toString();
-  const reads = vi.spyOn(test.ports.keys, "get");
-  const creates = vi.spyOn(test.ports.keys, "getOrCreate");
+  const reads = vi.spyOn(R2KeyStore.prototype, "get");
+  const creates = vi.spyOn(R2KeyStore.prototype, "getOrCreate");
   const takes = vi.spyOn(test.ports.limits, "take");
   const batches = vi.spyOn(Object.getPrototypeOf(DB_HOME) as D1Database, "batch");
   const queries = countQueries(DB_HOME);

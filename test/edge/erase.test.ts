@@ -6,7 +6,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { dataMap } from "../../db/data-map/map.ts";
 import type { TableRule } from "../../db/data-map/types.ts";
 import type { Db } from "../../db/db.ts";
@@ -30,13 +30,14 @@ import { checkSession } from "../../workers/sign-in/sessions.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
 import { completeSignIn, type NewSession, signIn, verifySignUp } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { objectBytes, objects as stored } from "./buckets.ts";
 
 const bindings = env as unknown as {
   DIRECTORY: D1Database;
   DB_HOME: D1Database;
-  KEYS: R2Bucket;
   DEVICES: DurableObjectNamespace;
 };
+const bytes = new Uint8Array(64);
 const password = "an unlikely password";
 const client = { userAgent: "curl/8.5.0", peer: "198.51.100.7" };
 let serial = 0;
@@ -125,9 +126,11 @@ async function dump(objects: readonly string[]): Promise<string> {
       await state.storage.getAlarm(),
     ]),
   );
-  const keys = (await bindings.KEYS.list()).objects.map(async ({ key }) => [
-    key,
-    key.startsWith("ledger/") ? await (await bindings.KEYS.get(key))?.text() : "a key",
+  const keys = (await stored()).map(async ({ name }) => [
+    name,
+    name.startsWith("ledger/")
+      ? new TextDecoder().decode((await objectBytes(name)) ?? undefined)
+      : "a key",
   ]);
   return JSON.stringify([
     await ofD1(bindings.DB_HOME),
@@ -167,6 +170,7 @@ function crashingAfter(ports: Ports, calls: number): Ports {
     }),
     devices: { get: (id) => watched(ports.devices.get(id)) },
     sealer: watched(ports.sealer),
+    blobs: watched(ports.blobs),
     ledger: watched(ports.ledger),
   };
 }
@@ -269,6 +273,19 @@ describe("[RGT-4] erasing an account", () => {
     expect(calls).toBeLessThan(60);
   });
 
+  it("destroys the key although the store of photos is away, and the photo when it is back", async () => {
+    const photo = `photo/${person.accountId}` as const;
+    const sealed = await test.ports.sealer.sealBytes(`person/${person.accountId}`, photo, bytes);
+    await test.ports.blobs.put(photo, sealed);
+    const away = vi.spyOn(test.ports.blobs, "delete").mockRejectedValue(new Error("away"));
+    await expect(eraseAccount(test.ports, person.accountId)).rejects.toThrow("away");
+    expect(await test.ports.keys.get(`person/${person.accountId}`)).toBeNull();
+    expect(await objectBytes(photo)).not.toBeNull();
+    away.mockRestore();
+    await sweep(test.ports);
+    await expectGone();
+  });
+
   it("may run twice at once", async () => {
     const erasing = () => eraseAccount(test.ports, person.accountId);
     await Promise.all([erasing(), erasing()]);
@@ -292,12 +309,13 @@ describe("[RGT-4] erasing an account", () => {
   });
 
   it("is not held up by another erasure that cannot be finished", async () => {
-    const stuck = { id: "era_mars_0", accountId: "acc_mars_0123456789abcdef", at: 1 };
-    await test.ports.ledger.put("open/000000000000001.era_mars_0", JSON.stringify(stuck));
+    const id = "era_home_0123456789abcdef";
+    const stuck = { id, accountId: "acc_mars_0123456789abcdef", at: 1 };
+    await test.ports.ledger.put(`open/000000000000001.${id}`, JSON.stringify(stuck));
     const crashing = crashingAfter(test.ports, 3);
     await expect(eraseAccount(crashing, person.accountId)).rejects.toThrow("the process is gone");
     await sweep(test.ports);
-    expect(await test.ports.ledger.list("open/")).toEqual(["open/000000000000001.era_mars_0"]);
+    expect(await test.ports.ledger.list("open/")).toEqual([`open/000000000000001.${id}`]);
     expect(test.lines).toContainEqual({ event: "sweep-failed", lane: "erasure", code: "Error" });
     const lag = (await oldestOverdue(test.ports)).find(({ lane }) => lane === "erasure");
     expect(lag?.overdueMs).toBe(test.clock.now() - 1);

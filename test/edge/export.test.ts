@@ -22,8 +22,9 @@ import { exportAccount, personalExport } from "../../workers/privacy/export.ts";
 import { type NewSession, newPerson } from "../support/person.ts";
 import { plantRows } from "../support/planted.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { objects } from "./buckets.ts";
 
-const bindings = env as unknown as { DIRECTORY: D1Database; DB_HOME: D1Database; KEYS: R2Bucket };
+const bindings = env as unknown as { DIRECTORY: D1Database; DB_HOME: D1Database };
 const client = { userAgent: "curl/8.5.0", peer: "198.51.100.7" };
 const ORIGIN = "http://localhost:8787";
 let test: TestPorts;
@@ -260,7 +261,7 @@ describe("asking for it", () => {
       return {
         ...tally,
         activity: tally.activity ?? 0,
-        objects: (await bindings.KEYS.list()).objects.length,
+        objects: (await objects()).length,
       };
     };
     const before = await count();

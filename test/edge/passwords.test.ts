@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { R2KeyStore } from "../../durable-objects/platform.ts";
 import { limits } from "../../protocol/limits.ts";
 import { newToken } from "../../protocol/tokens.ts";
 import { hasPassword } from "../../workers/account/account.ts";
@@ -344,7 +345,7 @@ describe("who has an account", () => {
 
   it("is not told by the work either", async () => {
     const work = async (to: string) => {
-      const creates = vi.spyOn(test.ports.keys, "getOrCreate");
+      const creates = vi.spyOn(R2KeyStore.prototype, "getOrCreate");
       const queries = countQueries(DB_HOME);
       await askReset(test.ports, to, CLIENT);
       const answered = queries();

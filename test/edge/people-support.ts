@@ -15,7 +15,6 @@ import { type TestPorts, testPorts } from "../support/ports.ts";
 export const bindings = env as unknown as {
   DIRECTORY: D1Database;
   DB_HOME: D1Database;
-  KEYS: R2Bucket;
   TEST_MIGRATIONS: { region: MigrationFile[] };
 };
 export const client: Client = { userAgent: "curl/8.5.0", peer: "198.51.100.7" };

@@ -13,6 +13,7 @@ import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { completeSignIn } from "../support/person.ts";
 import { CANARY, leaks, pictureKinds, withMetadata } from "../support/pictures.ts";
 import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
+import { objectBytes } from "./buckets.ts";
 import {
   addRegion,
   bindings,
@@ -98,7 +99,7 @@ describe("a profile", () => {
         .bind(me)
         .first("n"),
     ).toBe(0);
-    expect(await bindings.KEYS.get(`photo/${me}`)).toBeNull();
+    expect(await objectBytes(`photo/${me}`)).toBeNull();
   });
 
   it("[ACC-8] begins with name and photo for contacts and all else for nobody; all is cleared by one", async () => {
@@ -246,9 +247,7 @@ describe("a photo", () => {
     expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
     expect(answer.headers.get("cache-control")).toBe("no-store");
     expect(answer.headers.get("content-security-policy")).toBe("default-src 'none'; sandbox");
-    const stored = new Uint8Array(
-      (await (await bindings.KEYS.get(`photo/${me}`))?.arrayBuffer()) ?? [],
-    );
+    const stored = (await objectBytes(`photo/${me}`)) ?? new Uint8Array();
     expect(stored.length).toBe(bytes.length + 28);
     expect(leaks(stored)).toBe(false);
     const show = { token, json: { visibility: "nobody" } };
@@ -272,16 +271,16 @@ describe("a photo", () => {
     const refused = await ask("POST", "/account/profile/photo", { token, form });
     expect(refused.status).toBe(422);
     expect(await refused.text()).toContain("not a whole PNG, JPEG or WebP picture");
-    expect(await bindings.KEYS.get(`photo/${me}`)).toBeNull();
+    expect(await objectBytes(`photo/${me}`)).toBeNull();
   });
 
   it("[RGT-4] goes with its owner, and one that comes too late is not kept", async () => {
     const me = await newPerson();
     const token = await sessionOf(me);
     await ask("PUT", "/api/account/photo", { token, bytes: withMetadata("jpeg") });
-    expect(await bindings.KEYS.get(`photo/${me}`)).not.toBeNull();
+    expect(await objectBytes(`photo/${me}`)).not.toBeNull();
     await eraseAccount(test.ports, me);
-    expect(await bindings.KEYS.get(`photo/${me}`)).toBeNull();
+    expect(await objectBytes(`photo/${me}`)).toBeNull();
     const late = await newPerson();
     const lateToken = await sessionOf(late);
     const { blobs } = test.ports;
@@ -294,7 +293,7 @@ describe("a photo", () => {
     };
     test = testPorts({ env, clock: test.clock, replace: { blobs: slow } });
     await ask("PUT", "/api/account/photo", { token: lateToken, bytes: withMetadata("jpeg") });
-    expect(await bindings.KEYS.get(`photo/${late}`)).toBeNull();
+    expect(await objectBytes(`photo/${late}`)).toBeNull();
   });
 });
 

@@ -3,6 +3,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { personKey } from "../../db/queries/accounts.ts";
+import { R2KeyStore } from "../../durable-objects/platform.ts";
 import { limits } from "../../protocol/limits.ts";
 import { profile } from "../../workers/account/account.ts";
 import { handle } from "../../workers/app.ts";
@@ -187,8 +188,8 @@ describe("a number that has an account", () => {
     const known = phone;
     const work = async (address: string) => {
       const [reads, creates] = [
-        vi.spyOn(test.ports.keys, "get"),
-        vi.spyOn(test.ports.keys, "getOrCreate"),
+        vi.spyOn(R2KeyStore.prototype, "get"),
+        vi.spyOn(R2KeyStore.prototype, "getOrCreate"),
       ];
       const queries = countQueries(DB_HOME);
       await signUp(test.ports, { address, password }, client);

@@ -6,18 +6,17 @@ import { describe, it } from "vitest";
 import type { Db } from "../../db/db.ts";
 import { Directory } from "../../db/directory.ts";
 import { onD1 } from "../../db/migrate.ts";
-import { R2KeyStore } from "../../durable-objects/platform.ts";
+import { keysOf } from "../../durable-objects/platform.ts";
 import { cases } from "../contract/queries/cases.ts";
 
-const { DIRECTORY, DB_HOME, KEYS } = env as unknown as {
+const { DIRECTORY, DB_HOME } = env as unknown as {
   DIRECTORY: D1Database;
   DB_HOME: D1Database;
-  KEYS: R2Bucket;
 };
 const clock = { time: 1_800_000_000_000 };
 
 describe("queries on D1", () => {
-  const keys = new R2KeyStore(KEYS);
+  const keys = keysOf(env as never);
   const stores = {
     keys,
     region: drizzle(DB_HOME) as Db,

@@ -7,6 +7,7 @@ import { personKey } from "../../db/queries/accounts.ts";
 import { sessionOfToken } from "../../db/queries/sessions.ts";
 import { Sealer } from "../../db/seal.ts";
 import { type CheckedSession, sessionMemory } from "../../db/session-cache.ts";
+import { R2KeyStore } from "../../durable-objects/platform.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { hashToken, newToken } from "../../protocol/tokens.ts";
 import { checkPassword } from "../../workers/account/account.ts";
@@ -84,7 +85,7 @@ describe("sign-in", () => {
 
   it("does the same work for a wrong password and an unknown address", async () => {
     const work = async (change: { address?: string; password?: string }) => {
-      const keys = vi.spyOn(test.ports.keys, "get");
+      const keys = vi.spyOn(R2KeyStore.prototype, "get");
       const encoded = vi.spyOn(TextEncoder.prototype, "encode");
       const queries = countQueries(DB_HOME);
       await refusal(signInWith(change));

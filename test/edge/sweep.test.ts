@@ -18,7 +18,11 @@ import { oldestOverdue, sweep } from "../../workers/privacy/sweep.ts";
 import { auditOverdue } from "../support/auditor.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 
-const bindings = env as unknown as { DIRECTORY: D1Database; DB_HOME: D1Database; KEYS: R2Bucket };
+const bindings = env as unknown as {
+  DIRECTORY: D1Database;
+  DB_HOME: D1Database;
+  KEYS_HOME: R2Bucket;
+};
 const lanes = [...lanesOf("region"), ...lanesOf("directory")];
 const databaseOf = (lane: { store: string }) =>
   lane.store === "directory" ? bindings.DIRECTORY : bindings.DB_HOME;
@@ -182,7 +186,7 @@ describe("a sign-up whose time is over", () => {
   }
   const person = () => newId("acc", "home", systemRandom.bytes);
   const hasKey = async (accountId: string) =>
-    (await bindings.KEYS.head(`person/${accountId}`)) !== null;
+    (await bindings.KEYS_HOME.head(`person/${accountId}`)) !== null;
 
   it("takes the person's key and address with it, unless the account came to be or asked again", async () => {
     const [gone, came, again] = [person(), person(), person()];

@@ -22,7 +22,8 @@ import { newLabel, World } from "../contract/suite/world.ts";
 import { newMarker, search } from "../support/canary.ts";
 import { type Elsewhere, startOidcProvider } from "../support/elsewhere.ts";
 import { keysFoundIn, keysIn, newKeysIn } from "../support/key-files.ts";
-import { tablesOnDisk, twoRegions } from "./two-regions.ts";
+import { withMetadata } from "../support/pictures.ts";
+import { objectsOnDisk, tablesOnDisk, twoRegions } from "./two-regions.ts";
 
 let world: World;
 let service: HomeService;
@@ -336,6 +337,54 @@ describe("[LOC-2] with two regions", () => {
     })
       .reverse()
       .join("");
+  }
+});
+
+describe.each(twoRegions)("[LOC-2] the objects of two regions on $name", (runtime) => {
+  on(runtime);
+
+  it("lie each in its own region's store, photos apart from keys, and go with their account", async () => {
+    const people = [await withPhoto("eu"), await withPhoto("home")];
+    // The last one leaves a proof behind.
+    const leaver = await withPhoto("eu");
+    const body = { password: leaver.password };
+    await ask(world, "/api/account", { method: "DELETE", token: leaver.token, body });
+    const stores = await objectsOnDisk(world);
+    const held = stores.map(({ names }) => {
+      const kinds = names.map((name) => `${name.split("/")[0]} ${/_(eu|home)_/.exec(name)?.[1]}`);
+      return [...new Set(kinds)].sort().join(", ");
+    });
+    const keys = "feature eu, person eu";
+    expect(held.sort()).toEqual([
+      ...(runtime.name === "Deno" ? ["done eu", keys] : ["feature eu, ledger eu, person eu"]),
+      "feature home, person home",
+      "photo eu",
+      "photo home",
+      "system undefined",
+    ]);
+    for (const { accountId } of people) {
+      const theirs = stores.flatMap(({ names }) =>
+        names.filter((name) => name.includes(accountId)),
+      );
+      expect(theirs.sort()).toEqual([`person/${accountId}`, `photo/${accountId}`]);
+    }
+    expect(JSON.stringify(stores)).not.toContain(leaver.accountId);
+  });
+
+  /** Somebody with a photo and a device whose connections are noted under a key of its own. */
+  async function withPhoto(region: string): Promise<Person> {
+    const person = await signUpIn(region);
+    const { token } = person;
+    const sent = { method: "PUT", token, body: withMetadata("png") };
+    expect((await ask(world, "/api/account/photo", sent)).status).toBe(204);
+    const shown = await ask(world, `/api/people/${person.accountId}/photo`, { token });
+    expect([shown.status, shown.headers["content-type"]]).toEqual([200, "image/png"]);
+    const box = await Box.enroll(world, person, newLabel());
+    await box.switch("link", true);
+    const { socket, closed } = await box.serve(service.origin);
+    socket.close();
+    await closed;
+    return person;
   }
 });
 

@@ -14,8 +14,7 @@ export const twoRegions: readonly Runtime[] = [
   {
     name: "workerd",
     async start({ variables, ...options }) {
-      const more = { databases: ["DB_EU"], variables: { ...variables, REGIONS } };
-      const edge = await startEdge({ ...options, ...more });
+      const edge = await startEdge({ ...options, variables: { ...variables, REGIONS } });
       return { sweep: edge.sweep, stop: edge.close, kill: edge.close };
     },
   },
@@ -45,4 +44,40 @@ export async function tablesOnDisk(world: World): Promise<Record<string, object[
   });
   await rm(copy, { recursive: true });
   return databases;
+}
+
+/** The names of objects in one bucket (a folder on Deno). */
+export interface ObjectsOnDisk {
+  /** The folder's path; of a bucket, the file of its names. */
+  readonly place: string;
+  readonly names: readonly string[];
+}
+
+const FOLDERS = /^(system-keys|(keys|photos|ledger)\/\w+)$/;
+
+/** Every object that the edge keeps, by where it lies; read from a copy. */
+export async function objectsOnDisk(world: World): Promise<ObjectsOnDisk[]> {
+  const copy = await mkdtemp(join(tmpdir(), "latchkey-objects-"));
+  await cp(world.data, copy, { recursive: true });
+  const paths = await readdir(copy, { recursive: true });
+  const buckets = paths
+    .filter((path) => /R2BucketObject.*\.sqlite$/.test(path))
+    .map((place) => {
+      const database = new DatabaseSync(join(copy, place));
+      const tables = database.prepare("SELECT name FROM sqlite_master").all();
+      const rows = tables.some(({ name }) => name === "_mf_objects")
+        ? database.prepare("SELECT key FROM _mf_objects").all()
+        : [];
+      database.close();
+      return { place, names: rows.map(({ key }) => String(key)) };
+    });
+  const folders = paths
+    .filter((path) => FOLDERS.test(path))
+    .map(async (place) => ({
+      place,
+      names: (await readdir(join(copy, place))).map(decodeURIComponent),
+    }));
+  const found = [...buckets, ...(await Promise.all(folders))];
+  await rm(copy, { recursive: true });
+  return found.filter(({ names }) => names.length > 0);
 }

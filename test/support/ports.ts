@@ -11,7 +11,13 @@ import type { Clock, Random } from "../../db/primitives.ts";
 import { Sealer } from "../../db/seal.ts";
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { Window } from "../../durable-objects/limiter/window.ts";
-import { boundAssets, R2KeyStore, r2Blobs, systemRandom } from "../../durable-objects/platform.ts";
+import {
+  boundAssets,
+  keysOf,
+  ledgerOf,
+  photosOf,
+  systemRandom,
+} from "../../durable-objects/platform.ts";
 import { type RegionId, regionOf } from "../../protocol/ids.ts";
 import { type Config, readConfig } from "../../workers/config.ts";
 import { egressGate } from "../../workers/egress/egress.ts";
@@ -72,7 +78,6 @@ export interface TestPorts {
 
 interface Bindings {
   readonly DIRECTORY: D1Database;
-  readonly KEYS: R2Bucket;
   readonly ASSETS: Fetcher;
   readonly DEVICES: DurableObjectNamespace;
   readonly [name: string]: unknown;
@@ -83,7 +88,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
   const clock = options.clock ?? new TestClock();
   const random = options.random ?? systemRandom;
   const config = readConfig({ ...env, ...options.variables });
-  const keys = new R2KeyStore(env.KEYS);
+  const keys = keysOf(env);
   const mail = { sent: [] as MailMessage[], failing: false };
   const sms = { sent: [] as SmsMessage[], failing: false };
   const breaches = { range: "", failing: false };
@@ -120,8 +125,11 @@ export function testPorts(options: TestPortsOptions): TestPorts {
     devices: { get: (id) => env.DEVICES.getByName(id) as unknown as DeviceStub },
     keys,
     sealer: new Sealer(keys, clock, random),
-    blobs: r2Blobs(env.KEYS),
-    ledger: ledgerOf(env.KEYS),
+    blobs: photosOf(env),
+    ledger: ledgerOf(
+      env,
+      config.regions.map((region) => region.id),
+    ),
     assets: boundAssets(env.ASSETS),
     limits: limitsOf(clock),
     egress,
@@ -157,19 +165,6 @@ function regionsOf(
     ids,
     default: ids[0] as RegionId,
     db: (id) => databases.get(regionOf(id) ?? id) ?? null,
-  };
-}
-
-function ledgerOf(bucket: R2Bucket): Ports["ledger"] {
-  const prefix = "ledger/";
-  return {
-    put: async (id, text) => void (await bucket.put(prefix + id, text)),
-    get: async (id) => (await (await bucket.get(prefix + id))?.text()) ?? null,
-    list: async (start) =>
-      (await bucket.list({ prefix: prefix + start })).objects.map((object) =>
-        object.key.slice(prefix.length),
-      ),
-    delete: (id) => bucket.delete(prefix + id),
   };
 }
 

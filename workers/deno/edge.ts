@@ -2,7 +2,8 @@
  * The edge in one Deno process: the ports on libSQL and folders, and the server in front of
  * `handle`. Everything it keeps is in one data folder:
  *
- *     directory.db  <region>.db  devices/  keys/  ledger/  lock
+ *     directory.db  system-keys/  lock
+ *     <region>.db  devices/<region>/  keys/<region>/  photos/<region>/  ledger/<region>/
  */
 
 import { join } from "node:path";
@@ -30,13 +31,11 @@ import type { Ports } from "../ports.ts";
 import { sweep as sweepExpired } from "../privacy/sweep.ts";
 import { problemResponse } from "../problem.ts";
 import { folderAssets } from "./assets.ts";
-import { folderBlobs } from "./blobs.ts";
 import { type OpenDatabase, openDatabase } from "./databases.ts";
 import { takeFolder } from "./folder.ts";
-import { FolderKeyStore } from "./keys.ts";
-import { folderLedger } from "./ledger.ts";
 import { memoryLimits } from "./limits.ts";
 import { type Settings, StartError } from "./settings.ts";
+import { folderStores, type Stores } from "./stores.ts";
 
 export interface DenoEdge {
   /** Runs the sweep and empties the write-ahead logs, as it does by itself once a minute. */
@@ -56,15 +55,17 @@ type SharedPorts = Omit<Ports, "background" | "peer" | "place">;
 export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
   const release = takeFolder(settings.data);
   const databases = await openAll(settings);
+  const regions = settings.config.regions.map(({ id }) => id);
+  const stores = folderStores(settings.data, regions, systemRandom);
   const host = new DeviceHost({
     folder: join(settings.data, "devices"),
     clock: systemClock,
     random: systemRandom,
-    keys: new FolderKeyStore(join(settings.data, "keys"), systemRandom),
+    keys: stores.keys,
     allowSpecialAddresses: settings.config.allowSpecialAddresses,
     onError: (error) => reportError("device-event-failed", error),
   });
-  const shared = portsOf(settings, databases, host);
+  const shared = portsOf(settings, databases, stores, host);
   const working = new Set<Promise<unknown>>();
   const background = (work: Promise<unknown>) => {
     const done = work
@@ -125,10 +126,11 @@ async function openAll(settings: Settings): Promise<Map<string, OpenDatabase>> {
 function portsOf(
   settings: Settings,
   databases: ReadonlyMap<string, OpenDatabase>,
+  stores: Stores,
   host: DeviceHost,
 ): SharedPorts {
-  const { config, data } = settings;
-  const keys = new FolderKeyStore(join(data, "keys"), systemRandom);
+  const { config } = settings;
+  const { keys } = stores;
   const egress = egressGate({
     mail: smtpTransport(config.smtpUrl, { clock: systemClock, random: systemRandom }),
     sms: smsTransport(config.smsUrl),
@@ -144,10 +146,8 @@ function portsOf(
     },
     directory: new Directory(databases.get("")?.db as Db, keys, systemClock),
     devices: host,
-    keys,
+    ...stores,
     sealer: new Sealer(keys, systemClock, systemRandom),
-    blobs: folderBlobs(join(data, "objects"), systemRandom),
-    ledger: folderLedger(join(data, "ledger"), systemRandom),
     assets: folderAssets(CONSOLE),
     limits: forNetworks(memoryLimits(systemClock), config.networkLimitFactor),
     egress,

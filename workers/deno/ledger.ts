@@ -2,9 +2,8 @@
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Random } from "../../db/primitives.ts";
+import type { Ledger, Random } from "../../db/primitives.ts";
 import { limits } from "../../protocol/limits.ts";
-import type { Ledger } from "../ports.ts";
 import { isMissing, removeUnfinished, syncFolder, unfinishedPath, writeDurably } from "./keys.ts";
 
 export function folderLedger(folder: string, random: Random): Ledger {

@@ -6,7 +6,7 @@
 import { type ClassName, classes } from "../../db/data-map/classes.ts";
 import type { DataClass, Feature, Place } from "../../db/data-map/data-class.ts";
 import { type DataMap, dataMap } from "../../db/data-map/map.ts";
-import { cookieMap, egressMap, objectMap } from "../../db/data-map/outside.ts";
+import { cookieMap, egressMap, type ObjectStore, objectMap } from "../../db/data-map/outside.ts";
 import { LIVE_CLEAN_MS, span } from "../../db/data-map/periods.ts";
 import type { ColumnKind } from "../../db/data-map/types.ts";
 import { DAY } from "../../protocol/limits.ts";
@@ -79,6 +79,8 @@ export interface Policy {
   readonly tables: readonly PolicyTable[];
   readonly objects: readonly {
     readonly prefix: string;
+    /** Where it is kept, in words. */
+    readonly place: string;
     readonly holds: string;
     readonly erase: string;
   }[];
@@ -109,13 +111,20 @@ const features: Readonly<Record<Feature, { title: string; says: string; optional
 
 const places: Readonly<Record<Place, string>> = {
   region: "your region's database",
+  "region and photos": "your region's database; a photo in your region's store of photos",
   directory: "the directory that all regions share, as hashes only",
-  keys: "the key store, which has no history",
+  keys: "your region's key store, which has no history",
   "device object": "the device's own store, in your region",
   "counter object": "a store of its own for each count",
   browser: "your browser",
   memory: "memory only",
   recipient: "nowhere here",
+};
+
+const stores: Readonly<Record<ObjectStore, string>> = {
+  keys: "the region's key store",
+  photos: "the region's store of photos",
+  "system keys": "the key store that all regions share",
 };
 
 const kinds: Readonly<Record<ColumnKind, string>> = {
@@ -160,8 +169,9 @@ export function policy(regions: Policy["regions"] = [], map: DataMap = dataMap):
     })),
     regions,
     tables: tables(map),
-    objects: Object.entries(objectMap).map(([prefix, { holds, erase }]) => ({
+    objects: Object.entries(objectMap).map(([prefix, { store, holds, erase }]) => ({
       prefix,
+      place: stores[store],
       holds,
       erase,
     })),

@@ -18,7 +18,7 @@ export const peopleClasses = {
     seenBy: "you; for each field nobody else, your contacts or everyone, as you set it",
     deletedBy: "clearing a field, clearing all, erasing the account",
     inExport: "yes",
-    place: "region",
+    place: "region and photos",
     obligations: ["ACC-1", "ACC-7", "ACC-8", "ACC-13"],
   },
   contact: {
