@@ -33,17 +33,29 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   return value >>> 0;
 });
 
-/** CRC-32 (ISO 3309) of bytes, or of the UTF-8 bytes of a text. */
-export function crc32(data: string | Uint8Array): number {
+/** CRC-32 (ISO 3309) of bytes. */
+export function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
-  for (const byte of typeof data === "string" ? new TextEncoder().encode(data) : data) {
-    crc = (CRC_TABLE[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
+  for (const byte of bytes) crc = (CRC_TABLE[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+/**
+ * CRC-32 of an ASCII text: each request has one, so no array of its bytes is made.
+ * @throws RangeError for any other text
+ */
+export function crc32OfAscii(text: string): number {
+  let crc = 0xffffffff;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 0x7f) throw new RangeError("not an ASCII text");
+    crc = (CRC_TABLE[(crc ^ code) & 0xff] as number) ^ (crc >>> 8);
   }
   return (crc ^ 0xffffffff) >>> 0;
 }
 
 function checksum(text: string): string {
-  let value = crc32(text);
+  let value = crc32OfAscii(text);
   let digits = "";
   for (let place = 0; place < 6; place++) {
     digits = ALPHABET[value % 62] + digits;

@@ -7,11 +7,9 @@
 
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
-import { parsePeer } from "../../protocol/addresses.ts";
-import { Access } from "./access.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
-import { Door, doorHeader, refusal } from "./door.ts";
+import { Door, refusal } from "./door.ts";
 import { exportedTables } from "./export.ts";
 import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
@@ -37,18 +35,18 @@ import type {
 import { wayHeader } from "./rpc.ts";
 import { type Rooms, Switches } from "./switches.ts";
 import { Upkeep } from "./upkeep.ts";
+import { Visitors } from "./visitors.ts";
 
 export class Device implements DeviceRpc {
   readonly #context: DeviceContext;
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
-  readonly #access: Access;
   readonly #name: Name;
-  readonly #door: Door;
   readonly #connection: Connection;
   readonly #link: Link;
   readonly #switches: Switches;
   readonly #upkeep: Upkeep;
+  readonly #visitors: Visitors;
   readonly #sealer: Sealer;
   /**
    * What changes features, the connection or the registration runs one after another, so that a seal
@@ -64,9 +62,7 @@ export class Device implements DeviceRpc {
     const sealer = new Sealer(context.keys, context.clock, context.random);
     this.#sealer = sealer;
     this.#features = new Features(context);
-    this.#access = new Access(context);
     this.#name = new Name(context, sealer, () => this.#isOn("name"));
-    this.#door = new Door(context);
     this.#link = new Link(context);
     this.#connection = new Connection(context, sealer);
     const rooms: Rooms = {
@@ -74,12 +70,13 @@ export class Device implements DeviceRpc {
       sealer,
       features: this.#features,
       name: this.#name,
-      door: this.#door,
+      door: new Door(context),
       link: this.#link,
       connection: this.#connection,
     };
     this.#switches = new Switches(rooms);
     this.#upkeep = new Upkeep(rooms, this.#switches);
+    this.#visitors = new Visitors(rooms, this.#registration, () => this.#upkeep.schedule());
   }
 
   async register(registration: Registration): Promise<void> {
@@ -98,7 +95,7 @@ export class Device implements DeviceRpc {
       publicKey: row.public_key,
       createdAt: row.created_at,
       features,
-      access: { mode: row.access_mode, people: this.#access.people() },
+      access: { mode: row.access_mode, people: this.#visitors.listed() },
       connection: features.name || features.link ? await this.#connection.describe() : null,
       name: features.name ? await this.#name.describe() : null,
     };
@@ -111,7 +108,7 @@ export class Device implements DeviceRpc {
         await this.#switches.off(feature);
         await this.#upkeep.finishOff();
       } else if ((await this.#switches.on(feature)) && feature === "name") {
-        await this.#adoptAddress();
+        await this.#name.adopt(this.#connection.agentAddress());
       }
       return await this.#changed();
     });
@@ -119,30 +116,25 @@ export class Device implements DeviceRpc {
 
   async setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
     if (this.#row() === null) return null;
-    this.#access.setMode(mode);
-    this.#registration.forgetMemory();
-    this.#endVisitsWithoutRight();
+    this.#visitors.setMode(mode);
     return await this.#changed();
   }
 
   async allow(accountId: string): Promise<DeviceDescription | "full" | null> {
     if (this.#row() === null) return null;
-    if (!this.#access.add(accountId)) return "full";
+    if (!this.#visitors.allow(accountId)) return "full";
     return await this.#changed();
   }
 
   async disallow(accountId: string): Promise<DeviceDescription | null> {
     if (this.#row() === null) return null;
-    this.#access.remove(accountId);
-    this.#endVisitsWithoutRight();
+    this.#visitors.disallow(accountId);
     return await this.#changed();
   }
 
   async forgetPerson(accountId: string): Promise<void> {
     if (this.#row() === null) return;
-    this.#access.remove(accountId);
-    this.#door.forget(accountId);
-    this.#link.keepOnly((visitor) => visitor !== accountId);
+    this.#visitors.forget(accountId);
     await this.#changed();
   }
 
@@ -168,20 +160,12 @@ export class Device implements DeviceRpc {
     sessionId: string,
   ): Promise<DoorCodeResult> {
     if (!this.#isOn("link")) return { kind: "off" };
-    const asked = { accountId, nonceHash, sessionId };
-    const code = this.#mayEnter(accountId)
-      ? await this.#door.issueCode(asked, (person) => this.#mayEnter(person))
-      : null;
-    if (code === null) return { kind: "forbidden" };
-    this.#upkeep.schedule();
-    return { kind: "code", code };
+    return await this.#visitors.issueCode({ accountId, nonceHash, sessionId });
   }
 
   async endVisits(sessionId: string): Promise<void> {
     if (this.#row() === null) return;
-    // Which visit a request under way belongs to is not kept: those of the same person end with it.
-    const visitors = this.#door.endVisits(sessionId);
-    this.#link.keepOnly((visitor) => visitor === null || !visitors.has(visitor));
+    this.#visitors.endVisits(sessionId);
   }
 
   async openid(): Promise<OpenidDevice | null> {
@@ -244,7 +228,7 @@ export class Device implements DeviceRpc {
       }
       case "door":
         if (!this.#isOn("link")) return refusal("unknown");
-        return await this.#serveDoor(request, row.access_mode);
+        return await this.#visitors.serve(request, row.access_mode);
       default:
         return new Response(null, { status: 400 });
     }
@@ -288,50 +272,10 @@ export class Device implements DeviceRpc {
       const agent = this.#connection.agent();
       if (agent !== null) this.#link.onAgent(agent);
       if (features.name || features.link) await this.#connection.recordLive();
-      if (features.name) await this.#adoptAddress();
+      if (features.name) await this.#name.adopt(this.#connection.agentAddress());
       await this.#changed();
       return response;
     });
-  }
-
-  async #serveDoor(request: Request, mode: AccessMode): Promise<Response> {
-    try {
-      const response = await this.#door.serve(
-        request,
-        mode,
-        (accountId) => this.#mayEnter(accountId),
-        (forwarded, visitor) =>
-          this.#link.relay(forwarded, () => this.#connection.agent(), visitor),
-      );
-      if (response.headers.get(doorHeader) === "entered") this.#upkeep.schedule();
-      return response;
-    } catch (error) {
-      // Unregistered while the visitor stood at the door: the tables are gone.
-      if (this.#row() === null) return refusal("unknown");
-      throw error;
-    }
-  }
-
-  /** The connected device's address is its name's address: no polling. */
-  async #adoptAddress(): Promise<void> {
-    const address = parsePeer(this.#connection.agentAddress() ?? "");
-    if (address === null) return;
-    await this.#name.update({
-      secret: null,
-      ipv4: "keep",
-      ipv6: "keep",
-      [address.family]: { set: address.text },
-    });
-  }
-
-  #endVisitsWithoutRight(): void {
-    this.#door.keepOnly((accountId) => this.#mayEnter(accountId));
-    this.#link.keepOnly((visitor) => this.#mayEnter(visitor));
-  }
-
-  #mayEnter(visitor: string | null): boolean {
-    const row = this.#row();
-    return row !== null && this.#isOn("link") && this.#access.mayEnter(row, visitor);
   }
 
   async #changed(): Promise<DeviceDescription | null> {

@@ -6,7 +6,7 @@
  */
 
 import type { Sealer } from "../../db/seal.ts";
-import { type Family, isPublicAddress, parseAddress } from "../../protocol/addresses.ts";
+import { type Family, isPublicAddress, parseAddress, parsePeer } from "../../protocol/addresses.ts";
 import { regionOf } from "../../protocol/ids.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { equalInConstantTime, hashToken, newToken } from "../../protocol/tokens.ts";
@@ -116,6 +116,14 @@ export class Name {
   sweep(): void {
     const now = this.#context.clock.now();
     this.#context.sql.run("DELETE FROM name_change WHERE expires_at <= ?", now);
+  }
+
+  /** Takes over the address that the connected device comes from: nobody has to poll. */
+  async adopt(from: string | null): Promise<void> {
+    const address = parsePeer(from ?? "");
+    if (address === null) return;
+    const change = { [address.family]: { set: address.text } };
+    await this.update({ secret: null, ipv4: "keep", ipv6: "keep", ...change });
   }
 
   async #update(update: AddressUpdate): Promise<UpdateResult> {

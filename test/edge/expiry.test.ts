@@ -8,7 +8,7 @@ import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Db } from "../../db/db.ts";
-import { codeOf, useCode } from "../../db/queries/openid.ts";
+import { codeOf, useCode } from "../../db/queries/openid-codes.ts";
 import {
   denyDeviceCode,
   deviceCodeByUserCode,

@@ -5,7 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { agentSocketPath, agentSubprotocol } from "../../protocol/agent.ts";
-import { crc32 } from "../../protocol/tokens.ts";
+import { crc32OfAscii } from "../../protocol/tokens.ts";
 import { buildConsole } from "../../scripts/build-console.ts";
 import type { Runtime } from "../contract/runtime.ts";
 import { Box } from "../contract/suite/box.ts";
@@ -329,7 +329,7 @@ describe("[LOC-2] with two regions", () => {
   /** The token's own checksum, so that it is refused for its region and for nothing else. */
   function checksum(body: string): string {
     const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let value = crc32(body);
+    let value = crc32OfAscii(body);
     return Array.from({ length: 6 }, () => {
       const digit = digits[value % 62];
       value = Math.floor(value / 62);

@@ -4,7 +4,8 @@
  */
 
 import { personKey, sealedAt } from "../../db/queries/accounts.ts";
-import { type CodeRow, codeOf, deleteChain, insertCode, useCode } from "../../db/queries/openid.ts";
+import { type CodeRow, codeOf, insertCode, useCode } from "../../db/queries/openid-codes.ts";
+import { deleteChain } from "../../db/queries/openid-tokens.ts";
 import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import {

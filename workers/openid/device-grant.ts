@@ -5,7 +5,7 @@
  */
 
 import { personKey, sealedAt } from "../../db/queries/accounts.ts";
-import { codeOf, insertCode } from "../../db/queries/openid.ts";
+import { codeOf, insertCode } from "../../db/queries/openid-codes.ts";
 import {
   type DeviceCodeRow,
   denyDeviceCode,

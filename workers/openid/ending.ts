@@ -3,8 +3,8 @@
  * good (RFC 7662). Of another client's tokens it learns nothing, not even that they exist.
  */
 
-import { deleteChain, type TokenRow, tokenOf } from "../../db/queries/openid.ts";
 import { deleteAccessToken, isRefreshGood } from "../../db/queries/openid-device.ts";
+import { deleteChain, type TokenRow, tokenOf } from "../../db/queries/openid-tokens.ts";
 import { hashToken, parseToken } from "../../protocol/tokens.ts";
 import type { Ctx } from "../http.ts";
 import type { Db, Ports } from "../ports.ts";

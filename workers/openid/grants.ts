@@ -4,7 +4,7 @@
  */
 
 import { personKey, sealedAt } from "../../db/queries/accounts.ts";
-import { allowGrant, deleteGrant, grantsOf } from "../../db/queries/openid.ts";
+import { allowGrant, deleteGrant, grantsOf } from "../../db/queries/openid-grants.ts";
 import { isId, newId, regionOf } from "../../protocol/ids.ts";
 import { note } from "../account/activity.ts";
 import { notice } from "../account/notices.ts";

@@ -5,7 +5,7 @@
  */
 
 import { noteActiveDay } from "../../db/queries/accounts.ts";
-import { deleteChain, tokenOf, useRefreshToken } from "../../db/queries/openid.ts";
+import { deleteChain, tokenOf, useRefreshToken } from "../../db/queries/openid-tokens.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken, parseToken } from "../../protocol/tokens.ts";
 import type { Ports } from "../ports.ts";

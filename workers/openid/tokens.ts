@@ -3,7 +3,7 @@
  * by their hash only, and dead the moment their row is.
  */
 
-import { type TokenRow, tokenOf } from "../../db/queries/openid.ts";
+import { type TokenRow, tokenOf } from "../../db/queries/openid-tokens.ts";
 import { randomBase62, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { fromBase64url, hashToken, newToken, parseToken } from "../../protocol/tokens.ts";

@@ -1,18 +1,14 @@
 /** Queries of apps that sign people in: one grant a slot, one winner a code, one successor a token. */
 
 import assert from "node:assert/strict";
+import { codeOf, insertCode, useCode } from "../../../db/queries/openid-codes.ts";
+import { allowGrant, deleteGrant, grantsOf } from "../../../db/queries/openid-grants.ts";
 import {
-  allowGrant,
-  codeOf,
   deleteChain,
-  deleteGrant,
-  grantsOf,
-  insertCode,
   type NewTokens,
   tokenOf,
-  useCode,
   useRefreshToken,
-} from "../../../db/queries/openid.ts";
+} from "../../../db/queries/openid-tokens.ts";
 import { insertSession, sessionProof } from "../../../db/queries/sessions.ts";
 import { insertSigningKey, signingKeys } from "../../../db/queries/signing-keys.ts";
 import { account } from "../../../db/schema/region/account.ts";

@@ -1,16 +1,7 @@
 /** Queries of the device grant and of how apps' tokens end: one answer is heard, and what ends is gone. */
 
 import assert from "node:assert/strict";
-import {
-  allowGrant,
-  codeOf,
-  grantsOf,
-  insertCode,
-  type NewTokens,
-  tokenOf,
-  useCode,
-  useRefreshToken,
-} from "../../../db/queries/openid.ts";
+import { codeOf, insertCode, useCode } from "../../../db/queries/openid-codes.ts";
 import {
   deleteAccessToken,
   deleteClient,
@@ -22,6 +13,8 @@ import {
   noteDevicePoll,
   takeDeviceCode,
 } from "../../../db/queries/openid-device.ts";
+import { allowGrant, grantsOf } from "../../../db/queries/openid-grants.ts";
+import { type NewTokens, tokenOf, useRefreshToken } from "../../../db/queries/openid-tokens.ts";
 import { account } from "../../../db/schema/region/account.ts";
 import { systemRandom } from "../../../durable-objects/system.ts";
 import { newId, randomBase62 } from "../../../protocol/ids.ts";
