@@ -15,6 +15,7 @@ interface Wrangler {
     readonly bucket_name: string;
     readonly jurisdiction?: string;
   }[];
+  readonly assets?: { readonly binding: string };
   readonly durable_objects: { readonly bindings: readonly { readonly name: string }[] };
 }
 
@@ -27,6 +28,7 @@ it.each(["", "production"])("[LOC-1] wrangler.toml %s binds each region's stores
   const all = [
     ...wrangler.d1_databases,
     ...wrangler.r2_buckets,
+    ...[wrangler.assets ?? []].flat(),
     ...wrangler.durable_objects.bindings.map(({ name }) => ({ binding: name })),
   ];
   const bindings = Object.fromEntries(all.map((bound) => [bound.binding, bound]));
