@@ -46,7 +46,17 @@ it("wrangler dev applies the migrations and serves the console and the API", asy
     }
     expect(output).toContain("Ready on");
     const origin = `http://127.0.0.1:${port}`;
-    expect((await fetch(`${origin}/privacy`)).status).toBe(200);
+    const page = await fetch(`${origin}/privacy`);
+    expect(page.status).toBe(200);
+    const [styles = ""] = (await page.text()).match(/\/assets\/[^"]+\.css/) ?? [];
+    for (const coding of ["identity", "gzip", "br"]) {
+      const headers = { "accept-encoding": coding };
+      expect(await (await fetch(origin + styles, { headers })).text(), coding).toContain("Figtree");
+    }
+    // The platform serves no file by itself, on no path and on no host.
+    for (const path of [styles.replace("/assets", ""), `${styles}.br`]) {
+      expect((await fetch(origin + path)).status, path).toBe(404);
+    }
     const unknown = await fetch(`${origin}/api/sessions`, {
       method: "POST",
       headers: { "content-type": "application/json" },
