@@ -355,6 +355,8 @@ describe("a JPEG's segments", () => {
       { name: "ee", body: ascii("mara-mara-ma") },
       ...parts,
     ]);
+    const long = { name: "ee", body: join(ascii("Adobe"), ascii(CANARY)) };
+    expect(namesIn("jpeg", (parts) => [...parts, long])).not.toContain("ee");
     expect(names?.filter((name) => /^(e|fe)/.test(name))).toEqual(["e0", "e1", "ee"]);
     const { parts } = jpeg.take(
       cleaned("jpeg", (all) =>
@@ -383,7 +385,59 @@ describe("a JPEG's segments", () => {
     ]) {
       expect(cleaned("jpeg", wrong)).toBeNull();
     }
-    const { parts } = jpeg.take(plain("jpeg"));
-    expect(cleanPicture(jpeg.join(parts, Uint8Array.of(0xff, 0xd9)))).toBeNull();
+    const { parts, rest } = jpeg.take(plain("jpeg"));
+    const scanned = (coded: Uint8Array, change: (all: Part[]) => readonly Part[] = (all) => all) =>
+      cleanPicture(jpeg.join(change(parts), coded));
+    expect(scanned(rest)).not.toBeNull();
+    expect(scanned(Uint8Array.of(0xff, 0xd9))).toBeNull();
+    // A scan before its frame; one whose header is longer than its components; a stray restart.
+    const frameAfter = jpeg.join([frame(parts)], Uint8Array.of(0xff, 0xd9)).subarray(2);
+    expect(scanned(join(rest.subarray(0, -2), frameAfter), without("c0"))).toBeNull();
+    expect(scanned(set(4, (count) => count - 1)(rest))).toBeNull();
+    expect(scanned(join(Uint8Array.of(0xff, 0xd0, 0, 2), rest))).toBeNull();
+  });
+
+  it("a table is one of four, of one of two kinds, and no longer than its kind", () => {
+    const table = (name: string, body: Uint8Array) =>
+      cleaned("jpeg", (parts) => ahead("c0", { name, body })(parts)) !== null;
+    const of = (kind: number, length: number) => join(Uint8Array.of(kind), new Uint8Array(length));
+    expect([table("db", of(0x03, 64)), table("db", of(0x13, 128))]).toEqual([true, true]);
+    expect([table("db", of(0x04, 64)), table("db", of(0x20, 64))]).toEqual([false, false]);
+    expect([
+      table("c4", of(0x13, 16)),
+      table("c4", of(0x14, 16)),
+      table("c4", of(0x20, 16)),
+    ]).toEqual([true, false, false]);
+    const codes = (count: number) =>
+      join(
+        Uint8Array.of(0),
+        Uint8Array.from({ length: 16 }, (_, at) => (at < 2 ? count : 0)),
+      );
+    expect(table("c4", join(codes(128), new Uint8Array(256)))).toBe(true);
+    expect(table("c4", join(codes(129), new Uint8Array(258)))).toBe(false);
+  });
+
+  it("a frame has the components that it counts, and no more than four", () => {
+    const counting = (components: number) =>
+      cleaned("jpeg", (parts) => {
+        const { body } = named(parts, "c0");
+        const counted = join(body.slice(0, 5), Uint8Array.of(components));
+        return replaced("c0", () => join(counted, new Uint8Array(components * 3)))(parts);
+      }) !== null;
+    expect([0, 1, 4, 5].map(counting)).toEqual([false, true, true, false]);
+  });
+
+  it("a way up is one of eight; any other is not said", () => {
+    for (const [way, kept] of [
+      [6, true],
+      [8, true],
+      [9, false],
+      [0, false],
+      [0x4d61, false],
+    ] as const) {
+      const clean = cleanPicture(withMetadata("jpeg", way))?.bytes ?? new Uint8Array();
+      const names = jpeg.take(clean).parts.map(({ name }) => name);
+      expect([way, names.includes("e1")]).toEqual([way, kept]);
+    }
   });
 });
