@@ -79,6 +79,11 @@ async function write(
       ([variable, text]) => `(name = ${JSON.stringify(variable)}, text = ${JSON.stringify(text)})`,
     )
     .join(", ");
+  // What must be bound is bound to something that nobody asks here.
+  const stores = ["DIRECTORY", "DB_HOME", "SYSTEM_KEYS", "KEYS_HOME", "PHOTOS_HOME", "ASSETS"]
+    .concat("DEVICES", "LIMITER")
+    .map((store) => `(name = "${store}", service = "main")`)
+    .join(", ");
   return async (port) => {
     const file = join(folder, `${name}.capnp`);
     await writeFile(
@@ -92,7 +97,7 @@ const main :Workerd.Worker = (
   modules = [${listed.join(", ")}],
   compatibilityDate = "${compatibilityDate}",
   compatibilityFlags = ["nodejs_compat"],
-  bindings = [${variables}],
+  bindings = [${variables}, ${stores}],
 );
 `,
     );
