@@ -46,6 +46,15 @@ export class Directory {
     return rows[0]?.accountId ?? null;
   }
 
+  /** The hashes of the contacts that an account holds. */
+  async contactHashesOf(accountId: string): Promise<string[]> {
+    const rows = await this.db
+      .select({ hash: contact.hash })
+      .from(contact)
+      .where(eq(contact.accountId, accountId));
+    return rows.map(({ hash }) => hash);
+  }
+
   /** Claims a contact for an account; false when another account holds it. Idempotent. */
   async claimContact(hash: string, accountId: string): Promise<boolean> {
     await this.db.insert(contact).values({ hash, accountId }).onConflictDoNothing();
@@ -164,6 +173,7 @@ export class Directory {
   async hash(
     kind:
       | "contact"
+      | "reset"
       | "linked"
       | "label"
       | "limit"

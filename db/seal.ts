@@ -26,8 +26,18 @@ export class Sealer {
     this.#random = random;
   }
 
-  /** Seals `text` under `name` (made when absent) for the place `at`, e.g. `identifier.address:idn_…`. */
-  async seal(name: KeyName, at: string, text: string): Promise<string> {
+  /**
+   * Seals `text` under `name` (made when absent) for the place `at`, e.g. `identifier.address:idn_…`.
+   * @param fresh asks the store even when the key is in memory: for a name that gets a new key after
+   *   its old one was destroyed
+   */
+  async seal(
+    name: KeyName,
+    at: string,
+    text: string,
+    { fresh = false }: { readonly fresh?: boolean } = {},
+  ): Promise<string> {
+    if (fresh) this.#cache.delete(name);
     return VERSION + base64url(await this.sealBytes(name, at, new TextEncoder().encode(text)));
   }
 

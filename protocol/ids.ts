@@ -2,7 +2,8 @@
  * Identifiers: `<kind>_<region>_<random>`.
  *
  * An identifier is random (95 bits), carries no meaning but its kind and the region that holds its
- * rows, and is never derived from a person, an address or a name.
+ * rows, and is never derived from a person, an address or a name. (Where a password reset waits has the
+ * form of one, and identifies nobody: workers/sign-in/waiting-reset.ts.)
  */
 
 export type IdKind =

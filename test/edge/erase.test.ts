@@ -26,6 +26,7 @@ import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { erasurePlan } from "../../workers/privacy/plan.ts";
 import { oldestOverdue, sweep } from "../../workers/privacy/sweep.ts";
 import { Problem } from "../../workers/problem.ts";
+import { askReset } from "../../workers/sign-in/forgot.ts";
 import { checkSession } from "../../workers/sign-in/sessions.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
 import { completeSignIn, type NewSession, signIn, verifySignUp } from "../support/person.ts";
@@ -101,6 +102,7 @@ async function newLightPerson(test: TestPorts, guest: string): Promise<Person> {
   ]);
   await ports.directory.claimContact(await ports.directory.contactHash(address), accountId);
   await completeSignIn(ports, { accountId, methods: ["password"] }, client);
+  await askReset(ports, address, client);
   const device = await newDevice(ports, accountId);
   await setFeature(ports, accountId, device, "name", true);
   await allow(ports, accountId, device, guest);
@@ -203,6 +205,7 @@ describe("[RGT-4] erasing an account", () => {
     for (const id of [person.accountId, ...person.devices])
       expect(after.includes(id), id).toBe(false);
     expect(after.includes("open/")).toBe(false);
+    expect(after.includes('"kind":"password"'), "a waiting reset").toBe(false);
     expect(
       await test.ports.directory.accountOfContact(
         await test.ports.directory.contactHash(person.address),

@@ -21,6 +21,7 @@ import type { Client } from "../sign-in/client.ts";
 import { newCode, tryCode } from "../sign-in/codes.ts";
 import type { Contact } from "../sign-in/rules.ts";
 import { reachableContact, sendWords, takeMessageLimits } from "../sign-in/send.ts";
+import { forgetReset } from "../sign-in/waiting-reset.ts";
 import { note } from "./activity.ts";
 import { contactTakenWords, contactWords } from "./messages.ts";
 import { notice, noticeChannel, noticeTo } from "./notices.ts";
@@ -223,6 +224,7 @@ export async function removeAddress(
   // The directory first: cut off in between, the address opens nothing and can be removed again.
   const hash = await ports.directory.contactHash(contact.text);
   await ports.directory.releaseContact(hash, accountId);
+  await forgetReset(ports, hash);
   if (!(await deleteIdentifier(db, accountId, id))) {
     await ports.directory.claimContact(hash, accountId);
     throw new Problem("not-found");

@@ -17,6 +17,7 @@ import { openReset } from "../sign-in/forgot.ts";
 import type { Contact } from "../sign-in/rules.ts";
 import { sendWords } from "../sign-in/send.ts";
 import { endTrust } from "../sign-in/trust.ts";
+import { forgetReset } from "../sign-in/waiting-reset.ts";
 import { note } from "./activity.ts";
 import { undoWords } from "./messages.ts";
 import { notice } from "./notices.ts";
@@ -137,6 +138,7 @@ async function releaseDropped(
     if (address === null) continue;
     const hash = await ports.directory.contactHash(address);
     await ports.directory.releaseContact(hash, accountId);
+    await forgetReset(ports, hash);
     if (id === stepPhone) await deleteStep(db, accountId, "sms");
   }
 }

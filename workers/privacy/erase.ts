@@ -11,6 +11,7 @@ import { limits } from "../../protocol/limits.ts";
 import { unregisterDevice } from "../devices/devices.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
+import { forgetReset } from "../sign-in/waiting-reset.ts";
 import { closeEntry, type OpenErasure, openEntry } from "./ledger.ts";
 import { erasurePlan } from "./plan.ts";
 
@@ -37,6 +38,10 @@ export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise
   // From here on nobody is signed in, no password fits, and no new session can be made.
   await deleteAccountRows(db, plan.region, accountId);
   await ports.sealer.destroy(`person/${accountId}`);
+  // While the directory still tells which addresses these were.
+  await eachOf(await ports.directory.contactHashesOf(accountId), (contact) =>
+    forgetReset(ports, contact),
+  );
   await deleteAccountRows(ports.directory.db, plan.directory, accountId);
   await forgetElsewhere(ports, accountId);
 
@@ -58,6 +63,7 @@ export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise
     ...[...plan.region, ...plan.reach].map(({ table }) => `region ${table}`),
     ...plan.directory.map(({ table }) => `directory ${table}`),
     ...plan.mentions.map(({ table }) => `region ${table} of other people`),
+    "password resets under way",
     "photo",
     "device objects",
     "device objects of other people",

@@ -31,7 +31,7 @@ export interface ChallengePayloads {
   };
   "sms-code": { readonly code: string; readonly signIn: string };
   contact: { readonly kind: "email" | "phone"; readonly address: string; readonly code: string };
-  /** Kept under a key of its own, for an address without an account as well. */
+  /** Kept at the place of its address (`waiting-reset.ts`), which may have no account. */
   password: {
     readonly kind: "email" | "phone";
     /** Null for an address without an account: nothing was sent. */
@@ -59,6 +59,11 @@ export interface Challenge<K extends ChallengeKind> {
   readonly expiresAt: number;
 }
 
+export interface ChallengeOptions {
+  /** True where the key may have been destroyed and made anew a moment ago. */
+  readonly fresh?: boolean;
+}
+
 /**
  * Keeps what waits, sealed under the key of `accountId`.
  * @returns the secret to send, and the hash it is kept under
@@ -68,7 +73,7 @@ export async function openChallenge<K extends ChallengeKind>(
   accountId: string,
   kind: K,
   payload: ChallengePayloads[K],
-  lifeMs: number = limits.challengeMs,
+  { fresh = false }: ChallengeOptions = {},
 ): Promise<{ token: string; tokenHash: string; db: Db; accountId: string }> {
   const region = regionOf(accountId);
   const db = region === null ? null : ports.regions.db(region);
@@ -79,8 +84,9 @@ export async function openChallenge<K extends ChallengeKind>(
     personKey(accountId),
     sealedAt.challenge(tokenHash),
     JSON.stringify(payload),
+    { fresh },
   );
-  const expiresAt = ports.clock.now() + lifeMs;
+  const expiresAt = ports.clock.now() + limits.challengeMs;
   await insertChallenge(db, { tokenHash, accountId, kind, payloadSealed, expiresAt });
   return { token, tokenHash, db, accountId };
 }
@@ -90,6 +96,7 @@ export async function findChallenge<K extends ChallengeKind>(
   ports: Ports,
   token: string,
   kind: K,
+  { fresh = false }: ChallengeOptions = {},
 ): Promise<Challenge<K> | null> {
   const region = parseToken("chl", token)?.region;
   const db = region === undefined ? null : ports.regions.db(region);
@@ -99,7 +106,7 @@ export async function findChallenge<K extends ChallengeKind>(
   if (found === null) return null;
   const { accountId, payloadSealed, expiresAt } = found;
   const at = sealedAt.challenge(tokenHash);
-  const opened = await ports.sealer.open(personKey(accountId), at, payloadSealed);
+  const opened = await ports.sealer.open(personKey(accountId), at, payloadSealed, { fresh });
   if (opened === null) return null;
   return { db, tokenHash, accountId, payload: JSON.parse(opened), expiresAt };
 }

@@ -2,24 +2,14 @@
  * A forgotten password: a link by mail, or a code by text message, lets its reader choose a new one.
  *
  * Whether an address has an account is told to nobody: the answer, the work before it and the limits
- * are the same, and what is sent goes out after the answer, to the address as it was verified. The
- * secret is kept under a key of its own in the default region, so that it does not tell the region of
- * the account either.
+ * are the same, and what is sent goes out after the answer, to the address as it was verified.
  */
 
-import { personKey } from "../../db/queries/accounts.ts";
-import { deleteChallenge } from "../../db/queries/challenges.ts";
-import { newId } from "../../protocol/ids.ts";
 import { contactsOf } from "../account/notices.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { requireGoodPassword } from "./breached.ts";
-import {
-  type Challenge,
-  type ChallengePayloads,
-  findChallenge,
-  openChallenge,
-} from "./challenge.ts";
+import type { Challenge, ChallengePayloads } from "./challenge.ts";
 import { passwordStamp, replacePassword, requireOwnPassword } from "./change-password.ts";
 import type { Client } from "./client.ts";
 import { newCode, tryCode } from "./codes.ts";
@@ -28,8 +18,10 @@ import { resetWords } from "./mails.ts";
 import { normalizePassword } from "./rules.ts";
 import { reachableContact, sendWords, takeMessageLimits } from "./send.ts";
 import type { SignUpSent } from "./sign-up.ts";
+import { claimReset, findReset, forgetReset, keepReset } from "./waiting-reset.ts";
 
-const NOBODY = "nobody";
+/** Stands for the account of an address that has none: a region's name, so that as much is looked up. */
+const nobody = (ports: Ports): string => ports.regions.default;
 
 /**
  * Sends a link or a code to an address, if it has an account.
@@ -42,34 +34,30 @@ export async function askReset(ports: Ports, address: string, client: Client): P
   const accountId = await ports.directory.accountOfContact(contact);
   const db = ports.regions.db(accountId ?? ports.regions.default);
   if (db === null) throw new Problem("unavailable");
-  const stamp = await passwordStamp(db, accountId ?? NOBODY);
+  const stamp = await passwordStamp(db, accountId ?? nobody(ports));
   const code = newCode(ports.random);
   const about = { kind, accountId, contact, stamp };
   const payload = kind === "email" ? about : { ...about, code: accountId === null ? "" : code };
-  const waiting = newId("acc", ports.regions.default, ports.random.bytes);
-  const { token } = await openChallenge(ports, waiting, "password", payload);
-  ports.background(sendReset(ports, payload, { token, code, accountId: accountId ?? waiting }));
+  const token = await keepReset(ports, payload);
+  ports.background(sendReset(ports, payload, { token, code }));
   return kind === "email" ? { kind: "mail" } : { kind: "sms", token };
-}
-
-interface Sending {
-  readonly token: string;
-  readonly code: string;
-  /** Whose addresses are looked at; those of an account that is none are none. */
-  readonly accountId: string;
 }
 
 /** Writes to the address as it was verified: one in other letters may be somebody else's mailbox. */
 async function sendReset(
   ports: Ports,
-  { contact, kind }: ChallengePayloads["password"],
-  { accountId, ...secrets }: Sending,
+  { accountId, contact, kind }: ChallengePayloads["password"],
+  secrets: { readonly token: string; readonly code: string },
 ): Promise<void> {
-  for (const to of await contactsOf(ports, accountId)) {
+  let held = false;
+  for (const to of await contactsOf(ports, accountId ?? nobody(ports))) {
     if (to.kind !== kind || (await ports.directory.contactHash(to.text)) !== contact) continue;
+    held = true;
     // The refusal is in the log; there is nobody left to answer.
     await sendWords(ports, to, resetWords(ports.config.origin, secrets)).catch(() => {});
   }
+  // Erased while this was asked for, so the erasure may have come too early to see it.
+  if (accountId !== null && !held) await forgetReset(ports, contact);
 }
 
 export interface Reset {
@@ -90,15 +78,15 @@ export async function resetPassword(
   { token, code = "", password }: Reset,
   client: Client,
 ): Promise<SignInOutcome> {
-  const found = await findChallenge(ports, token, "password");
+  const found = await findReset(ports, token);
   if (found === null) throw new Problem("link-expired");
   // Before the code is tried, so that a weak password costs no try.
   await requireGoodPassword(ports, normalizePassword(password), []);
   const accountId = await accountToReset(ports, found, code);
   await requireOwnPassword(ports, accountId, password);
-  const claim = () => deleteChallenge(found.db, found.tokenHash);
+  const claim = () => claimReset(found);
   await replacePassword(ports, accountId, password, { client, claim });
-  await ports.sealer.destroy(personKey(found.accountId));
+  await forgetReset(ports, found.payload.contact);
   const method = found.payload.kind === "email" ? "mail" : "phone";
   return await completeSignIn(ports, { accountId, methods: [method] }, client);
 }
@@ -126,9 +114,7 @@ async function accountToReset(
 
 /** Forgets a link that opens nothing any more, with the key it was sealed under. */
 async function expire(ports: Ports, found: Challenge<"password">): Promise<never> {
-  if (await deleteChallenge(found.db, found.tokenHash)) {
-    await ports.sealer.destroy(personKey(found.accountId));
-  }
+  if (await claimReset(found)) await forgetReset(ports, found.payload.contact);
   throw new Problem("link-expired");
 }
 
@@ -144,7 +130,5 @@ export async function openReset(
   const db = ports.regions.db(accountId);
   if (db === null) throw new Problem("not-found");
   const stamp = await passwordStamp(db, accountId);
-  const waiting = newId("acc", ports.regions.default, ports.random.bytes);
-  const payload = { kind: "email", accountId, contact, stamp } as const;
-  return (await openChallenge(ports, waiting, "password", payload)).token;
+  return await keepReset(ports, { kind: "email", accountId, contact, stamp });
 }

@@ -54,6 +54,21 @@ export const directoryCases: Cases = {
     assert.equal(await directory.accountOfContact(hash), winner);
   },
 
+  "the contacts of an account are its own, and none once they are given back": async ({
+    directory,
+  }) => {
+    const [accountId, other] = [1, 2].map(() => newId("acc", "home", systemRandom.bytes));
+    const names = [newLabel(), newLabel(), newLabel()].map((label) => `${label}@example.test`);
+    const hashes = await Promise.all(names.map((name) => directory.contactHash(name)));
+    for (const [at, hash] of hashes.entries()) {
+      await directory.claimContact(hash, (at === 2 ? other : accountId) as string);
+    }
+    const own = await directory.contactHashesOf(accountId as string);
+    assert.deepEqual(own.sort(), hashes.slice(0, 2).sort());
+    await directory.releaseContacts(accountId as string);
+    assert.deepEqual(await directory.contactHashesOf(accountId as string), []);
+  },
+
   "an unknown contact and an unknown label are nobody's": async ({ directory }) => {
     assert.equal(await directory.accountOfContact(await directory.contactHash("no@x.test")), null);
     assert.equal(await directory.deviceOfLabel(newLabel()), null);
