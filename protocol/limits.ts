@@ -114,6 +114,8 @@ export const limits = {
   mailStepMs: 20 * SECOND,
   smsMs: 20 * SECOND,
   breachMs: 3 * SECOND,
+  breachPerNetwork: 30, // new passwords that are asked about
+  breachWindowMs: 10 * MINUTE,
   userCodePerAccount: 30,
   userCodeWindowMs: 10 * MINUTE,
   badauthPerNetwork: 10,

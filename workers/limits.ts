@@ -11,6 +11,7 @@ const networkKinds: ReadonlySet<string> = new Set([
   "sms-network",
   "sign-in-network",
   "second-step-network",
+  "breach-network",
   "elsewhere",
   "enrolment",
   "device-code",

@@ -181,6 +181,39 @@ describe("removing a password", () => {
   });
 });
 
+describe("[SEC-4] the service that knows breached passwords", () => {
+  const asked = () => test.egress.filter(({ recipient }) => recipient === "breached passwords");
+  const { breachPerNetwork, breachWindowMs } = limits;
+
+  it.each([
+    ["sign-up", () => signUp(test.ports, { address: `x${address}`, password: NEXT }, CLIENT)],
+    ["change", () => change(NEXT)],
+    ["reset", (token: string) => reset(token)],
+  ] as const)("is asked for a network a few times only, counted before: %s", async (_, choose) => {
+    test.clock.advance(breachWindowMs); // the person's own sign-up was asked about
+    const token = await forgot();
+    test.breaches.range = `${(await sha1(NEXT)).slice(5)}:1`;
+    const before = asked().length;
+    for (let at = 0; at < breachPerNetwork; at++) {
+      expect(await refusal(choose(token))).toBe("password-breached");
+    }
+    for (const _ of [1, 2]) expect(await refusal(choose(token))).toBe("too-many-tries");
+    expect(asked().length - before).toBe(breachPerNetwork);
+    test.clock.advance(breachWindowMs);
+    expect(await refusal(choose(await forgot()))).toBe("password-breached");
+  });
+
+  it("is not asked about a weak one, and once for a reset", async () => {
+    const token = await forgot();
+    const before = asked().length;
+    expect(await refusal(reset(token, "short"))).toBe("password-weak");
+    expect(await refusal(change("short"))).toBe("password-weak");
+    expect(asked().length - before).toBe(0);
+    await reset(token);
+    expect(asked().length - before).toBe(1);
+  });
+});
+
 describe("a forgotten password", () => {
   it("is chosen anew by the reader of the mail, who is signed in; every session ends", async () => {
     const token = await forgot(` ${address.toUpperCase()} `);

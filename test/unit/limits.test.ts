@@ -19,6 +19,7 @@ it("multiplies what counts a network, and nothing else", async () => {
     "sign-in-network",
     "enrolment",
     "badauth",
+    "breach-network",
     "sign-in-account",
   ]) {
     await scaled.take(kind, "192.0.2.1", 2, 1000);
@@ -28,6 +29,7 @@ it("multiplies what counts a network, and nothing else", async () => {
     ["sign-in-network", 100],
     ["enrolment", 100],
     ["badauth", 100],
+    ["breach-network", 100],
     ["sign-in-account", 2],
   ]);
 });

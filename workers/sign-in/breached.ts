@@ -5,8 +5,10 @@
  * https://haveibeenpwned.com/API/v3#SearchingPwnedPasswordsByRange).
  */
 
+import { limits } from "../../protocol/limits.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
+import { type Client, limitedNetwork } from "./client.ts";
 import { isStrongPassword } from "./rules.ts";
 
 const PREFIX_LENGTH = 5;
@@ -15,23 +17,41 @@ const PREFIX_LENGTH = 5;
  * Refuses a normalized password that should not be used. Asked before anything is looked up, so that
  * known and unknown accounts get the same answer.
  * @param addresses the addresses it is for, which it must not be
- * @throws Problem `password-weak`, `password-breached`, both at the field `password`
+ * @throws Problem `password-weak`, `password-breached`, both at the field `password`;
+ *   `too-many-tries` when a network has had too many asked about
  */
 export async function requireGoodPassword(
   ports: Ports,
   password: string,
   addresses: readonly string[],
+  client: Client,
 ): Promise<void> {
+  requireStrongPassword(password, addresses);
+  if (await isBreached(ports, password, client)) {
+    throw new Problem("password-breached", "password");
+  }
+}
+
+/** The part that is decided here and asks nobody. @throws Problem `password-weak` at `password` */
+export function requireStrongPassword(password: string, addresses: readonly string[]): void {
   const strong =
     isStrongPassword(password, "") &&
     addresses.every((address) => isStrongPassword(password, address));
   if (!strong) throw new Problem("password-weak", "password");
-  if (await isBreached(ports, password)) throw new Problem("password-breached", "password");
 }
 
-/** True when the service knows the password; false also when none is configured, or it is away. */
-export async function isBreached(ports: Ports, password: string): Promise<boolean> {
+/**
+ * True when the service knows the password; false also when none is configured, or it is away. Counted
+ * before it is asked: no stranger makes us ask somebody else's service without end.
+ * @throws Problem `too-many-tries`
+ */
+async function isBreached(ports: Ports, password: string, client: Client): Promise<boolean> {
   if (ports.config.breachUrl === null) return false;
+  const { breachPerNetwork: max, breachWindowMs } = limits;
+  const network = limitedNetwork(client.peer);
+  if (!(await ports.limits.take("breach-network", network, max, breachWindowMs))) {
+    throw new Problem("too-many-tries");
+  }
   const hash = await sha1(password);
   try {
     const prefix = hash.slice(0, PREFIX_LENGTH);

@@ -49,21 +49,16 @@ export async function changePassword(
       throw new Problem("bad-credentials", "old_password");
     }
   }
-  await requireOwnPassword(ports, accountId, password);
+  const own = await ownAddresses(ports, accountId);
+  await requireGoodPassword(ports, normalizePassword(password), own, client);
   await replacePassword(ports, accountId, password, { client, keep: sessionId });
   // Who is signed in has shown all that the account asks for: nobody waits for a lost step.
   await deleteRecovery(db, accountId, ports.clock.now());
 }
 
-/** @throws Problem `password-weak`, `password-breached` */
-export async function requireOwnPassword(
-  ports: Ports,
-  accountId: string,
-  password: string,
-): Promise<void> {
-  const own = (await contactsOf(ports, accountId)).map(({ text }) => text);
-  await requireGoodPassword(ports, normalizePassword(password), own);
-}
+/** The addresses of an account, none of which may be its password. */
+export const ownAddresses = async (ports: Ports, accountId: string): Promise<string[]> =>
+  (await contactsOf(ports, accountId)).map(({ text }) => text);
 
 interface Replacing {
   readonly client: Client;

@@ -8,9 +8,9 @@
 import { contactsOf } from "../account/notices.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
-import { requireGoodPassword } from "./breached.ts";
+import { requireGoodPassword, requireStrongPassword } from "./breached.ts";
 import type { Challenge, ChallengePayloads } from "./challenge.ts";
-import { passwordStamp, replacePassword, requireOwnPassword } from "./change-password.ts";
+import { ownAddresses, passwordStamp, replacePassword } from "./change-password.ts";
 import type { Client } from "./client.ts";
 import { newCode, tryCode } from "./codes.ts";
 import { completeSignIn, type SignInOutcome } from "./complete.ts";
@@ -71,7 +71,8 @@ export interface Reset {
 /**
  * Sets a new password and signs in with what was shown: the mailbox or the phone. A second step is
  * still asked for. Every session and every trust in a browser ends.
- * @throws Problem `link-expired`; `code-wrong`, `password-weak`, `password-breached`; `unavailable`
+ * @throws Problem `link-expired`; `code-wrong`, `password-weak`, `password-breached`, `too-many-tries`;
+ *   `unavailable`
  */
 export async function resetPassword(
   ports: Ports,
@@ -81,9 +82,9 @@ export async function resetPassword(
   const found = await findReset(ports, token);
   if (found === null) throw new Problem("link-expired");
   // Before the code is tried, so that a weak password costs no try.
-  await requireGoodPassword(ports, normalizePassword(password), []);
+  await requireGoodPassword(ports, normalizePassword(password), [], client);
   const accountId = await accountToReset(ports, found, code);
-  await requireOwnPassword(ports, accountId, password);
+  requireStrongPassword(normalizePassword(password), await ownAddresses(ports, accountId));
   const claim = () => claimReset(found);
   await replacePassword(ports, accountId, password, { client, claim });
   await forgetReset(ports, found.payload.contact);

@@ -49,7 +49,7 @@ export type SignUpSent =
 export async function signUp(ports: Ports, input: SignUp, client: Client): Promise<SignUpSent> {
   checkAge(ports.config, input.age);
   const { contact, password, region } = checkInput(ports, input);
-  await requireGoodPassword(ports, password, [contact.text]);
+  await requireGoodPassword(ports, password, [contact.text], client);
   const hash = await ports.directory.contactHash(contact.text);
   await takeMessageLimits(ports, { kind: contact.kind, hash }, client);
   const phc = hashPassword(password, ports.random.bytes);
