@@ -94,8 +94,8 @@ export const limits = {
   signInPerAccount: 10,
   signInPerNetwork: 30,
   signInWindowMs: 10 * MINUTE,
-  secondStepPerAccount: 10,
-  secondStepPerAccountHour: 20, // of a million codes, three are right at a time
+  secondStepPerAccount: 20, // of a million codes, three are right at a time
+  secondStepPerAccountNetwork: 10, // half, so that one network does not spend them all
   secondStepPerNetwork: 30,
   secondStepWindowMs: HOUR,
   recoveryCodes: 10,

@@ -87,7 +87,7 @@ describe("showing again who one is", () => {
     expect((await ask(path, { json: { way: "passkey", secret: "" } })).status).toBe(400);
     expect((await ask(`${path}/code`, { json: { way: "sms" } })).status).toBe(403);
     const statuses = new Set<number>();
-    for (let attempt = 1; attempt < limits.secondStepPerAccount; attempt++) {
+    for (let attempt = 1; attempt < limits.secondStepPerAccountNetwork; attempt++) {
       statuses.add((await ask(path, { json: { way: "password", secret: "wrong" } })).status);
     }
     expect([...statuses]).toEqual([401]);

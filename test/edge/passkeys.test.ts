@@ -331,7 +331,12 @@ describe("signing in with a passkey is refused", () => {
     const [own] = await listPasskeys(test.ports, person.accountId);
     await removePasskey(test.ports, person.accountId, own?.id ?? "", client);
     const { token } = begun.pending;
-    const step = takeStep(test.ports, token, async () => "totp", client);
+    const step = takeStep(
+      test.ports,
+      token,
+      { tried: "second-step", prove: async () => "totp" },
+      client,
+    );
     expect(await refusal(step)).toBe("sign-in-expired");
   });
 

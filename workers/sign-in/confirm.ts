@@ -14,8 +14,8 @@ import { Problem } from "../problem.ts";
 import type { Client } from "./client.ts";
 import { secondStepOffers } from "./complete.ts";
 import { isPasswordOf } from "./password.ts";
-import { takeStepLimits } from "./second-step.ts";
 import { type CodeUse, sendCode, takeCode } from "./sent-code.ts";
+import { type StepTry, takeStepLimits } from "./step-limits.ts";
 import { isRightCode, sendStepCode } from "./step-proofs.ts";
 
 /** `contact`: a code sent to the primary address, for an account with nothing else to show. */
@@ -49,20 +49,26 @@ export async function confirmWaysOf(ports: Ports, accountId: string): Promise<Co
   return ways.length === 0 ? ["contact"] : ways;
 }
 
+/** What is shown to confirm. */
+export interface ShownAgain {
+  readonly tried: StepTry;
+  /** Checks it and consumes it; called once, after the limits. */
+  readonly prove: () => Promise<boolean>;
+}
+
 /**
- * Marks the session as confirmed now, when `prove` says so.
- * @param prove checks what was shown and consumes it; called once, after the limits
+ * Marks the session as confirmed now, when what is shown is right.
  * @throws Problem `too-many-tries`; `bad-credentials` or `second-step-wrong` on `field`
  */
 export async function confirmBy(
   ports: Ports,
   session: ConfirmedSession,
-  prove: () => Promise<boolean>,
+  { tried, prove }: ShownAgain,
   client: Client,
   field: "password" | "code" = "code",
 ): Promise<void> {
   const { accountId } = session;
-  await takeStepLimits(ports, accountId, client);
+  await takeStepLimits(ports, { accountId, tried }, client);
   if (!(await prove())) {
     await note(ports, accountId, "confirm-failed", { client });
     const code = field === "password" ? "bad-credentials" : "second-step-wrong";
@@ -93,7 +99,14 @@ export async function confirm(
     if (way === "contact") return takeCode(ports, use, secret);
     return isRightCode(ports, use, { kind: way, code: secret }, client);
   };
-  await confirmBy(ports, session, prove, client, way === "password" ? "password" : "code");
+  const tried = way === "recovery-code" ? "unguessable" : "confirm";
+  await confirmBy(
+    ports,
+    session,
+    { tried, prove },
+    client,
+    way === "password" ? "password" : "code",
+  );
 }
 
 /**

@@ -40,7 +40,9 @@ export async function takePasskeyStep(
 ): Promise<SignInOutcome> {
   const prove = async ({ accountId }: { readonly accountId: string }) =>
     (await readAssertion(ports, { kind: "step", accountId }, response)).method;
-  return await inOwnWords(() => takeStep(ports, token, prove, client, options));
+  return await inOwnWords(() =>
+    takeStep(ports, token, { tried: "unguessable", prove }, client, options),
+  );
 }
 
 /** Asks for a passkey of the account, to confirm with. */
@@ -62,7 +64,7 @@ export async function confirmWithPasskey(
 ): Promise<void> {
   const asking = { kind: "confirm", accountId: session.accountId } as const;
   const prove = async () => (await readAssertion(ports, asking, response)).method !== null;
-  await inOwnWords(() => confirmBy(ports, session, prove, client));
+  await inOwnWords(() => confirmBy(ports, session, { tried: "unguessable", prove }, client));
 }
 
 /** A passkey is no code: what is wrong with one is said of a passkey. */

@@ -5,13 +5,11 @@
 
 import { signInOfToken } from "../../db/queries/sign-ins.ts";
 import { finishSignIn } from "../../db/queries/trusted-browsers.ts";
-import { limits } from "../../protocol/limits.ts";
 import { hashToken, parseToken } from "../../protocol/tokens.ts";
 import { note } from "../account/activity.ts";
-import { notice } from "../account/notices.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
-import { type Client, limitedNetwork } from "./client.ts";
+import type { Client } from "./client.ts";
 import {
   completeSignIn,
   type SecondStepOffer,
@@ -20,6 +18,7 @@ import {
 } from "./complete.ts";
 import { methodsOf, missingStep, type SignInMethod } from "./requirements.ts";
 import type { CodeUse } from "./sent-code.ts";
+import { type StepTry, takeStepLimits } from "./step-limits.ts";
 import { isRightCode, sendStepCode, type TypedCode } from "./step-proofs.ts";
 import { newTrust } from "./trust.ts";
 
@@ -54,22 +53,30 @@ export interface StepOptions {
   readonly trustToken?: string | null | undefined;
 }
 
+/** What is shown as a second step. */
+export interface ShownStep {
+  readonly tried: StepTry;
+  /**
+   * Checks it, consumes it where it works once, and says which method it was; null when it is wrong.
+   * Called once, after the limits.
+   */
+  readonly prove: (signIn: SignInUnderWay) => Promise<SignInMethod | null>;
+}
+
 /**
  * Takes the second step of the sign-in that `token` stands for.
- * @param prove checks what was shown, consumes it where it works once, and says which method it was;
- *   null when it is wrong. It is called once, after the limits.
  * @throws Problem `sign-in-expired`, `second-step-wrong`, `too-many-tries`
  */
 export async function takeStep(
   ports: Ports,
   token: string | null,
-  prove: (signIn: SignInUnderWay) => Promise<SignInMethod | null>,
+  { tried, prove }: ShownStep,
   client: Client,
   { trust = false, trustToken = null }: StepOptions = {},
 ): Promise<SignInOutcome> {
   const signIn = await signInUnderWay(ports, token);
   const { db, accountId } = signIn;
-  await takeStepLimits(ports, accountId, client);
+  await takeStepLimits(ports, { accountId, tried }, client);
   const method = await prove(signIn);
   const methods = method === null ? [] : [...signIn.methods, method];
   if (missingStep(methods, { twoSteps: true, trusted: false }) !== null) {
@@ -96,7 +103,8 @@ export function takeTypedStep(
 ): Promise<SignInOutcome> {
   const prove = async (signIn: SignInUnderWay) =>
     (await isRightCode(ports, codeUse(signIn), typed, client)) ? typed.kind : null;
-  return takeStep(ports, token, prove, client, options);
+  const tried = typed.kind === "recovery-code" ? "unguessable" : "second-step";
+  return takeStep(ports, token, { tried, prove }, client, options);
 }
 
 /** A sent code is good for the sign-in it was asked for, and no other. */
@@ -122,31 +130,4 @@ export async function sendSignInCode(
 export async function offersOf(ports: Ports, token: string | null): Promise<SecondStepOffer[]> {
   const { db, accountId, methods } = await signInUnderWay(ports, token);
   return await secondStepOffers(db, accountId, methods);
-}
-
-/**
- * Counts one try of a second step, or of showing again who one is. Only who took the first step gets
- * here, so when an account's tries are used up its owner is told.
- * @throws Problem `too-many-tries`
- */
-export async function takeStepLimits(
-  ports: Ports,
-  accountId: string,
-  client: Client,
-): Promise<void> {
-  const { secondStepPerAccount, secondStepPerAccountHour, secondStepPerNetwork } = limits;
-  const { signInWindowMs, secondStepWindowMs } = limits;
-  const network = limitedNetwork(client.peer);
-  const take = ports.limits.take;
-  if (!(await take("second-step-network", network, secondStepPerNetwork, signInWindowMs))) {
-    throw new Problem("too-many-tries");
-  }
-  const free =
-    (await take("second-step", accountId, secondStepPerAccount, signInWindowMs)) &&
-    (await take("second-step-hour", accountId, secondStepPerAccountHour, secondStepWindowMs));
-  if (free) return;
-  if (await take("second-step-notice", accountId, 1, secondStepWindowMs)) {
-    notice(ports, accountId, "second-step-guessed", { client });
-  }
-  throw new Problem("too-many-tries");
 }

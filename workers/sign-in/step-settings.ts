@@ -26,9 +26,9 @@ import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import type { Client } from "./client.ts";
 import { makeRecoveryCodes } from "./recovery-codes.ts";
-import { takeStepLimits } from "./second-step.ts";
 import { sendsSms } from "./send.ts";
 import { type CodeUse, sendCode, takeCode } from "./sent-code.ts";
+import { takeStepLimits } from "./step-limits.ts";
 import { openStep, phoneOf, type StepSecrets, stepPhone } from "./step-proofs.ts";
 import { newTotpSecret, totpStep, totpUri } from "./totp.ts";
 import { endTrust } from "./trust.ts";
@@ -124,7 +124,7 @@ export async function switchOnTotp(
   code: string,
   client: Client,
 ): Promise<string[] | null> {
-  await takeStepLimits(ports, accountId, client);
+  await takeStepLimits(ports, { accountId, tried: "confirm" }, client);
   const db = dbOf(ports, accountId);
   const sealed = await begunStep(db, accountId, "totp", oldest(ports));
   const begun = sealed === null ? null : await openStep(ports, accountId, "totp", sealed);
@@ -172,7 +172,7 @@ export async function switchOnSms(
   code: string,
   client: Client,
 ): Promise<string[] | null> {
-  await takeStepLimits(ports, accountId, client);
+  await takeStepLimits(ports, { accountId, tried: "confirm" }, client);
   const db = dbOf(ports, accountId);
   const sealed = await begunStep(db, accountId, "sms", oldest(ports));
   const begun = sealed === null ? null : await openStep(ports, accountId, "sms", sealed);
