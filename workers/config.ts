@@ -108,6 +108,24 @@ function clientsOf(text: string | null): Config["openidClients"] {
   };
 }
 
+/** What is right and yet risky in a configuration, for who runs it. */
+export interface Caution {
+  /** For the log, which takes no sentences. */
+  readonly event: "emails-believed";
+  /** For who starts it at a terminal. */
+  readonly sentence: string;
+}
+
+/** Said once at start. docs/sign-in.md explains each. */
+export function cautionsOf(config: Pick<Config, "identityProviders">): Caution[] {
+  return config.identityProviders
+    .filter(({ emails }) => emails === "believed")
+    .map(({ id, title }) => ({
+      event: "emails-believed",
+      sentence: `Careful: IDENTITY_PROVIDERS believes every address that "${id}" (${title}) calls verified. Whoever runs it can open an account in the name of any address that has none yet. Write emails=asked unless it is yours.`,
+    }));
+}
+
 function optional(variables: Variables, name: string): string | null {
   const value = variables[name];
   return typeof value === "string" && value !== "" ? value : null;

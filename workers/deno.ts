@@ -3,6 +3,7 @@
  * it never reaches for Cloudflare.
  */
 
+import { cautionsOf } from "./config.ts";
 import { startDenoEdge } from "./deno/edge.ts";
 import { checkClients, readSettings, StartError } from "./deno/settings.ts";
 
@@ -27,6 +28,7 @@ try {
   const { origin, smtpUrl, mailPage } = settings.config;
   console.error(`Latchkey on ${origin}, data in ${settings.data}`);
   if (mailPage !== null) console.error(`Mails are shown on ${mailPage}`);
+  for (const { sentence } of cautionsOf(settings.config)) console.error(sentence);
   if (smtpUrl === null) console.error("No mail can be sent: SMTP_URL is not set.");
 } catch (error) {
   if (!(error instanceof StartError)) throw error;

@@ -18,7 +18,7 @@ import {
 import { regionOf } from "../protocol/ids.ts";
 import { handle } from "./app.ts";
 import { requireBindings } from "./bindings.ts";
-import { readConfig } from "./config.ts";
+import { cautionsOf, readConfig } from "./config.ts";
 import {
   breachTransport,
   egressGate,
@@ -91,6 +91,7 @@ function portsOf(env: Env): Shared {
     // To standard error: on one machine, standard output is for who started it.
     log: logGate(console.error),
   };
+  for (const { event } of cautionsOf(config)) ports.log({ event });
   built.set(env, ports);
   return ports;
 }

@@ -14,9 +14,9 @@ export const ORIGIN = "http://localhost:8787";
 export const variables = {
   ORIGIN,
   IDENTITY_PROVIDERS: [
-    "work title=The_Works issuer=https://login.works.test client=latchkey",
-    "other title=Other issuer=https://other.test/op client=other-client",
-    "doubt title=Doubt issuer=https://doubt.test client=latchkey emails=asked",
+    "work title=The_Works issuer=https://login.works.test client=latchkey emails=believed",
+    "other title=Other issuer=https://other.test/op client=other-client emails=believed",
+    "doubt title=Doubt issuer=https://doubt.test client=latchkey",
     "google client=1234.apps.googleusercontent.com",
     "facebook client=5678",
   ].join("; "),

@@ -178,7 +178,7 @@ export function elsewhereVariables(
   oidc: Pick<Elsewhere, "url">,
   facebook: Pick<Elsewhere, "url"> | null = null,
 ): Record<string, string> {
-  const entries = [`oidc title=The_Other_House issuer=${oidc.url} client=latchkey`];
+  const entries = [`oidc title=The_Other_House issuer=${oidc.url} client=latchkey emails=believed`];
   if (facebook !== null) {
     entries.push(`facebook client=5678 graph=${facebook.url} dialog=${facebook.url}`);
   }

@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { limits } from "../../protocol/limits.ts";
+import { cautionsOf } from "../../workers/config.ts";
 import { identityTransport } from "../../workers/egress/egress.ts";
 import { identityProviders } from "../../workers/linked/configuration.ts";
 import { IdentityError, identityOf } from "../../workers/linked/identity.ts";
@@ -42,8 +43,8 @@ describe("IDENTITY_PROVIDERS", () => {
 
   it("takes any other by its issuer, one a line or between semicolons", () => {
     const text = `
-      my-work title=Our_company issuer=https://login.example.org/a/ client=c hosts=api.example.org:8443
-      club title=Club issuer=https://club.example client=d scopes=openid,email emails=asked;`;
+      my-work title=Our_company issuer=https://login.example.org/a/ client=c hosts=api.example.org:8443 emails=believed
+      club title=Club issuer=https://club.example client=d scopes=openid,email;`;
     const [work, club] = read(text);
     expect(work).toMatchObject({
       id: "my-work",
@@ -54,6 +55,15 @@ describe("IDENTITY_PROVIDERS", () => {
       emails: "believed",
     });
     expect(club).toMatchObject({ scopes: ["openid", "email"], emails: "asked" });
+  });
+
+  it("warns of a provider whose word is taken for an address, and of no other", () => {
+    const list = `google client=1; facebook client=2
+      safe title=Safe issuer=https://safe.example client=c
+      work title=Our_company issuer=https://a.example client=c emails=believed`;
+    const cautions = cautionsOf({ identityProviders: read(list) });
+    expect(cautions.map(({ event }) => event)).toEqual(["emails-believed"]);
+    expect(cautions[0]?.sentence).toMatch(/"work" \(Our company\).+any address.+emails=asked/);
   });
 
   it.each([null, "", " ; ; \n"])("may be empty: %j", (text) => expect(read(text)).toEqual([]));
@@ -91,7 +101,7 @@ describe("IDENTITY_PROVIDERS", () => {
 
 describe("[ACC-2] an identity", () => {
   const google = only("google client=12");
-  const work = only("work title=W issuer=https://a.example client=c");
+  const work = only("work title=W issuer=https://a.example client=c emails=believed");
   const facebook = only("facebook client=34");
   const email = (address: unknown, more: object = {}) => ({
     subject: "1",

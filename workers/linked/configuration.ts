@@ -27,10 +27,11 @@ interface Common {
   readonly loopback: boolean;
   /**
    * When an address that the provider calls checked is taken for checked.
-   * - `believed`: always
+   * - `believed`: always; whoever runs the provider can then open an account in the name of any
+   *   address that has none yet, so the operator is warned at start (`cautionsOf`)
    * - `own`: where the provider says that the mailbox is one of its own; an address that it checked
    *   long ago may have another owner by now
-   * - `asked`: never, a mail is sent
+   * - `asked`: never, a mail is sent; so it is unless the operator says otherwise
    */
   readonly emails: "believed" | "own" | "asked";
 }
@@ -114,7 +115,7 @@ const openId: { words: readonly string[]; read: Reader } = {
     if (issuer === undefined) throw wrong(id, "issuer=https://… is missing");
     const url = base(id, "issuer", issuer);
     const more = (words.get("hosts") ?? "").split(",").filter((host) => host !== "");
-    const emails = words.get("emails") ?? "believed";
+    const emails = words.get("emails") ?? "asked";
     if (emails !== "believed" && emails !== "asked") {
       throw wrong(id, "emails must be believed or asked");
     }
