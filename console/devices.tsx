@@ -19,7 +19,7 @@ import {
   setFeature,
 } from "../workers/devices/devices.ts";
 import { addDevice, removeDevice } from "../workers/devices/owning.ts";
-import { signedIn } from "../workers/guard.ts";
+import { confirmed, signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
@@ -201,7 +201,8 @@ devices.on(
   (c) => seeOther(c, `/devices/${encodeURIComponent(c.req.param("id") ?? "")}`),
 );
 
-devices.get("/devices/:id/unregister", async (c) => {
+// Asked before the page as well, so that its button works.
+devices.get("/devices/:id/unregister", confirmed, async (c) => {
   const device = await ofThisPage(c);
   return page(
     c,
@@ -210,7 +211,7 @@ devices.get("/devices/:id/unregister", async (c) => {
   );
 });
 
-devices.post("/devices/:id/unregister", async (c) => {
+devices.post("/devices/:id/unregister", confirmed, async (c) => {
   await removeDevice(c.env, c.var.accountId, c.req.param("id"), clientOf(c));
   return seeOther(c, "/devices?done=unregistered");
 });

@@ -10,6 +10,7 @@ import { service } from "../../workers/http.ts";
 import { checkSession } from "../../workers/sign-in/sessions.ts";
 import { type NewSession, newPerson, PASSWORD } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { enroll } from "./devices-support.ts";
 
 const ORIGIN = "http://localhost:8787";
 let test: TestPorts;
@@ -73,6 +74,28 @@ describe("showing again who one is", () => {
     const form = { way: "password", password: PASSWORD, return: "//evil.example" };
     expect((await ask("/confirm", { form })).headers.get("location")).toBe("/account");
     expect((await ask("/confirm", { form: { way: "magic" } })).status).toBe(400);
+  });
+
+  it("stands before a device is unregistered, over the API and on the page", async () => {
+    const { id } = (await enroll(test.ports, session.accountId)).device;
+    const [path, api] = [`/devices/${id}/unregister`, `/api/devices/${id}`];
+    const unregister = async () => {
+      const headers = { cookie: `__Host-sid=${session.token}`, "sec-fetch-site": "same-origin" };
+      const request = new Request(ORIGIN + api, { method: "DELETE", headers });
+      return (await handle(request, test.ports)).status;
+    };
+    test.clock.advance(limits.confirmedMs);
+    expect(await unregister()).toBe(403);
+    for (const form of [undefined, {}]) {
+      const led = await ask(path, form === undefined ? {} : { form });
+      const to = `/confirm?return=${encodeURIComponent(path)}`;
+      expect([led.status, led.headers.get("location")]).toEqual([303, to]);
+    }
+    expect((await ask(api)).status).toBe(200);
+    await ask("/confirm", { form: { way: "password", password: PASSWORD, return: path } });
+    expect((await ask(path)).status).toBe(200);
+    expect(await unregister()).toBe(204);
+    expect((await ask(api)).status).toBe(404);
   });
 
   it("is the same over the API, and tires", async () => {

@@ -10,7 +10,7 @@ import { agentSocketPath, agentSubprotocol } from "../../protocol/agent.ts";
 import { claimedSubject } from "../../protocol/assertion.ts";
 import { isId } from "../../protocol/ids.ts";
 import { body, json, nothing } from "../described.ts";
-import { scoped, signedIn } from "../guard.ts";
+import { confirmed, scoped, signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
@@ -66,7 +66,8 @@ devices.openapi(
   createRoute({
     method: "delete",
     path: "/api/devices/{id}",
-    middleware: signedIn,
+    summary: "Unregister a device: it cannot be undone, so you show first who you are",
+    middleware: [signedIn, confirmed] as const,
     request: { params: deviceId },
     responses: { 204: nothing },
   }),
