@@ -58,7 +58,7 @@ passkeyPages.post(`${LIST}/:id`, async (c) => {
 passkeyPages.post(`${LIST}/:id/remove`, confirmed, async (c) => {
   const id = c.req.param("id");
   const passkey = await own(c, id);
-  const refusal = await refusalOf(() => removePasskey(c.env, c.var.accountId, id, clientOf(c)));
+  const refusal = await refusalOf(() => removePasskey(c.env, c.var, id, clientOf(c)));
   return refusal === null
     ? seeOther(c, `${LIST}?done=removed`)
     : onePage(c, passkey, undefined, refusal);

@@ -136,9 +136,9 @@ export function PasskeyPage({ passkey, typed, errors }: OneProps) {
         <section class="stack" aria-labelledby="remove">
           <h2 id="remove">Remove it</h2>
           <p>
-            It stops working here at once, everywhere you have it, and browsers you trust are asked
-            for the second step again. Your device may go on offering it until you delete it there,
-            too.
+            It stops working here at once, everywhere you have it. The other sessions that a passkey
+            opened end, and browsers you trust are asked for the second step again. Your device may
+            go on offering it until you delete it there, too.
           </p>
           <form method="post" action={`${path}/remove`}>
             <button class="button danger plain" type="submit">

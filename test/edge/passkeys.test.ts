@@ -17,9 +17,17 @@ import {
   namePasskey,
   removePasskey,
 } from "../../workers/sign-in/passkeys.ts";
+import type { SignInMethod } from "../../workers/sign-in/requirements.ts";
 import { takeStep } from "../../workers/sign-in/second-step.ts";
+import { checkSession } from "../../workers/sign-in/sessions.ts";
 import { Authenticator, type Bend, mapItem, UP, UV } from "../support/authenticator.ts";
-import { CLIENT, type NewSession, newPerson, sessionOf } from "../support/person.ts";
+import {
+  CLIENT,
+  completeSignIn,
+  type NewSession,
+  newPerson,
+  sessionOf,
+} from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 
 const { DB_HOME } = env as unknown as { DB_HOME: D1Database };
@@ -58,6 +66,9 @@ const present = (response: Awaited<ReturnType<typeof answer>>) =>
   signInWithPasskey(test.ports, { response }, client);
 const signIn = async (bend: Bend = {}, credential = key.credentials.at(-1)) =>
   await present(await answer(bend, credential));
+
+const newSession = async (methods: readonly SignInMethod[]) =>
+  await completeSignIn(test.ports, { accountId: person.accountId, methods }, client);
 
 describe("a passkey", () => {
   it.each(["ES256", "EdDSA"] as const)(
@@ -142,7 +153,7 @@ describe("a passkey", () => {
 
   it("is noted when it comes and goes", async () => {
     const made = await add({}, "ES256", "Blue key");
-    await removePasskey(test.ports, person.accountId, made.id, client);
+    await removePasskey(test.ports, person, made.id, client);
     const events = await listActivity(test.ports, person.accountId);
     const about = events.map(({ event, about }) => [event, about]);
     expect(about).toContainEqual(["passkey-added", "Blue key"]);
@@ -315,10 +326,26 @@ describe("signing in with a passkey is refused", () => {
       { kind: "step", accountId: person.accountId } as const,
     ];
     const step = await key.get(await requestOptions(test.ports, asking));
-    await removePasskey(test.ports, person.accountId, own?.id ?? "", client);
+    await removePasskey(test.ports, person, own?.id ?? "", client);
     expect(await refusal(present(early))).toBe("passkey-refused");
     expect((await readAssertion(test.ports, asking, step)).method).toBeNull();
     expect(await refusal(signIn())).toBe("passkey-refused");
+  });
+
+  it("once it was removed: the sessions that a passkey opened end, but for the one that removes it", async () => {
+    const password = await newSession(["password"]);
+    const second = await newSession(["password", "passkey"]);
+    const [thief, own] = [sessionOf(await signIn()), sessionOf(await signIn())];
+    const [made] = await listPasskeys(test.ports, person.accountId);
+    await removePasskey(test.ports, own, made?.id ?? "", client);
+    const live = async ({ token }: NewSession) => (await checkSession(test.ports, token)) !== null;
+    expect(await Promise.all([password, second, thief, own, person].map(live))).toEqual([
+      true,
+      false,
+      false,
+      true,
+      true,
+    ]);
   });
 
   it("once it was removed, also by a sign-in that it began and that waits for its second step", async () => {
@@ -329,7 +356,7 @@ describe("signing in with a passkey is refused", () => {
     if (begun.kind !== "second-step") throw new Error("one step was enough");
     expect(begun.pending.offers).toEqual(["totp"]);
     const [own] = await listPasskeys(test.ports, person.accountId);
-    await removePasskey(test.ports, person.accountId, own?.id ?? "", client);
+    await removePasskey(test.ports, person, own?.id ?? "", client);
     const { token } = begun.pending;
     const step = takeStep(
       test.ports,
@@ -399,7 +426,7 @@ describe("the last way in", () => {
   it("stays, also when two passkeys are removed at once", async () => {
     const [one, two] = [await add(), await add()];
     await forgetPassword();
-    const remove = (id: string) => refusal(removePasskey(test.ports, person.accountId, id, CLIENT));
+    const remove = (id: string) => refusal(removePasskey(test.ports, person, id, CLIENT));
     const both = await Promise.all([remove(one.id), remove(two.id)]);
     expect(both.sort()).toEqual(["accepted", "last-way-in"]);
     expect(await listPasskeys(test.ports, person.accountId)).toHaveLength(1);
@@ -408,14 +435,12 @@ describe("the last way in", () => {
   it("is nobody else's to take, and an unknown one is not found", async () => {
     const made = await add();
     const other = await newPerson(test, `passkey${serial++}@example.org`);
-    const gone = removePasskey(test.ports, other.accountId, made.id, CLIENT);
+    const gone = removePasskey(test.ports, other, made.id, CLIENT);
     expect(await refusal(gone)).toBe("not-found");
     const renamed = namePasskey(test.ports, other.accountId, made.id, "mine");
     expect(await refusal(renamed)).toBe("not-found");
     for (const id of ["psk_home_0000000000000000", "nonsense"]) {
-      expect(await refusal(removePasskey(test.ports, person.accountId, id, CLIENT))).toBe(
-        "not-found",
-      );
+      expect(await refusal(removePasskey(test.ports, person, id, CLIENT))).toBe("not-found");
     }
   });
 });

@@ -24,7 +24,7 @@ import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import type { Client } from "../sign-in/client.ts";
 import { completeSignIn, type SignInOutcome } from "../sign-in/complete.ts";
-import { listSessions, revokeSession } from "../sign-in/sessions.ts";
+import { endSessionsBy, type Remover } from "../sign-in/sessions.ts";
 import { endTrust } from "../sign-in/trust.ts";
 import type { Identity } from "./identity.ts";
 
@@ -186,16 +186,17 @@ async function openClaims(
 
 /**
  * Unlinks an account elsewhere, and ends the other sessions that an account elsewhere let in, with the
- * sign-ins it began and the trust in browsers: whoever unlinks it may not trust it any more. No token of its provider is kept, so none is left to
- * revoke (FEA-8).
- * @throws Problem `not-found`, `last-way-in`
+ * sign-ins it began and the trust in browsers: whoever unlinks it may not trust it any more. No token
+ * of its provider is kept, so none is left to revoke (FEA-8).
+ * @throws Problem `not-found`, `last-way-in`; `unavailable`
  */
 export async function unlink(
   ports: Ports,
-  { accountId, sessionId }: Signed,
+  who: Remover,
   id: string,
   client: Client,
 ): Promise<void> {
+  const { accountId } = who;
   const db = ports.regions.db(accountId);
   if (db === null || !isId("lnk", id)) throw new Problem("not-found");
   const row = (await linkedOf(db, accountId)).find((own) => own.id === id);
@@ -210,11 +211,7 @@ export async function unlink(
   const about = claims === null ? {} : { about: titleOf(ports, claims.provider) };
   await note(ports, accountId, "unlinked", { client, ...about });
   notice(ports, accountId, "unlinked", { client, ...about });
-  const sessions = await listSessions(ports, accountId);
-  for (const session of sessions) {
-    if (session.id === sessionId || !session.methods.includes("linked")) continue;
-    await revokeSession(ports, accountId, session.id);
-  }
+  await endSessionsBy(ports, who, ["linked"]);
 }
 
 /**

@@ -200,7 +200,7 @@ passkeys.openapi(
     responses: { 204: nothing },
   }),
   async (c) => {
-    await removePasskey(c.env, c.var.accountId, c.req.valid("param").id, clientOf(c));
+    await removePasskey(c.env, c.var, c.req.valid("param").id, clientOf(c));
     return c.body(null, 204);
   },
 );

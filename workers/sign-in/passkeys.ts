@@ -18,6 +18,7 @@ import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { closeCeremony, credentialsOf, openCeremony } from "./ceremonies.ts";
 import { browserName, type Client } from "./client.ts";
+import { endSessionsBy, type Remover } from "./sessions.ts";
 import { endTrust } from "./trust.ts";
 import {
   algorithms,
@@ -186,16 +187,18 @@ export async function namePasskey(
 }
 
 /**
- * Removes a passkey: from now on it opens nothing, and neither does what it began (a sign-in under
- * way, trust in a browser).
- * @throws Problem `not-found`; `last-way-in`
+ * Removes a passkey: from now on it opens nothing, and neither does what it began: a sign-in under way,
+ * trust in a browser, the other sessions that a passkey opened.
+ * @throws Problem `not-found`; `last-way-in`; `unavailable` when a visit could not be ended: the passkey
+ *   is gone and these sessions are dead even so
  */
 export async function removePasskey(
   ports: Ports,
-  accountId: string,
+  who: Remover,
   passkeyId: string,
   client: Client,
 ): Promise<void> {
+  const { accountId } = who;
   const db = homeOf(ports, accountId);
   const gone = isId("psk", passkeyId) ? await deletePasskey(db, accountId, passkeyId) : null;
   if (gone === null) {
@@ -206,4 +209,5 @@ export async function removePasskey(
   const about = await openName(ports, accountId, passkeyId, gone.nameSealed);
   await note(ports, accountId, "passkey-removed", { client, about });
   notice(ports, accountId, "passkey-removed", { client, about });
+  await endSessionsBy(ports, who, ["passkey", "passkey-verified"]);
 }

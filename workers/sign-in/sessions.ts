@@ -89,6 +89,30 @@ export async function revokeSession(
   return db !== null && isId("ses", sessionId) && (await end(ports, db, { accountId, sessionId }));
 }
 
+/** Who removes a way in, from which session. */
+export type Remover = Pick<Signed, "accountId" | "sessionId">;
+
+/**
+ * Ends the other sessions that one of these methods had a part in: whoever removes a way in does not
+ * trust it any more. Which passkey or account elsewhere it was a session does not say, so those of the
+ * same kind all end.
+ * @throws Problem `unavailable` when a visit could not be ended; all these sessions are dead even so
+ */
+export async function endSessionsBy(
+  ports: Ports,
+  { accountId, sessionId }: Remover,
+  kind: readonly SignInMethod[],
+): Promise<void> {
+  const db = ports.regions.db(accountId);
+  const rows = db === null ? [] : await sessionsOf(db, accountId, ports.clock.now());
+  const shown = rows.filter(
+    ({ id, methods }) => id !== sessionId && methodsOf(methods).some((each) => kind.includes(each)),
+  );
+  const ends = shown.map(({ id }) => revokeSession(ports, accountId, id));
+  const ended = await Promise.allSettled(ends);
+  if (ended.some(({ status }) => status === "rejected")) throw new Problem("unavailable");
+}
+
 /**
  * Ends the session of a token, if it is one.
  * @throws Problem `unavailable` when a visit it opened could not be ended; it may be asked again
