@@ -31,8 +31,7 @@ import {
   StoppedPage,
   UndoPage,
 } from "./pages/recovery.tsx";
-
-const HOME = "/devices";
+import { afterRecovery, afterReset } from "./programs.tsx";
 
 export const recovery = service();
 
@@ -73,7 +72,7 @@ recovery.post("/forgot/new", async (c) => {
       const reset = { token, password: form("password"), code: form("code") };
       outcome = await resetPassword(c.env, reset, clientOf(c));
     });
-    if (outcome !== null) return enter(c, outcome, HOME);
+    if (outcome !== null) return enter(c, outcome, afterReset);
     return newPasswordPage(c, token, byPhone, refusal);
   });
 });
@@ -128,7 +127,7 @@ recovery.post("/recovery/finish", async (c) => {
       const finish = { token, code: form("code"), stepToken: readCookie(c, "__Host-step") };
       outcome = await finishWithoutStep(c.env, finish, clientOf(c));
     });
-    if (outcome !== null) return enter(c, outcome, "/account/second-step");
+    if (outcome !== null) return enter(c, outcome, afterRecovery);
     return finishPage(c, token, byPhone, refusal);
   });
 });

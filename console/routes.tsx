@@ -20,6 +20,7 @@ import { pageOnError } from "./page.ts";
 import { passkeyPages } from "./passkeys.tsx";
 import { peoplePages } from "./people.tsx";
 import { profilePages } from "./profile.tsx";
+import { programPages } from "./programs.tsx";
 import { recovery } from "./recovery.tsx";
 import { secondStep } from "./second-step.tsx";
 import { steps } from "./steps.tsx";
@@ -56,6 +57,7 @@ consoleRoutes.route("/", data);
 consoleRoutes.route("/", apps);
 consoleRoutes.route("/", passkeyPages);
 consoleRoutes.route("/", tokenPages);
+consoleRoutes.route("/", programPages);
 consoleRoutes.route("/", linked);
 // Last, when every page is mounted.
 offerParts(consoleRoutes.routes.filter(({ method }) => method === "GET").map(({ path }) => path));

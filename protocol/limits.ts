@@ -52,6 +52,7 @@ export const limits = {
   enrolmentsPendingPerAddress: 20,
   passkeysPerAccount: 20,
   personalTokensPerAccount: 30,
+  noticeNames: 20, // of tokens and apps in a notice
   personalTokenNameLength: 60,
   passkeyNameLength: 60,
   credentialIdBytes: 1023, // WebAuthn §7.1

@@ -74,6 +74,12 @@ export function TokensPage({ tokens, fresh, made, done, typed, errors }: Props) 
         ) : (
           <List tokens={tokens} />
         )}
+        {tokens.length > 0 && (
+          <p class="aside">
+            Somebody else was in your account?{" "}
+            <a href="/account/programs">End all tokens and apps</a>.
+          </p>
+        )}
         <section class="stack" aria-labelledby="new-token">
           <h2 id="new-token">Make a token</h2>
           {fresh ? <NewToken typed={typed} errors={errors} /> : <AskFirst />}

@@ -93,6 +93,7 @@ function pages(): { street: string[]; house: string[] } {
       `/account/addresses/remove?id=${addressId}`,
       "/account/linked",
       "/account/tokens",
+      "/account/programs",
       "/account/addresses",
       "/account/addresses/add",
       "/account/addresses/verify?to=phone&token=x",

@@ -217,6 +217,10 @@ const signedIn = `
   GET /account/data
   POST /account/data/export
   GET /account/data/export
+  GET /account/programs
+  GET /account/programs/end
+  POST /account/programs/end
+  DELETE /api/account/programs
   GET /account/tokens
   POST /account/tokens
   GET /account/tokens/end
@@ -299,6 +303,8 @@ const before = `
   ALL /api/password/*
   ALL /api/recovery
   ALL /api/recovery/*
+  ALL /account/programs
+  ALL /account/programs/*
   ALL /api/tokens
   ALL /api/tokens/*
   ALL /api/contacts

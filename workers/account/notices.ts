@@ -6,6 +6,7 @@
  */
 
 import { identifiersOf, personKey, sealedAt } from "../../db/queries/accounts.ts";
+import { limits } from "../../protocol/limits.ts";
 import { sayExact } from "../../protocol/times.ts";
 import type { Ports } from "../ports.ts";
 import { browserName, type Client, maskedNetwork } from "../sign-in/client.ts";
@@ -154,6 +155,8 @@ export interface NoticeDetails {
   readonly about?: string;
   /** True where every channel is to hear it, for what could be a takeover. */
   readonly everywhere?: boolean;
+  /** What still gets in after it, by name; a mail says so, and where to end it. */
+  readonly still?: readonly string[];
 }
 
 /** Tells the owner of an account, in the background. */
@@ -223,7 +226,8 @@ export function noticeText(kind: NoticeKind, { at }: Told): string {
 }
 
 /** A notice as a mail. */
-export function noticeMail(origin: string, kind: NoticeKind, { client, about, at }: Told) {
+export function noticeMail(origin: string, kind: NoticeKind, told: Told) {
+  const { client, about, at, still = [] } = told;
   const { subject, says, short, page } = notices[kind];
   const sentence = says.includes("…") && about === undefined ? short : says;
   const where = client === undefined ? [] : [`With: ${whoOf(client)}`];
@@ -233,10 +237,23 @@ export function noticeMail(origin: string, kind: NoticeKind, { client, about, at
       "Hello,",
       sentence.replace("…", () => oneLine(about ?? "")),
       [`When: ${sayExact(at)}`, ...where].join("\n"),
+      ...stillIn(origin, still),
       `If this was you, there is nothing to do. If it was not, look at:\n${origin}${page}`,
       "Latchkey",
     ].join("\n\n"),
   };
+}
+
+/** The paragraph of what still gets in; none where nothing does. */
+function stillIn(origin: string, still: readonly string[]): string[] {
+  if (still.length === 0) return [];
+  const lines = still.slice(0, limits.noticeNames).map((name) => `- ${oneLine(name)}`);
+  const more = still.length - lines.length;
+  if (more > 0) lines.push(`- and ${more} more`);
+  return [
+    `These do not use your password, and still get in:\n${lines.join("\n")}`,
+    `End them all at:\n${origin}/account/programs`,
+  ];
 }
 
 /** A name that somebody chose, so that it cannot pass for a line of ours. */

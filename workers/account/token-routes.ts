@@ -15,6 +15,7 @@ import {
   personalTokenDays,
   tokenScopes,
 } from "./personal-tokens.ts";
+import { endPrograms } from "./programs.ts";
 
 const kept = {
   id: z.string(),
@@ -83,6 +84,20 @@ personalTokens.openapi(
   }),
   async (c) => {
     await endPersonalToken(c.env, c.var.accountId, c.req.valid("param").id, clientOf(c));
+    return c.body(null, 204);
+  },
+);
+
+personalTokens.openapi(
+  createRoute({
+    method: "delete",
+    path: "/api/account/programs",
+    summary: "End every access token and every app, for who got back into the account",
+    middleware: signedIn,
+    responses: { 204: nothing },
+  }),
+  async (c) => {
+    await endPrograms(c.env, c.var.accountId, clientOf(c));
     return c.body(null, 204);
   },
 );

@@ -13,6 +13,7 @@ import { hashToken } from "../../protocol/tokens.ts";
 import { checkPassword } from "../account/account.ts";
 import { note } from "../account/activity.ts";
 import { contactsOf, notice } from "../account/notices.ts";
+import { programNames } from "../account/programs.ts";
 import type { Signed } from "../http.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
@@ -115,7 +116,8 @@ async function afterChange(
   // Once more: one that was made meanwhile may have shown the old password.
   ports.background(endSessions(ports, accountId, keep));
   await note(ports, accountId, "password-changed", { client, ...(about && { about }) });
-  notice(ports, accountId, "password-changed", { client, everywhere: true });
+  const still = await programNames(ports, accountId);
+  notice(ports, accountId, "password-changed", { client, everywhere: true, still });
 }
 
 /**

@@ -19,6 +19,7 @@ import { hashToken, newToken, parseToken } from "../../protocol/tokens.ts";
 import { note } from "../account/activity.ts";
 import { recoveryOpenWords, recoveryWords } from "../account/messages.ts";
 import { contactsOf, notice, noticeChannel } from "../account/notices.ts";
+import { programNames } from "../account/programs.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { findChallenge, openChallenge } from "./challenge.ts";
@@ -171,7 +172,8 @@ export async function finishWithoutStep(
   }
   await endTrust(ports, accountId);
   await note(ports, accountId, "recovered", { client });
-  notice(ports, accountId, "recovered", { client, everywhere: true });
+  const still = await programNames(ports, accountId);
+  notice(ports, accountId, "recovered", { client, everywhere: true, still });
   return await completeSignIn(ports, { accountId, methods }, client);
 }
 
