@@ -45,7 +45,7 @@ function InShort({ policy }: { policy: Policy }) {
   const lines = [
     ...features.map(({ feature, title, says, optional, classes }) => ({
       ...{ id: feature, title, says },
-      more: `${count(classes.length, "kind")} of data · ${optional ? "off until you switch it on" : "as long as it is there"}`,
+      more: `${count(classes.length, "kind")} of data · ${optional ? "off until you switch it on" : "while you have one"}`,
     })),
     {
       ...{ id: "cookies", title: "Cookies" },
@@ -104,7 +104,7 @@ function Contents({ policy }: { policy: Policy }) {
 }
 
 const ends: readonly [PolicyClass["ends"], string][] = [
-  ["by you", "Held while you keep it"],
+  ["by you", "Stays until something ends it"],
   ["by itself", "Goes by itself after some days"],
   ["within a day", "On its way: gone within a day"],
 ];
