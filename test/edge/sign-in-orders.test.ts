@@ -18,86 +18,11 @@ import { totpCode } from "../../workers/sign-in/totp.ts";
 import { endTrust, revokeAllTrusted } from "../../workers/sign-in/trust.ts";
 import { CLIENT, newPerson, PASSWORD } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { type Action, orders, type Quality } from "./sign-in-actions.ts";
 import { STEP_MS, smsCode, withApp, withSms } from "./steps-support.ts";
 
 const { DB_HOME } = env as unknown as { DB_HOME: D1Database };
 let serial = 0;
-
-type Action =
-  | { do: "first"; who: number; password: "right" | "wrong" | "former"; trust: Trust }
-  | { do: "second"; which: number; kind: CodeKind; code: Quality; trust: boolean }
-  | { do: "wait"; ms: number }
-  | { do: "app" | "sms"; who: number; on: boolean }
-  | { do: "codes" | "password" | "untrust"; who: number };
-type Trust = "none" | "own" | "other" | "ended";
-type Quality = "right" | "wrong" | "replayed" | "other";
-
-const who = fc.nat({ max: 1 });
-type First = Action & { do: "first" };
-type Second = Action & { do: "second" };
-const first = (given: Partial<First> = {}): fc.Arbitrary<Action> =>
-  fc
-    .record({
-      do: fc.constant("first" as const),
-      who,
-      password: fc.constantFrom("right", "right", "right", "wrong", "former"),
-      trust: fc.constantFrom("none", "own", "own", "other", "ended"),
-    })
-    .map((drawn) => ({ ...drawn, ...given }));
-const second = (given: Partial<Second> = {}): fc.Arbitrary<Action> =>
-  fc
-    .record({
-      do: fc.constant("second" as const),
-      which: fc.nat({ max: 2 }),
-      kind: fc.constantFrom("totp", "totp", "sms", "recovery-code"),
-      code: fc.constantFrom("right", "right", "right", "wrong", "replayed", "other"),
-      trust: fc.boolean(),
-    })
-    .map((drawn) => ({ ...drawn, ...given }));
-const wait: fc.Arbitrary<Action> = fc.record({
-  do: fc.constant("wait" as const),
-  ms: fc.oneof(
-    { weight: 8, arbitrary: fc.constant(STEP_MS) },
-    { weight: 2, arbitrary: fc.constant(limits.signInStepMs) },
-    { weight: 1, arbitrary: fc.constant(limits.trustedBrowserMs) },
-  ),
-});
-const change: fc.Arbitrary<Action> = fc.oneof(
-  fc.record({
-    do: fc.constantFrom("app" as const, "app" as const, "sms" as const),
-    who,
-    on: fc.constantFrom(true, true, false),
-  }),
-  fc.record({
-    do: fc.constantFrom("codes" as const, "password" as const, "untrust" as const),
-    who,
-  }),
-);
-const anything = fc.oneof(first(), second(), second(), wait, change);
-
-/** A few actions that mean something together; the rest of an order makes a mess of them. */
-const asked = first({ password: "right", trust: "none" });
-const scene: fc.Arbitrary<Action[]> = fc.oneof(
-  fc.tuple(anything, anything),
-  fc.tuple(asked, second({ which: 0 })),
-  fc.tuple(asked, fc.oneof(wait, change), second({ which: 0, code: "right" })),
-  fc.tuple(asked, asked, second({ which: 0, kind: "totp" }), second({ which: 1, kind: "totp" })),
-  fc.tuple(asked, second({ which: 0, code: "right", trust: true }), first({ password: "right" })),
-);
-
-/** An account that is protected and has a trusted browser, from where the interesting orders begin. */
-const protectedBefore = (who: number): Action[] => [
-  { do: "app", who, on: true },
-  { do: "first", who, password: "right", trust: "none" },
-  { do: "second", which: 0, kind: "totp", code: "right", trust: true },
-  { do: "wait", ms: STEP_MS },
-];
-const orders = fc
-  .tuple(
-    fc.constantFrom([0, 1], [0, 1], [0], [1], []),
-    fc.array(scene, { minLength: 3, maxLength: 10 }),
-  )
-  .map(([accounts, scenes]) => [...accounts.flatMap(protectedBefore), ...scenes.flat()]);
 
 /** What one account would have to say about its sign-ins, were it asked. */
 interface Account {
@@ -164,6 +89,8 @@ class World {
         return await this.first(this.account(action.who), action);
       case "second":
         return await this.second(action);
+      case "race":
+        return await this.race(action);
       case "wait":
         return this.test.clock.advance(action.ms);
       default:
@@ -212,13 +139,59 @@ class World {
     const outcome = await settled(takeTypedStep(this.test.ports, token, typed, CLIENT, { trust }));
     expect(outcome?.kind ?? "refused").toBe(expected);
     if (outcome?.kind !== "signed-in") return;
+    this.use(account, kind, shown);
+    this.enter(pending, outcome, trust);
+  }
+
+  /** A session and, where it was asked for, a trust came of a sign-in, which is used up. */
+  enter(pending: Pending, { trustToken }: { readonly trustToken?: string }, trust: boolean): void {
+    const { account } = pending;
     pending.live = false;
     account.sessions++;
-    this.use(account, kind, shown);
-    expect(outcome.trustToken !== undefined).toBe(trust);
-    if (outcome.trustToken !== undefined) {
-      account.trusts.set(outcome.trustToken, this.now + limits.trustedBrowserMs);
+    expect(trustToken !== undefined).toBe(trust);
+    if (trustToken !== undefined) {
+      account.trusts.set(trustToken, this.now + limits.trustedBrowserMs);
     }
+  }
+
+  /**
+   * Several go on with one sign-in at once, each with a code of its own: one of those who are right wins.
+   * Whether a loser's code was used up is not said, so the model counts on none of them any more.
+   */
+  async race({ which, runners }: Action & { do: "race" }): Promise<void> {
+    const pending = this.pending.at(-1 - which);
+    if (pending === undefined) return;
+    const { account, token } = pending;
+    if (runners.some(({ kind }) => kind === "sms")) {
+      await settled(sendSignInCode(this.test.ports, token, CLIENT));
+    }
+    const isLive = pending.live && pending.until > this.now;
+    const papers = [...account.paper];
+    const shown = runners.map(({ kind, code }) => {
+      const paper = kind === "recovery-code" && code === "right" ? papers.shift() : undefined;
+      const isRight = code === "right" && this.isOwed(account, kind);
+      if (kind !== "recovery-code") return { isRight, code: this.code(account, kind, code) };
+      return {
+        isRight: isRight && paper !== undefined,
+        code: paper ?? this.code(account, kind, "wrong"),
+      };
+    });
+    const outcomes = await Promise.all(
+      runners.map(({ kind, trust }, at) => {
+        const typed = { kind, code: shown[at]?.code ?? "" };
+        return settled(takeTypedStep(this.test.ports, token, typed, CLIENT, { trust }));
+      }),
+    );
+    const won = outcomes.flatMap((outcome, at) =>
+      outcome?.kind === "signed-in" ? [{ outcome, at }] : [],
+    );
+    expect(won).toHaveLength(isLive && shown.some(({ isRight }) => isRight) ? 1 : 0);
+    for (const { outcome, at } of won) {
+      expect(shown[at]?.isRight).toBe(true);
+      this.enter(pending, outcome, runners[at]?.trust ?? false);
+    }
+    account.paper = papers;
+    this.test.clock.advance(STEP_MS);
   }
 
   get timeStep(): number {
@@ -248,7 +221,10 @@ class World {
   }
 
   /** A change of settings, and that it ends what was granted before. */
-  async change(account: Account, action: Exclude<Action, { do: "first" | "second" | "wait" }>) {
+  async change(
+    account: Account,
+    action: Exclude<Action, { do: "first" | "second" | "race" | "wait" }>,
+  ) {
     const { ports } = this.test;
     const hadSteps = account.app !== null || account.sms;
     switch (action.do) {
@@ -304,12 +280,17 @@ class World {
     account.passwords.push(password);
   }
 
-  /** Every session there is was one the model knows of. */
+  /** Every session and every trust there is was one the model knows of. */
   async check(): Promise<void> {
     await this.test.settle();
-    for (const { id, sessions } of this.accounts) {
+    for (const { id, sessions, trusts } of this.accounts) {
       const made = DB_HOME.prepare("SELECT count(*) AS n FROM session WHERE account_id = ?");
       expect(await made.bind(id).first("n")).toBe(sessions);
+      const trusted = DB_HOME.prepare(
+        "SELECT count(*) AS n FROM trusted_browser WHERE account_id = ? AND expires_at > ?",
+      );
+      const live = [...trusts.values()].filter((until) => until > this.now);
+      expect(await trusted.bind(id, this.now).first("n")).toBe(live.length);
     }
   }
 }
