@@ -17,9 +17,9 @@ import type {
   FeatureName,
 } from "../../durable-objects/device/rpc.ts";
 import { isId } from "../../protocol/ids.ts";
-import type { Ports } from "../ports.ts";
+import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
-import { endDevice } from "./ending.ts";
+import { endDevice, regionDb } from "./ending.ts";
 import { isOver } from "./rules.ts";
 
 export {
@@ -108,19 +108,18 @@ export async function allow(
   const object = await ownDevice(ports, accountId, deviceId);
   if (!isId("acc", personId)) throw new Problem("bad-request", "account");
   if (personId === accountId) return present(await object.describe());
-  const db = ports.regions.db(personId);
-  if (db !== null) await insertGuest(db, deviceId, personId);
-  const known = db !== null && (await hasGuest(db, deviceId, personId));
+  const db = guestsDb(ports, personId);
+  await insertGuest(db, deviceId, personId);
+  const known = await hasGuest(db, deviceId, personId);
   const device = await object.allow(personId);
   if (device === "full" || device === null) {
-    if (db !== null) await deleteGuest(db, deviceId, personId);
+    await deleteGuest(db, deviceId, personId);
     throw new Problem(device === null ? "not-found" : "too-many");
   }
-  // An erasure that ran in between took the row and may have missed the list.
-  if (known && !(await hasGuest(db, deviceId, personId))) {
-    return present(await object.disallow(personId));
-  }
-  return device;
+  // An erasure that ran in between took the row and may have missed the list. Looked at for people who
+  // are not there too: the work must not tell.
+  const stays = await hasGuest(db, deviceId, personId);
+  return known && !stays ? present(await object.disallow(personId)) : device;
 }
 
 /** Lets a person in no longer: what they have open ends at once. Idempotent. */
@@ -133,9 +132,13 @@ export async function disallow(
   const object = await ownDevice(ports, accountId, deviceId);
   if (!isId("acc", personId)) throw new Problem("bad-request", "account");
   const device = present(await object.disallow(personId));
-  const db = ports.regions.db(personId);
-  if (db !== null) await deleteGuest(db, deviceId, personId);
+  await deleteGuest(guestsDb(ports, personId), deviceId, personId);
   return device;
+}
+
+/** Where a person's rows are. A region that is none has nobody in it; ours finds as much. */
+function guestsDb(ports: Ports, personId: string): Db {
+  return ports.regions.db(personId) ?? regionDb(ports, ports.regions.default);
 }
 
 /** A new update secret, shown this once. @throws Problem `feature-off` while the name is off */

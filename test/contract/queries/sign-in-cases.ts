@@ -180,6 +180,16 @@ export const signInCases: Cases = {
       assert.equal(await useTrust(region, accountId, next.tokenHash, NOW), true);
     },
 
+  "a sign-in that eight use up at once, each for a trust of its own, makes one trust": async ({
+    region,
+  }) => {
+    const accountId = await newAccount(region);
+    const signIn = await newSignIn(region, accountId);
+    const used = await eightTimes(() => finishSignIn(region, signIn, newTrust(), NOW));
+    assert.equal(used.filter(Boolean).length, 1);
+    assert.equal((await trustedBrowsersOf(region, accountId, NOW)).length, 1);
+  },
+
   "[CKY-3] the end of all trust ends the sign-ins under way too, of that account": async ({
     region,
   }) => {
