@@ -1,6 +1,7 @@
 /** A device and its own OpenID client: shown to who holds its key, changed by nobody else, gone with it. */
 
 import { env } from "cloudflare:workers";
+import { SignJWT } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
@@ -102,8 +103,26 @@ describe("a device's OpenID client", () => {
     expect((await ask({ assertion: await sign(nobody) })).status).toBe(410);
   });
 
-  it("is gone with the device", async () => {
+  it("is gone with the device, also for who holds its key", async () => {
+    await ask({ client: { token_endpoint_auth_method: "private_key_jwt" } });
+    const proved = async () => {
+      const { id } = box.device;
+      const seconds = Math.floor(ports.clock.now() / 1000);
+      const client_assertion = await new SignJWT({ exp: seconds + 60, jti: crypto.randomUUID() })
+        .setProtectedHeader({ alg: "EdDSA" })
+        .setIssuer(id)
+        .setSubject(id)
+        .setAudience(ports.config.origin)
+        .sign(box.key.privateKey);
+      const client_assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+      const body = new URLSearchParams({ client_assertion, client_assertion_type, token: "x" });
+      const url = `${ports.config.origin}/oauth/revoke`;
+      const answer = await handle(new Request(url, { method: "POST", body }), ports);
+      return [answer.status, (await answer.text()).includes("invalid_client")];
+    };
+    expect(await proved()).toEqual([200, false]);
     await unregisterDevice(ports, owner, box.device.id);
+    expect(await proved()).toEqual([401, true]);
     expect((await ask()).status).toBe(410);
     expect(await box.stub.openid()).toBeNull();
     expect(await box.stub.setOpenid({ auth: "none", paths: [] })).toBe(false);
