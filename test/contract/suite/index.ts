@@ -11,6 +11,8 @@ import { lasting } from "./lasting.ts";
 import { names } from "./name.ts";
 import { OPENID_CLIENTS, openid } from "./openid.ts";
 import { passkeys } from "./passkeys.ts";
+import { people } from "./people.ts";
+import { longWaits, recovery } from "./recovery.ts";
 import { World } from "./world.ts";
 
 export function defineContract(runtime: Runtime): void {
@@ -21,19 +23,22 @@ export function defineContract(runtime: Runtime): void {
       return world;
     };
     beforeAll(async () => {
-      world = await World.create(runtime, { OPENID_CLIENTS });
+      world = await World.create(runtime, { OPENID_CLIENTS, NETWORK_LIMIT_FACTOR: "100" });
     });
     afterAll(async () => {
       await world?.close();
     });
     accounts(current);
     passkeys(current);
+    recovery(current);
+    people(current);
     openid(current);
     devices(current);
     names(current);
     doors(current);
     agents(current);
     assets(current);
+    longWaits(current);
     lasting(current);
   });
 }
