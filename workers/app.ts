@@ -4,10 +4,10 @@
  * they bring along, are loaded by the first request that asks for them (docs/decisions/weight.md).
  */
 
-import { doorPages } from "../console/pages/door.tsx";
 import { labelUnder } from "../protocol/names.ts";
 import { guardedService } from "./guarded.ts";
 import type { service } from "./http.ts";
+import { type DoorPages, doorPageNames } from "./link/pages.ts";
 import { link } from "./link/routes.ts";
 import { name } from "./name/routes.ts";
 import type { Ports } from "./ports.ts";
@@ -33,6 +33,14 @@ function byNeed(load: () => Promise<App>): Row["load"] {
   let loaded: App | undefined;
   return () => loaded ?? load().then((app) => (loaded = app));
 }
+
+/** What a visitor sees at a door where there is nothing of the device; most never do. */
+const doorPages = Object.fromEntries(
+  doorPageNames.map((page): [string, DoorPages[typeof page]] => [
+    page,
+    async (facts) => (await import("../console/pages/door.tsx")).doorPages[page](facts),
+  ]),
+) as DoorPages;
 
 /** Every route of the table. */
 export async function routes(): Promise<App["routes"]> {

@@ -3,7 +3,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
 import { limits } from "../protocol/limits.ts";
-import { forgeryGuard, isSafe } from "./guard.ts";
+import { forgeryGuard, isSafe } from "./forgery.ts";
 import { type AppEnv, type Ctx, onError, service } from "./http.ts";
 import { Problem, problemResponse } from "./problem.ts";
 

@@ -9,7 +9,6 @@ import { attachmentMap } from "../../db/data-map/device.ts";
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import type { Sealer } from "../../db/seal.ts";
 import { agentSubprotocol, closeCodes, type EdgeNotice } from "../../protocol/agent.ts";
-import { verifyAssertion } from "../../protocol/assertion.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import type { FeatureStates } from "./features.ts";
@@ -55,6 +54,8 @@ export class Connection {
     const now = this.#context.clock.now();
     const token = request.headers.get("authorization")?.replace(/^Bearer /i, "") ?? "";
     const audience = new URL(request.url).origin;
+    // Loaded by the first device: the library of tokens is an eighth of what a start would evaluate.
+    const { verifyAssertion } = await import("../../protocol/assertion.ts");
     const assertion = await verifyAssertion(publicKey, token, audience, now);
     if (assertion === null || assertion.deviceId !== this.#context.deviceId) return null;
     for (const [jti, expiresAt] of this.#usedAssertions) {

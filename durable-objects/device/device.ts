@@ -10,7 +10,6 @@ import { Sealer } from "../../db/seal.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { Door, refusal } from "./door.ts";
-import { exportedTables } from "./export.ts";
 import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
@@ -193,6 +192,7 @@ export class Device implements DeviceRpc {
 
   async exportFor(owner: string): Promise<readonly ExportedTable[]> {
     if (this.#row()?.account_id !== owner) return [];
+    const { exportedTables } = await import("./export.ts");
     const tables = await exportedTables(this.#context, this.#sealer);
     const live = this.#connection.liveForExport();
     return live === null ? tables : [...tables, live];

@@ -11,7 +11,7 @@ import { type ClassName, classes } from "../../db/data-map/classes.ts";
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { sayRelative } from "../../protocol/times.ts";
-import { pathBehindDoor } from "../../workers/link/handoff.ts";
+import { pathBehindDoor } from "../../workers/link/way-back.ts";
 import { localPath } from "../../workers/local-path.ts";
 
 const now = Date.UTC(2026, 10, 22, 12);

@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
-import { forgeryGuard, type GuardedRequest, isForged } from "../../workers/guard.ts";
+import { forgeryGuard, type GuardedRequest, isForged } from "../../workers/forgery.ts";
 
 const OWN = "https://latchkey.example";
 const DOOR = "https://nas.link.latchkey.example";

@@ -4,14 +4,13 @@
  */
 
 import { doorPaths } from "../../durable-objects/device/door.ts";
-import { limits } from "../../protocol/limits.ts";
 import { checkLabel } from "../../protocol/names.ts";
 import { fromBase64url } from "../../protocol/tokens.ts";
 import { doorOrigin } from "../config.ts";
 import { currentSession } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
-import { localPath } from "../local-path.ts";
 import { Problem } from "../problem.ts";
+import { pathBehindDoor } from "./way-back.ts";
 
 /** `GET /door?label=…&nonce=…&to=…` on the console's host. */
 export const handoff = service();
@@ -46,18 +45,4 @@ function handoffQuery(url: URL): { label: string; nonceHash: string; to: string 
   if (checkLabel(label) === "label-syntax") throw new Problem("bad-request", "label");
   if (fromBase64url(nonceHash)?.byteLength !== 32) throw new Problem("bad-request", "nonce");
   return { label, nonceHash, to: pathBehindDoor(url.searchParams.get("to")) };
-}
-
-/** A path behind the door to go on to, or `/`: never another host, never a path of the door itself. */
-export function pathBehindDoor(to: string | null): string {
-  const path = to === null || to.length > limits.linkPathBytes ? null : localPath(to);
-  return path === null || path.startsWith(doorPaths.prefix) ? "/" : path;
-}
-
-/** The nonce that this browser holds for this door, or null. */
-export function nonceOf(request: Request): string | null {
-  const value = /(?:^|;\s*)__Host-door-nonce=([A-Za-z0-9_-]{43})(?:;|$)/.exec(
-    request.headers.get("cookie") ?? "",
-  )?.[1];
-  return value ?? null;
 }

@@ -14,8 +14,8 @@ import { cookieHeader } from "../cookies.ts";
 import type { Ports } from "../ports.ts";
 import { type ProblemCode, problemResponse } from "../problem.ts";
 import { forwarded } from "./forwarded.ts";
-import { nonceOf, pathBehindDoor } from "./handoff.ts";
 import { type DoorPageName, type DoorPages, plainPages, problemOfPage } from "./pages.ts";
+import { nonceOf, pathBehindDoor } from "./way-back.ts";
 
 /** Where trying again makes sense, and after how many seconds. */
 const RETRY_AFTER: { readonly [page in DoorPageName]?: number } = {

@@ -4,7 +4,6 @@
  * Other names are looked up only for who holds the secret.
  */
 
-import { ownerOf } from "../../db/queries/devices.ts";
 import type { UpdateResult } from "../../durable-objects/device/rpc.ts";
 import { networkOf, parsePeer } from "../../protocol/addresses.ts";
 import { isId } from "../../protocol/ids.ts";
@@ -129,7 +128,9 @@ async function deviceOfUser(
 ): Promise<string | null> {
   if (isId("dev", user)) {
     const db = regions.db(user);
-    return db !== null && (await ownerOf(db, user)) !== null ? user : null;
+    if (db === null) return null;
+    const { ownerOf } = await import("../../db/queries/devices.ts");
+    return (await ownerOf(db, user)) === null ? null : user;
   }
   const label = labelUnder(user, config.ddnsZone);
   return label === null ? null : await directory.deviceOfLabel(label);
