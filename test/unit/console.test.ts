@@ -155,7 +155,7 @@ describe("the shelf", () => {
       for (const deviceId of [null, device.id]) {
         const { href, label } = controlOf({ name: name as ClassName, feature, deviceId });
         expect(label, name).not.toBe("");
-        expect(href, name).toMatch(/^\/(devices|sessions|account)/);
+        expect(href, name).toMatch(/^\/(devices|people|sessions|account)/);
       }
     }
   });
