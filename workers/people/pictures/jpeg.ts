@@ -4,7 +4,8 @@
  * its place, XMP, IPTC, color profiles, comments, thumbnails, and whatever follows the end.
  */
 
-import { joined, must, type Picture, Reader } from "./picture.ts";
+import { joined, must, Reader } from "./bytes.ts";
+import type { Picture } from "./picture.ts";
 
 const SOI = 0xd8;
 const EOI = 0xd9;

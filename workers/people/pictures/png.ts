@@ -5,7 +5,8 @@
  */
 
 import { crc32 } from "../../../protocol/tokens.ts";
-import { joined, must, type Picture, Reader } from "./picture.ts";
+import { joined, must, Reader } from "./bytes.ts";
+import type { Picture } from "./picture.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 

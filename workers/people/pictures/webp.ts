@@ -4,7 +4,8 @@
  * announces and that is not there, and a moving picture refuse the file.
  */
 
-import { joined, must, type Picture, Reader } from "./picture.ts";
+import { joined, must, Reader } from "./bytes.ts";
+import type { Picture } from "./picture.ts";
 
 const FLAG_ANIMATION = 0x02;
 const FLAG_ALPHA = 0x10;
