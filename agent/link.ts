@@ -54,7 +54,7 @@ export class LinkServer {
       {
         accept: (stream, payload) => {
           const head = decodeOpen(payload);
-          if (head === null) return null;
+          if (head === null || head.upgrade !== undefined) return null;
           if (origin === null || head.service !== webService) return null;
           const service = new Service(stream);
           service.start(origin, head);

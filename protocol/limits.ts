@@ -172,6 +172,17 @@ export const limits = {
   linkWriteBufferBytes: 128 * 1024,
   linkControlFrames: 1024,
   linkTickMs: SECOND,
+  linkSockets: 128, // visitors' WebSockets at a time
+  linkSocketProtocols: 32,
+  linkSocketReasonBytes: 123, // RFC 6455 §5.5
+  linkSocketMessageBytes: 8 * 1024 * 1024,
+  linkSocketQueueBytes: 16 * 1024 * 1024, // from a browser, which cannot be held back, to a slow device
+  linkSocketsQueueBytes: 32 * 1024 * 1024, // of all of a device's visitors, with messages that are not whole
+  linkSocketOverheadBytes: 256, // what a message costs in memory beside its bytes
+  linkSocketStallMs: 60 * SECOND,
+  linkSocketCheckMs: 5 * MINUTE,
+  linkSocketPollMs: 50,
+  linkSocketPaceBytes: 8 * 1024 * 1024, // a second, to a browser of which nobody can tell what it has read
   agentPingMs: 25 * SECOND,
   agentStaleMs: 75 * SECOND,
   agentBackoffMinMs: 500,

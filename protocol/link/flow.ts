@@ -66,6 +66,12 @@ export class ReceiveWindow {
     this.#owed += taken;
   }
 
+  /** Forgets what is owed, for a new session; the bytes that may come now. */
+  restart(): number {
+    this.#owed = 0;
+    return Math.max(0, this.#size - this.#held);
+  }
+
   /** The credit to send now: nothing until `threshold` (half the window) is owed, then all of it. */
   creditDue(threshold = this.#size / 2): number {
     if (this.#owed === 0 || this.#owed < threshold) return 0;

@@ -4,8 +4,7 @@
  *
  *     type u8 | flags u8 | reserved u16 = 0 | stream u32 | length u32 | payload
  *
- * Numbers are big-endian. Only bytes here: what frames mean is session.ts. Types 10–12 (WSMSG,
- * WSCLOSE, RESUME) are spoken for and refused until a WebSocket can pass the door.
+ * Numbers are big-endian. Only bytes here: what frames mean is session.ts.
  */
 
 import { limits } from "../limits.ts";
@@ -14,7 +13,10 @@ export const frameHeaderBytes = 12;
 export const protocolVersion = 1;
 
 export const frameType = {
-  /** version u16, capabilities u16: a fresh session, nothing of an earlier one is remembered. */
+  /**
+   * version u16, capabilities u16, session u32. The edge begins a session with it, of which only what
+   * RESUME names is older; the agent answers with its own before it says anything else.
+   */
   hello: 1,
   /** A visitor's request head, see headers.ts. */
   open: 2,
@@ -30,12 +32,30 @@ export const frameType = {
   pong: 8,
   /** No new streams on this connection; those that live may finish. */
   goaway: 9,
+  /** A message of a WebSocket, or a piece of one: see `messageFlag`. */
+  wsMessage: 10,
+  /** Nothing, or code u16 and a reason: the WebSocket is closed, the stream over both ways. */
+  wsClose: 11,
+  /** Bytes u32 that may be sent to me on this WebSocket, which goes on in a new session. */
+  resume: 12,
 } as const;
 
 export type FrameType = (typeof frameType)[keyof typeof frameType];
 
-/** The only flag: the sender's direction of the stream ends with this frame. */
+/** The sender's direction of the stream ends with this frame. */
 export const endFlag = 1;
+
+/** The flags of a WSMSG. */
+export const messageFlag = {
+  text: 2,
+  /** Another piece of the same message follows. */
+  more: 4,
+  /** This piece is not the first of its message. */
+  continues: 8,
+} as const;
+
+/** What an end can do beyond version 1, as bits of HELLO's capabilities. */
+export const capability = { webSocket: 1 } as const;
 
 /** Why a stream was reset. Unknown codes are taken as `internal`. */
 export const resetCode = {
@@ -51,6 +71,8 @@ export interface Frame {
   readonly type: FrameType;
   readonly end: boolean;
   readonly stream: number;
+  /** `messageFlag`s of a WSMSG. */
+  readonly flags?: number;
   /** The payload, possibly in pieces; copied when the message is made. */
   readonly payload: readonly Uint8Array[];
 }
@@ -61,12 +83,13 @@ export type FrameVisitor = (
   end: boolean,
   stream: number,
   payload: Uint8Array,
+  flags: number,
 ) => string | null;
 
-/** Whether a frame of this type is about a stream, may end it, and how long its payload may be. */
+/** Whether a frame of this type is about a stream, its flags, and how long its payload may be. */
 interface Shape {
   readonly stream: "none" | "some" | "either";
-  readonly mayEnd: boolean;
+  readonly flags: number;
   readonly min: number;
   readonly max: number;
 }
@@ -74,15 +97,28 @@ interface Shape {
 const MAX_PING_BYTES = 64;
 
 const shapes: { readonly [type: number]: Shape } = {
-  [frameType.hello]: { stream: "none", mayEnd: false, min: 4, max: 4 },
-  [frameType.open]: { stream: "some", mayEnd: true, min: 2, max: limits.linkHeadBytes },
-  [frameType.head]: { stream: "some", mayEnd: true, min: 2, max: limits.linkHeadBytes },
-  [frameType.data]: { stream: "some", mayEnd: true, min: 0, max: limits.linkFrameBytes },
-  [frameType.credit]: { stream: "either", mayEnd: false, min: 4, max: 4 },
-  [frameType.reset]: { stream: "some", mayEnd: false, min: 4, max: 4 },
-  [frameType.ping]: { stream: "none", mayEnd: false, min: 0, max: MAX_PING_BYTES },
-  [frameType.pong]: { stream: "none", mayEnd: false, min: 0, max: MAX_PING_BYTES },
-  [frameType.goaway]: { stream: "none", mayEnd: false, min: 0, max: 0 },
+  [frameType.hello]: { stream: "none", flags: 0, min: 8, max: 8 },
+  [frameType.open]: { stream: "some", flags: endFlag, min: 2, max: limits.linkHeadBytes },
+  [frameType.head]: { stream: "some", flags: endFlag, min: 2, max: limits.linkHeadBytes },
+  [frameType.data]: { stream: "some", flags: endFlag, min: 0, max: limits.linkFrameBytes },
+  [frameType.credit]: { stream: "either", flags: 0, min: 4, max: 4 },
+  [frameType.reset]: { stream: "some", flags: 0, min: 4, max: 4 },
+  [frameType.ping]: { stream: "none", flags: 0, min: 0, max: MAX_PING_BYTES },
+  [frameType.pong]: { stream: "none", flags: 0, min: 0, max: MAX_PING_BYTES },
+  [frameType.goaway]: { stream: "none", flags: 0, min: 0, max: 0 },
+  [frameType.wsMessage]: {
+    stream: "some",
+    flags: messageFlag.text | messageFlag.more | messageFlag.continues,
+    min: 0,
+    max: limits.linkFrameBytes,
+  },
+  [frameType.wsClose]: {
+    stream: "some",
+    flags: 0,
+    min: 0,
+    max: 2 + limits.linkSocketReasonBytes,
+  },
+  [frameType.resume]: { stream: "some", flags: 0, min: 4, max: 4 },
 };
 
 /** The length of a frame's payload in bytes. */
@@ -107,7 +143,7 @@ export function encodeMessage(frames: readonly Frame[]): Uint8Array<ArrayBuffer>
       at += piece.byteLength;
     }
     view.setUint8(start, frame.type);
-    view.setUint8(start + 1, frame.end ? endFlag : 0);
+    view.setUint8(start + 1, (frame.flags ?? 0) | (frame.end ? endFlag : 0));
     view.setUint32(start + 4, frame.stream);
     view.setUint32(start + 8, at - start - frameHeaderBytes);
   }
@@ -132,7 +168,7 @@ export function decodeMessage(message: Uint8Array, visit: FrameVisitor): string 
     const shape = shapes[type];
     if (shape === undefined) return "unknown frame type";
     if (view.getUint16(at + 2) !== 0) return "reserved bits set";
-    if (flags > (shape.mayEnd ? endFlag : 0)) return "unknown flag";
+    if ((flags & ~shape.flags) !== 0) return "unknown flag";
     if (shape.stream !== "either" && (stream !== 0) !== (shape.stream === "some")) {
       return "frame on a wrong stream";
     }
@@ -141,13 +177,13 @@ export function decodeMessage(message: Uint8Array, visit: FrameVisitor): string 
     if (length > message.byteLength - start) return "truncated frame";
     at = start + length;
     const payload = message.subarray(start, at);
-    const reason = visit(type as FrameType, flags === endFlag, stream, payload);
+    const reason = visit(type as FrameType, (flags & endFlag) !== 0, stream, payload, flags);
     if (reason !== null) return reason;
   }
   return null;
 }
 
-/** Four bytes, big-endian: the payload of CREDIT and RESET. */
+/** Four bytes, big-endian: the payload of CREDIT, RESET and RESUME. */
 export function u32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
@@ -158,12 +194,66 @@ export function readU32(payload: Uint8Array): number {
   return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }
 
-/** The payload of HELLO. */
-export function helloPayload(): Uint8Array {
-  return u32(protocolVersion << 16);
+export interface Hello {
+  readonly version: number;
+  /** Bits of `capability`. */
+  readonly capabilities: number;
+  /** Which session the edge begins; the agent says it back. */
+  readonly session: number;
 }
 
-/** The version in a HELLO's payload. */
-export function helloVersion(payload: Uint8Array): number {
-  return readU32(payload) >>> 16;
+/** The payload of HELLO. */
+export function helloPayload(
+  session: number,
+  capabilities: number = capability.webSocket,
+): Uint8Array {
+  const payload = new Uint8Array(8);
+  payload.set(u32((protocolVersion << 16) | capabilities));
+  payload.set(u32(session), 4);
+  return payload;
+}
+
+/** Reads the payload of HELLO. */
+export function readHello(payload: Uint8Array): Hello {
+  const first = readU32(payload);
+  const session = readU32(payload.subarray(4));
+  return { version: first >>> 16, capabilities: first & 0xffff, session };
+}
+
+/** How a WebSocket was closed; `code` is null when whoever closed it gave none. */
+export interface Close {
+  readonly code: number | null;
+  readonly reason: string;
+}
+
+/** True for codes that may stand in a Close frame (RFC 6455 §7.4 and the registry of codes). */
+export function isCloseCode(code: number): boolean {
+  if (code >= 3000) return code <= 4999;
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The payload of WSCLOSE: no code where it may not be said, the reason cut to what fits. */
+export function closePayload({ code, reason }: Close): Uint8Array {
+  if (code === null || !isCloseCode(code)) return new Uint8Array(0);
+  const payload = new Uint8Array(2 + limits.linkSocketReasonBytes);
+  const { written } = encoder.encodeInto(reason, payload.subarray(2));
+  payload[0] = code >>> 8;
+  payload[1] = code;
+  return payload.subarray(0, 2 + written);
+}
+
+/** Reads the payload of WSCLOSE; null when it is no close that a WebSocket could carry. */
+export function readClose(payload: Uint8Array): Close | null {
+  if (payload.byteLength === 0) return { code: null, reason: "" };
+  if (payload.byteLength === 1) return null;
+  const code = ((payload[0] as number) << 8) | (payload[1] as number);
+  if (!isCloseCode(code)) return null;
+  try {
+    return { code, reason: decoder.decode(payload.subarray(2)) };
+  } catch {
+    return null;
+  }
 }

@@ -19,10 +19,15 @@ export interface OpenHead {
   /** Origin form (RFC 9112 §3.2.1): path and query. */
   readonly path: string;
   readonly headers: HeaderList;
+  /**
+   * The visitor asks for a WebSocket, with the subprotocols of `Sec-WebSocket-Protocol`. Answered with
+   * 101, the stream is one; any other answer is a response.
+   */
+  readonly upgrade?: "websocket";
 }
 
 export interface ResponseHead {
-  /** 200–599: informational responses are not passed on. */
+  /** 200–599, and 101 to who asked for a WebSocket: other informational responses are not passed on. */
   readonly status: number;
   readonly headers: HeaderList;
 }
@@ -126,7 +131,9 @@ export function decodeOpen(payload: Uint8Array): OpenHead | null {
   const { service, method, path, headers } = head;
   if (typeof service !== "string" || !SERVICE.test(service)) return null;
   if (typeof method !== "string" || typeof path !== "string") return null;
-  const open = { service, method, path, headers };
+  if (head.upgrade !== undefined && head.upgrade !== "websocket") return null;
+  const plain = { service, method, path, headers };
+  const open: OpenHead = head.upgrade === undefined ? plain : { ...plain, upgrade: head.upgrade };
   return requestFault(open) === null ? open : null;
 }
 
@@ -137,7 +144,22 @@ export function requestFault(head: OpenHead): "method" | "too-long" | "malformed
   if (path.length > limits.linkPathBytes) return "too-long";
   if (!TOKEN.test(method) || !PATH.test(path)) return "malformed";
   if (!headers.every(isHeader) || contentLength(headers) === "bad") return "malformed";
-  return null;
+  if (head.upgrade === undefined) return null;
+  return method === "GET" && subprotocols(headers) !== null ? null : "malformed";
+}
+
+/**
+ * The subprotocols that a WebSocket offers, or the one that was chosen (RFC 6455 §11.3.4); null when
+ * the list is none, names one twice or is longer than `limits.linkSocketProtocols`.
+ */
+export function subprotocols(headers: HeaderList): string[] | null {
+  const names: string[] = [];
+  for (const [name, value] of headers) {
+    if (name === "sec-websocket-protocol") names.push(...value.split(","));
+  }
+  const list = names.map((name) => name.trim());
+  if (list.length > limits.linkSocketProtocols || new Set(list).size !== list.length) return null;
+  return list.every((name) => TOKEN.test(name)) ? list : null;
 }
 
 /** True for CONNECT and TRACE, in any case, and TRACK. */
@@ -145,13 +167,17 @@ export function isForHop(method: string): boolean {
   return REFUSED_METHODS.has(method.toUpperCase());
 }
 
-/** Reads the payload of HEAD; null when it is not a final response. */
-export function decodeResponseHead(payload: Uint8Array): ResponseHead | null {
+/**
+ * Reads the payload of HEAD; null when it is not a final response.
+ * @param upgrade a WebSocket was asked for: then 101 is an answer too
+ */
+export function decodeResponseHead(payload: Uint8Array, upgrade = false): ResponseHead | null {
   const head = parse(payload);
   if (head === null || !isHeaderList(head.headers)) return null;
   const { status, headers } = head;
   if (typeof status !== "number" || !Number.isInteger(status)) return null;
-  return status >= 200 && status <= 599 ? { status, headers } : null;
+  const final = (status >= 200 && status <= 599) || (upgrade && status === 101);
+  return final ? { status, headers } : null;
 }
 
 function parse(payload: Uint8Array): Record<string, unknown> | null {

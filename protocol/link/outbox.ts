@@ -11,7 +11,6 @@ import {
   type Frame,
   type FrameType,
   frameHeaderBytes,
-  frameType,
   payloadBytes,
 } from "./frames.ts";
 import type { LinkStream } from "./stream.ts";
@@ -25,6 +24,11 @@ export interface OutboxPort {
   soon(work: () => void): void;
   /** Runs `work` when the socket may have drained. */
   later(work: () => void): void;
+}
+
+export interface SessionPort extends OutboxPort {
+  /** The other end broke the protocol; the session is over and the socket should be closed. */
+  onProtocolError(reason: string): void;
 }
 
 export class Outbox {
@@ -128,23 +132,25 @@ export class Outbox {
 
   #takeData(frames: Frame[], messageRoom: number): LinkStream[] {
     const streams: LinkStream[] = [];
-    let room = messageRoom - frameHeaderBytes;
+    // A close is always let through once there is room for anything, so its bytes are set aside.
+    let room = messageRoom - frameHeaderBytes - (2 + limits.linkSocketReasonBytes);
     // Ends when every stream in the queue was passed over since the last one that sent.
     for (let left = this.#ready.size; left > 0 && room > 0; ) {
       const stream = this.#ready.next();
       if (stream === null) break;
       const most = Math.min(stream.deficit, room, limits.linkFrameBytes, this.#window.available);
-      if (!stream.hungry() || (most <= 0 && stream.pendingBytes > 0)) {
+      if (!stream.hungry() || most < (stream.least() ?? 0)) {
         this.#ready.settle(stream, 0, stream.hungry());
         left--;
         continue;
       }
-      const { pieces, bytes, end } = stream.take(most);
-      this.#window.take(bytes);
-      room -= frameHeaderBytes + bytes;
-      frames.push({ type: frameType.data, end, stream: stream.id, payload: pieces });
+      const { type, flags, pieces, cost, end } = stream.take(most);
+      this.#window.take(cost);
+      const frame = { type, flags, end: false, stream: stream.id, payload: pieces };
+      room -= frameHeaderBytes + payloadBytes(frame);
+      frames.push(frame);
       if (end) this.#onEnd(stream);
-      this.#ready.settle(stream, bytes, stream.hungry());
+      this.#ready.settle(stream, cost, stream.hungry());
       streams.push(stream);
       left = this.#ready.size;
     }

@@ -3,8 +3,9 @@
  * serves them. It knows frames, credits and fairness; it does no I/O but `send`, reads no clock and
  * stores nothing.
  *
- * A session begins with the edge's HELLO. After hibernation the object has forgotten its session and
- * says HELLO again, whereupon the agent forgets too: no window can drift apart.
+ * A session begins with the edge's HELLO, which the agent answers with its own. After hibernation the
+ * object has forgotten its session and says HELLO again, whereupon the agent forgets too: no window can
+ * drift apart. Only WebSockets go on (sockets.ts).
  */
 
 import { limits } from "../limits.ts";
@@ -14,22 +15,15 @@ import {
   type FrameType,
   frameType,
   helloPayload,
-  helloVersion,
   protocolVersion,
+  readHello,
   readU32,
   resetCode,
   u32,
 } from "./frames.ts";
-import { Outbox, type OutboxPort } from "./outbox.ts";
-import { LinkStream, type StreamHandler, type StreamHost } from "./stream.ts";
-
-export interface SessionPort extends OutboxPort {
-  /** The other end broke the protocol; the session is over and the socket should be closed. */
-  onProtocolError(reason: string): void;
-}
-
-/** Makes the handler of a stream that the edge opened; null refuses it. */
-export type Accept = (stream: LinkStream, head: Uint8Array) => StreamHandler | null;
+import { Outbox, type SessionPort } from "./outbox.ts";
+import { type EdgeRole, SessionSockets } from "./sockets.ts";
+import { type Accept, LinkStream, type StreamHandler, type StreamHost } from "./stream.ts";
 
 const LAST_ID = 0xffff_fffe;
 
@@ -45,16 +39,39 @@ export class Session implements StreamHost {
   /** The identifiers of this session's streams so far: odd numbers from first up to, not including, next. */
   #firstId: number;
   #nextId: number;
+  #capabilities: number | null = null;
+  readonly #sockets: SessionSockets;
 
-  /** @param firstId at the edge: where stream identifiers begin, so that an earlier session's do not match */
-  constructor(port: SessionPort, role: { readonly firstId: number } | { readonly accept: Accept }) {
+  constructor(port: SessionPort, role: EdgeRole | { readonly accept: Accept }) {
     this.#port = port;
     this.#outbox = new Outbox(port, (stream) => this.#sendEnded(stream));
     const edge = "firstId" in role;
     this.#accept = edge ? null : role.accept;
     this.#firstId = edge ? role.firstId | 1 : 0;
     this.#nextId = this.#firstId;
-    if (edge) this.#outbox.control(frameType.hello, 0, helloPayload());
+    this.#sockets = this.#makeSockets(edge);
+    if (!edge) return;
+    this.#outbox.control(frameType.hello, 0, helloPayload(this.#firstId));
+    for (const { id, serve } of role.resume ?? []) {
+      this.#sockets.begin(new LinkStream(id, this), serve);
+    }
+  }
+
+  #makeSockets(isEdge: boolean): SessionSockets {
+    return new SessionSockets({
+      isEdge,
+      session: this,
+      streams: this.#streams,
+      outbox: this.#outbox,
+      receive: (bytes) => this.#receiveWindow.receive(bytes),
+      bury: (stream) => this.#bury(stream),
+      late: (id, bytes) => this.#onLate(id, bytes),
+    });
+  }
+
+  /** What the other end can do, as bits of `capability`; null until it said HELLO. */
+  get capabilities(): number | null {
+    return this.#capabilities;
   }
 
   /** How many streams live. */
@@ -96,9 +113,10 @@ export class Session implements StreamHost {
   /** Takes one message of the other end. */
   receive(message: Uint8Array): void {
     if (this.#over) return;
-    const reason = decodeMessage(message, (type, end, id, payload) =>
-      this.#over ? null : this.#onFrame(type, end, id, payload),
+    const reason = decodeMessage(message, (type, end, id, payload, flags) =>
+      this.#over ? null : this.#onFrame(type, end, id, payload, flags),
     );
+    this.#sockets.endAside();
     if (reason !== null) this.#fail(reason);
   }
 
@@ -124,6 +142,10 @@ export class Session implements StreamHost {
       const due = stream.receiveWindow.creditDue();
       if (due > 0) this.#outbox.control(frameType.credit, stream.id, u32(due));
     }
+    this.#giveCredit();
+  }
+
+  #giveCredit(): void {
     const due = this.#receiveWindow.creditDue();
     if (due > 0) this.#outbox.control(frameType.credit, 0, u32(due));
   }
@@ -140,7 +162,13 @@ export class Session implements StreamHost {
 
   // Receiving
 
-  #onFrame(type: FrameType, end: boolean, id: number, payload: Uint8Array): string | null {
+  #onFrame(
+    type: FrameType,
+    end: boolean,
+    id: number,
+    payload: Uint8Array,
+    flags: number,
+  ): string | null {
     switch (type) {
       case frameType.data:
         return this.#onData(id, payload, end);
@@ -153,7 +181,7 @@ export class Session implements StreamHost {
       case frameType.reset:
         return this.#onReset(id, readU32(payload));
       case frameType.hello:
-        return this.#onHello(helloVersion(payload));
+        return this.#onHello(payload);
       case frameType.ping:
         this.#outbox.control(frameType.pong, 0, payload.slice());
         return this.#outbox.backlog > limits.linkControlFrames ? "too many pings" : null;
@@ -162,17 +190,32 @@ export class Session implements StreamHost {
       case frameType.goaway:
         this.#draining = true;
         return null;
+      case frameType.wsMessage:
+        return this.#sockets.onMessage(id, payload, flags);
+      case frameType.wsClose:
+        return this.#sockets.onClose(id, payload);
+      case frameType.resume:
+        return this.#sockets.onResume(id, readU32(payload), this.#capabilities !== null);
     }
   }
 
-  #onHello(version: number): string | null {
-    if (this.#accept === null) return "only the edge says hello";
+  #onHello(payload: Uint8Array): string | null {
+    const { version, capabilities, session } = readHello(payload);
     if (version !== protocolVersion) return "unknown protocol version";
+    if (this.#accept === null) {
+      if (session !== this.#firstId) return null; // late, to a session that was forgotten
+      if (this.#capabilities !== null) return "second hello";
+      this.#capabilities = capabilities;
+      return null;
+    }
+    this.#capabilities = capabilities;
     this.#outbox.restart();
+    this.#sockets.setAside();
     this.#forgetStreams();
     this.#receiveWindow = new ReceiveWindow(limits.linkConnectionWindowBytes);
     this.#firstId = 0;
     this.#nextId = 0;
+    this.#outbox.control(frameType.hello, 0, helloPayload(session));
     return null;
   }
 
@@ -181,7 +224,7 @@ export class Session implements StreamHost {
     if (id % 2 === 0 || id < this.#nextId) return "stream identifier used before";
     if (this.#firstId === 0) this.#firstId = id;
     this.#nextId = id + 2;
-    const stream = new LinkStream(id, this, unserved);
+    const stream = new LinkStream(id, this);
     if (this.#streams.size >= limits.linkStreams) {
       this.#outbox.control(frameType.reset, id, u32(resetCode.refused));
       return null;
@@ -202,23 +245,33 @@ export class Session implements StreamHost {
     if (stream.gotHead) return "second head";
     stream.gotHead = true;
     if (!stream.handler.head(payload)) return "head that is not HTTP";
+    if (end && stream.socket !== null) return "end of a WebSocket";
     return end ? this.#onEnd(stream) : null;
   }
 
   #onData(id: number, payload: Uint8Array, end: boolean): string | null {
     const bytes = payload.byteLength;
     const stream = this.#streams.get(id);
-    if (stream === undefined) {
-      if (this.#wasOpened(id) && !this.#receiveWindow.receive(bytes)) return "connection overrun";
-      if (this.#wasOpened(id)) this.#receiveWindow.consume(bytes);
-      return this.#onStranger(id);
-    }
+    if (stream === undefined) return this.#onLate(id, bytes);
+    if (stream.socket !== null) return "data on a WebSocket";
     if (stream.receiveEnded) return "data after the end";
     if (!stream.gotHead) return "data before the head";
     if (!stream.receiveWindow.receive(bytes)) return "stream overrun";
     if (!this.#receiveWindow.receive(bytes)) return "connection overrun";
     if (bytes > 0) stream.handler.data(payload);
     return end && !stream.dead ? this.#onEnd(stream) : null;
+  }
+
+  /** Bytes of a stream that is gone: the other end counted them, so the connection's window does. */
+  #onLate(id: number, bytes: number): string | null {
+    // Before its HELLO, an agent speaks of the session before.
+    const counts = this.#wasOpened(id) || (this.#accept === null && this.#capabilities !== null);
+    if (counts && bytes > 0) {
+      if (!this.#receiveWindow.receive(bytes)) return "connection overrun";
+      this.#receiveWindow.consume(bytes);
+      this.#giveCredit();
+    }
+    return this.#onStranger(id);
   }
 
   #onEnd(stream: LinkStream): null {
@@ -235,6 +288,7 @@ export class Session implements StreamHost {
     }
     const stream = this.#streams.get(id);
     if (stream === undefined) return this.#onStranger(id);
+    if (this.#sockets.isUnsure(id)) return null; // of the session before
     if (!stream.sendWindow.grant(bytes)) return "credit beyond the window";
     this.wantsToSend(stream);
     return null;
@@ -244,7 +298,7 @@ export class Session implements StreamHost {
     const stream = this.#streams.get(id);
     if (stream === undefined) return this.#onStranger(id);
     this.#bury(stream);
-    stream.handler.reset(code);
+    stream.tellReset(code);
     return null;
   }
 
@@ -255,14 +309,15 @@ export class Session implements StreamHost {
   }
 
   #wasOpened(id: number): boolean {
-    return id >= this.#firstId && id < this.#nextId;
+    return (id >= this.#firstId && id < this.#nextId) || this.#sockets.wasNamed(id);
   }
 
   // Ending
 
   #sendEnded(stream: LinkStream): void {
     stream.sendEnded = true;
-    this.#dropIfDone(stream);
+    if (stream.socket === null) this.#dropIfDone(stream);
+    else this.#bury(stream);
   }
 
   #dropIfDone(stream: LinkStream): void {
@@ -273,6 +328,7 @@ export class Session implements StreamHost {
   #bury(stream: LinkStream): void {
     stream.kill();
     this.#streams.delete(stream.id);
+    this.#sockets.forget(stream.id);
     this.consumed(stream, stream.receiveWindow.held);
   }
 
@@ -282,7 +338,7 @@ export class Session implements StreamHost {
     for (const stream of streams) {
       stream.kill();
       stream.receiveWindow.consume(stream.receiveWindow.held);
-      stream.handler.reset(null);
+      stream.tellReset(null);
     }
   }
 
@@ -291,12 +347,3 @@ export class Session implements StreamHost {
     this.#port.onProtocolError(reason);
   }
 }
-
-/** Serves a stream between its OPEN and its handler. */
-const unserved: StreamHandler = {
-  head: () => false,
-  data: () => {},
-  end: () => {},
-  reset: () => {},
-  drain: () => {},
-};

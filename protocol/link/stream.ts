@@ -1,8 +1,13 @@
-/** One stream of a Link session: a request one way, its response the other. See session.ts. */
+/**
+ * One stream of a Link session: a request one way, its response the other; or, once its response is
+ * 101, a WebSocket. See session.ts.
+ */
 
 import { limits } from "../limits.ts";
 import type { Contender } from "./fair-queue.ts";
 import { ReceiveWindow, SendWindow } from "./flow.ts";
+import type { Close } from "./frames.ts";
+import { MessageQueue, PieceCheck, type SocketHandler, type Taken, takenData } from "./messages.ts";
 
 /** What happens on a stream, told to whoever serves it. Nothing is told after `reset`. */
 export interface StreamHandler {
@@ -18,6 +23,9 @@ export interface StreamHandler {
   drain(): void;
 }
 
+/** Makes the handler of a stream that the edge opened; null refuses it. */
+export type Accept = (stream: LinkStream, head: Uint8Array) => StreamHandler | null;
+
 /** What a stream needs of its session. */
 export interface StreamHost {
   /** Bytes, an end or both wait in `stream`. */
@@ -28,12 +36,16 @@ export interface StreamHost {
   sendReset(stream: LinkStream, code: number): void;
 }
 
+/** What a stream has besides, once it carries a WebSocket. */
+interface WebSocketState {
+  readonly handler: SocketHandler;
+  readonly queue: MessageQueue;
+  readonly pieces: PieceCheck;
+}
+
 export class LinkStream implements Contender {
   readonly id: number;
-  readonly sendWindow = new SendWindow(
-    limits.linkStreamWindowBytes,
-    limits.linkConnectionWindowBytes,
-  );
+  sendWindow = new SendWindow(limits.linkStreamWindowBytes, limits.linkConnectionWindowBytes);
   readonly receiveWindow = new ReceiveWindow(limits.linkStreamWindowBytes);
   deficit = 0;
   queued = false;
@@ -49,8 +61,9 @@ export class LinkStream implements Contender {
   #pending = 0;
   #ending = false;
   #full = false;
+  #socket: WebSocketState | null = null;
 
-  constructor(id: number, host: StreamHost, handler: StreamHandler) {
+  constructor(id: number, host: StreamHost, handler: StreamHandler = unserved) {
     this.id = id;
     this.#host = host;
     this.#handler = handler;
@@ -67,7 +80,66 @@ export class LinkStream implements Contender {
 
   /** Bytes that wait to be sent. */
   get pendingBytes(): number {
-    return this.#pending;
+    return this.#socket === null ? this.#pending : this.#socket.queue.bytes;
+  }
+
+  /** Messages that wait to be sent. */
+  get pendingMessages(): number {
+    return this.#socket?.queue.count ?? 0;
+  }
+
+  /** What a WebSocket has besides; null for a request and its response. */
+  get socket(): { readonly handler: SocketHandler; readonly pieces: PieceCheck } | null {
+    return this.#socket;
+  }
+
+  /** The response was 101: from now on both directions carry messages, told to `handler`. */
+  upgrade(handler: SocketHandler): void {
+    if (this.dead) return;
+    this.#socket = { handler, queue: new MessageQueue(), pieces: new PieceCheck() };
+    this.#chunks = [];
+    this.sendEnded = false;
+    this.receiveEnded = false;
+  }
+
+  /**
+   * A WebSocket goes on in a new session: what was owed of the old one is forgotten.
+   * @param mayBeSent what the other end takes now, in bytes
+   */
+  resume(mayBeSent: number): void {
+    this.sendWindow = new SendWindow(mayBeSent, limits.linkConnectionWindowBytes);
+    this.#host.wantsToSend(this);
+  }
+
+  /**
+   * Queues a message of a WebSocket, which must not change afterwards.
+   * @returns false when the writer should wait for `drain`
+   */
+  send(message: Uint8Array, text: boolean): boolean {
+    const queue = this.#socket?.queue;
+    if (this.dead || queue === undefined || queue.closing) return true;
+    queue.push(message, text);
+    this.#host.wantsToSend(this);
+    this.#full = this.pendingBytes >= limits.linkWriteBufferBytes;
+    return !this.#full;
+  }
+
+  /** Closes a WebSocket once its messages are sent; its handler is told nothing more. */
+  close(close: Close): void {
+    if (this.dead || this.#socket === null) return;
+    this.#socket.queue.close(close);
+    this.#host.wantsToSend(this);
+  }
+
+  /** True once `close` was called: what still comes is for nobody. */
+  get closing(): boolean {
+    return this.#socket?.queue.closing ?? false;
+  }
+
+  /** Tells whoever serves it that the stream is dead. */
+  tellReset(code: number | null): void {
+    if (this.#socket === null) this.#handler.reset(code);
+    else if (!this.closing) this.#socket.handler.reset(code);
   }
 
   /**
@@ -115,18 +187,29 @@ export class LinkStream implements Contender {
     this.#host.consumed(this, bytes);
   }
 
-  /** True when a DATA frame could be made now. */
+  /** True when a frame could be made now. */
   hungry(): boolean {
-    if (this.dead || this.sendEnded) return false;
-    return this.#pending > 0 ? this.sendWindow.available > 0 : this.#ending;
+    const least = this.least();
+    return least !== null && least <= this.sendWindow.available;
   }
 
-  /**
-   * Takes up to `max` queued bytes for one DATA frame.
-   * @returns the pieces, and whether this frame ends our direction
-   */
-  take(max: number): { pieces: Uint8Array[]; bytes: number; end: boolean } {
-    let wanted = Math.min(max, this.#pending, this.sendWindow.available);
+  /** The least that the next frame takes of the windows; null when there is nothing to send. */
+  least(): number | null {
+    if (this.dead || this.sendEnded) return null;
+    if (this.#socket !== null) return this.#socket.queue.least();
+    return this.#pending > 0 ? 1 : this.#ending ? 0 : null;
+  }
+
+  /** Takes what goes into one frame, of at most `max` cost. Ask `hungry` before. */
+  take(max: number): Taken {
+    const most = Math.min(max, this.sendWindow.available);
+    const taken = this.#socket === null ? this.#takeData(most) : this.#socket.queue.take(most);
+    this.sendWindow.take(taken.cost);
+    return taken;
+  }
+
+  #takeData(max: number): Taken {
+    let wanted = Math.min(max, this.#pending);
     const bytes = wanted;
     const pieces: Uint8Array[] = [];
     while (wanted > 0) {
@@ -142,15 +225,14 @@ export class LinkStream implements Contender {
       }
     }
     this.#pending -= bytes;
-    this.sendWindow.take(bytes);
-    return { pieces, bytes, end: this.#ending && this.#pending === 0 };
+    return takenData(pieces, bytes, this.#ending && this.#pending === 0);
   }
 
   /** Tells the writer once that there is room again. */
   tellDrain(): void {
-    if (!this.#full || this.dead || this.#pending > limits.linkWriteBufferBytes / 2) return;
+    if (!this.#full || this.dead || this.pendingBytes > limits.linkWriteBufferBytes / 2) return;
     this.#full = false;
-    this.#handler.drain();
+    (this.#socket?.handler ?? this.#handler).drain();
   }
 
   /** Forgets what waits; nothing is sent or told from now on. */
@@ -160,3 +242,12 @@ export class LinkStream implements Contender {
     this.#pending = 0;
   }
 }
+
+/** Serves a stream between its OPEN and its handler. */
+const unserved: StreamHandler = {
+  head: () => false,
+  data: () => {},
+  end: () => {},
+  reset: () => {},
+  drain: () => {},
+};

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { limits } from "../../../protocol/limits.ts";
 import {
+  closePayload,
   decodeMessage,
   encodeMessage,
   type Frame,
@@ -11,7 +12,10 @@ import {
   frameHeaderBytes,
   frameType,
   helloPayload,
-  helloVersion,
+  isCloseCode,
+  messageFlag,
+  readClose,
+  readHello,
   readU32,
   u32,
 } from "../../../protocol/link/frames.ts";
@@ -45,6 +49,19 @@ const someFrame: fc.Arbitrary<Frame> = fc.oneof(
     payload: fc.nat(0xffff_ffff).map((value) => [u32(value)]),
   }),
   fc.record({
+    type: fc.constant(frameType.wsMessage),
+    end: fc.constant(false),
+    flags: fc.nat(7).map((bits) => bits << 1),
+    stream: streamId,
+    payload: fc.array(bytes(0, 300), { maxLength: 3 }),
+  }),
+  fc.record({
+    type: fc.constant(frameType.wsClose),
+    end: fc.constant(false),
+    stream: streamId,
+    payload: fc.tuple(bytes(0, 125)),
+  }),
+  fc.record({
     type: fc.constantFrom(frameType.ping, frameType.pong),
     end: fc.constant(false),
     stream: fc.constant(0),
@@ -56,13 +73,14 @@ interface Read {
   type: FrameType;
   end: boolean;
   stream: number;
+  flags: number;
   payload: number[];
 }
 
 function read(message: Uint8Array): { frames: Read[]; reason: string | null } {
   const frames: Read[] = [];
-  const reason = decodeMessage(message, (type, end, stream, payload) => {
-    frames.push({ type, end, stream, payload: [...payload] });
+  const reason = decodeMessage(message, (type, end, stream, payload, flags) => {
+    frames.push({ type, end, stream, flags, payload: [...payload] });
     return null;
   });
   return { frames, reason };
@@ -99,6 +117,7 @@ describe("frames", () => {
         expect(got).toEqual(
           frames.map((frame) => ({
             ...frame,
+            flags: (frame.flags ?? 0) | (frame.end ? 1 : 0),
             payload: frame.payload.flatMap((piece) => [...piece]),
           })),
         );
@@ -129,7 +148,22 @@ describe("frames", () => {
     ["nothing", new Uint8Array(0), "empty message"],
     ["half a header", new Uint8Array(11), "truncated frame header"],
     ["type 0", raw(0), "unknown frame type"],
-    ["WSMSG, not yet spoken", raw(10), "unknown frame type"],
+    ["type 13", raw(13), "unknown frame type"],
+    ["END on WSMSG", raw(frameType.wsMessage, { flags: 1 }), "unknown flag"],
+    ["an unknown flag on WSMSG", raw(frameType.wsMessage, { flags: 16 }), "unknown flag"],
+    ["TEXT on DATA", raw(frameType.data, { flags: messageFlag.text }), "unknown flag"],
+    ["WSMSG on stream 0", raw(frameType.wsMessage, { stream: 0 }), "frame on a wrong stream"],
+    [
+      "a long WSMSG",
+      raw(frameType.wsMessage, { length: limits.linkFrameBytes + 1 }),
+      "frame of a wrong length",
+    ],
+    ["a flag on WSCLOSE", raw(frameType.wsClose, { flags: 1 }), "unknown flag"],
+    ["WSCLOSE on stream 0", raw(frameType.wsClose, { stream: 0 }), "frame on a wrong stream"],
+    ["a long WSCLOSE", raw(frameType.wsClose, { length: 126 }), "frame of a wrong length"],
+    ["RESUME on stream 0", raw(frameType.resume, { stream: 0 }), "frame on a wrong stream"],
+    ["a short RESUME", raw(frameType.resume, { length: 3 }), "frame of a wrong length"],
+    ["a short HELLO", raw(frameType.hello, { stream: 0, length: 4 }), "frame of a wrong length"],
     ["type 255", raw(255), "unknown frame type"],
     ["a reserved bit", raw(frameType.data, { reserved: 1 }), "reserved bits set"],
     ["an unknown flag", raw(frameType.data, { flags: 2 }), "unknown flag"],
@@ -172,6 +206,44 @@ describe("frames", () => {
     for (const value of [0, 1, 255, 256, 65_535, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]) {
       expect(readU32(u32(value))).toBe(value);
     }
-    expect(helloVersion(helloPayload())).toBe(1);
+    expect(readHello(helloPayload(0x8000_0001, 5))).toEqual({
+      version: 1,
+      capabilities: 5,
+      session: 0x8000_0001,
+    });
+  });
+
+  it("say a close as it was, cut to what a close can hold", () => {
+    for (const close of [
+      { code: null, reason: "" },
+      { code: 1000, reason: "" },
+      { code: 4999, reason: "bis später" },
+      { code: 1012, reason: "x".repeat(123) },
+    ]) {
+      expect(readClose(closePayload(close))).toEqual(close);
+    }
+    const long = readClose(closePayload({ code: 3000, reason: "ä".repeat(100) }));
+    expect(long).toEqual({ code: 3000, reason: "ä".repeat(61) });
+    expect(readClose(closePayload({ code: 1006, reason: "x" }))).toEqual({
+      code: null,
+      reason: "",
+    });
+  });
+
+  it("know the codes that may be said (RFC 6455 §7.4)", () => {
+    const said = Array.from({ length: 6000 }, (_, code) => code).filter(isCloseCode);
+    expect(said.slice(0, 12)).toEqual([
+      1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
+    ]);
+    expect([said[12], said.at(-1), said.length]).toEqual([3000, 4999, 12 + 2000]);
+  });
+
+  it.each<[string, number[]]>([
+    ["one byte", [3]],
+    ["a code that is never said", [0x03, 0xed]],
+    ["a code of nobody", [0x07, 0xd0]],
+    ["a reason that is no UTF-8", [0x03, 0xe8, 0xc3]],
+  ])("refuse a close with %s", (_name, payload) => {
+    expect(readClose(Uint8Array.from(payload))).toBeNull();
   });
 });

@@ -3,104 +3,21 @@
 import { describe, expect, it } from "vitest";
 import { limits } from "../../../protocol/limits.ts";
 import {
-  decodeMessage,
-  encodeMessage,
   type Frame,
   type FrameType,
   frameType,
   helloPayload,
-  readU32,
   resetCode,
   u32,
 } from "../../../protocol/link/frames.ts";
 import { encodeHead } from "../../../protocol/link/headers.ts";
-import { Session } from "../../../protocol/link/session.ts";
-import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts";
-
-interface Seen {
-  type: FrameType;
-  end: boolean;
-  stream: number;
-  bytes: number;
-  value: number;
-}
-
-/** One end with a scripted other. */
-class Bench {
-  readonly messages: Uint8Array[] = [];
-  readonly errors: string[] = [];
-  readonly told: string[] = [];
-  readonly streams: LinkStream[] = [];
-  buffered = 0;
-  session: Session;
-  #soon: (() => void)[] = [];
-  #later: (() => void)[] = [];
-
-  constructor(role: "edge" | "agent") {
-    const port = {
-      send: (message: Uint8Array) => void this.messages.push(message),
-      bufferedBytes: () => this.buffered,
-      soon: (work: () => void) => void this.#soon.push(work),
-      later: (work: () => void) => void this.#later.push(work),
-      onProtocolError: (reason: string) => void this.errors.push(reason),
-    };
-    this.session = new Session(
-      port,
-      role === "edge"
-        ? { firstId: 101 }
-        : {
-            accept: (stream) => {
-              this.streams.push(stream);
-              return this.handler(`${stream.id}`);
-            },
-          },
-    );
-  }
-
-  handler(name: string): StreamHandler {
-    return {
-      head: () => this.told.push(`${name} head`) > 0,
-      data: (bytes) => void this.told.push(`${name} data ${bytes.byteLength}`),
-      end: () => void this.told.push(`${name} end`),
-      reset: (code) => void this.told.push(`${name} reset ${code}`),
-      drain: () => void this.told.push(`${name} drain`),
-    };
-  }
-
-  open(end = true): LinkStream {
-    const stream = this.session.open(new Uint8Array(2), end, this.handler("s"));
-    this.streams.push(stream);
-    return stream;
-  }
-
-  say(...frames: (Partial<Frame> & { type: FrameType })[]): void {
-    this.session.receive(
-      encodeMessage(frames.map((frame) => ({ end: false, stream: 0, payload: [], ...frame }))),
-    );
-  }
-
-  /** Runs what was put off, and reads what was sent since the last time. */
-  flush(): Seen[] {
-    for (const work of this.#soon.splice(0)) work();
-    return this.messages.splice(0).flatMap((message) => {
-      const seen: Seen[] = [];
-      const reason = decodeMessage(message, (type, end, stream, payload) => {
-        seen.push({ type, end, stream, bytes: payload.byteLength, value: readU32(payload) });
-        return null;
-      });
-      expect(reason).toBeNull();
-      return seen;
-    });
-  }
-
-  drained(): void {
-    for (const work of this.#later.splice(0)) work();
-  }
-}
+import type { LinkStream } from "../../../protocol/link/stream.ts";
+import { Bench } from "../../support/link-bench.ts";
 
 const head = encodeHead({ status: 200, headers: [] }) as Uint8Array;
 const open = encodeHead({ service: "web", method: "GET", path: "/", headers: [] }) as Uint8Array;
-const hello = { type: frameType.hello, payload: [helloPayload()] };
+const hello = { type: frameType.hello, payload: [helloPayload(7)] };
+const hello101 = { type: frameType.hello, payload: [helloPayload(101)] };
 const WINDOW = limits.linkStreamWindowBytes;
 const piece = (bytes: number) => [new Uint8Array(bytes)];
 
@@ -114,6 +31,21 @@ describe("a session", () => {
       [frameType.open, 101],
       [frameType.open, 103],
     ]);
+  });
+
+  it("is answered with HELLO, once for each", () => {
+    const agent = new Bench("agent");
+    agent.say(hello);
+    agent.say(hello);
+    expect(agent.flushAll().map(({ type, value }) => [type, value])).toEqual([
+      [frameType.hello, 0x0001_0001],
+    ]);
+    expect(agent.session.capabilities).toBe(1);
+    const edge = new Bench("edge");
+    edge.say({ type: frameType.hello, payload: [helloPayload(99)] });
+    expect(edge.session.capabilities, "an answer to another session").toBeNull();
+    edge.say({ type: frameType.hello, payload: [helloPayload(101, 6)] });
+    expect(edge.session.capabilities).toBe(6);
   });
 
   it("sends no more than the window, and goes on when credit comes", () => {
@@ -320,7 +252,12 @@ describe("a hostile device", () => {
       [{ type: frameType.open, stream: 102, payload: [open] }],
       "only the edge opens streams",
     ],
-    ["HELLO", [hello], "only the edge says hello"],
+    ["a second HELLO", [hello101, hello101], "second hello"],
+    [
+      "another version",
+      [{ type: frameType.hello, payload: [Uint8Array.of(0, 2, 0, 0, 0, 0, 0, 101)] }],
+      "unknown protocol version",
+    ],
     [
       "credit beyond the window",
       [{ type: frameType.credit, stream: 101, payload: [u32(0xffff_ffff)] }],
@@ -376,7 +313,7 @@ describe("a strange edge", () => {
   it.each<[string, (Partial<Frame> & { type: FrameType })[], string]>([
     [
       "another version",
-      [{ type: frameType.hello, payload: [u32(2 << 16)] }],
+      [{ type: frameType.hello, payload: [Uint8Array.of(0, 2, 0, 0, 0, 0, 0, 101)] }],
       "unknown protocol version",
     ],
     ["an even stream", [hello, opening(2)], "stream identifier used before"],
