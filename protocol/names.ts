@@ -1,12 +1,17 @@
 /** Device labels: the one word a person picks, the same for the name and the door. */
 
-/** Words that would mislead a visitor or collide with a service of ours. */
+/**
+ * Words that would mislead a visitor, that collide with a service of ours, or that begin a path on the
+ * console's host: the smart link `/<label>` stands beside those (docs/smart-link.md).
+ */
 const RESERVED = new Set(
-  `about abuse account accounts admin administrator api app auth autoconfig autodiscover billing
-   blog cdn console contact dns docs ftp help home-page hostmaster imap info install latchkey legal
-   link localhost login mail master mta-sts mx name ns ns1 ns2 ns3 oauth office payments pop
-   postmaster privacy push register relay root security server shop sign-in sign-up signin signup
-   smtp ssl status store support sysadmin system test tls update webmaster wpad www`.split(/\s+/),
+  `about abuse account accounts admin administrator api app assets auth autoconfig autodiscover
+   billing blog cdn confirm console contact device devices dns dns-query docs door favicon forgot ftp
+   healthz help home-page hostmaster imap info install latchkey legal link localhost login mail master
+   mta-sts mx name nic ns ns1 ns2 ns3 oauth office operations payments people pop postmaster privacy
+   problems push recovery register relay robots root security server sessions share shares shop sign-in
+   sign-out sign-up signin signup smtp ssl status store support sysadmin system test tls undo update
+   verify view webmaster wpad www`.split(/\s+/),
 );
 
 export type LabelProblem = "label-syntax" | "label-reserved";
