@@ -13,12 +13,19 @@ import { AgentFailure, type ExitCode, exitCodes } from "./failure.ts";
 import { defaultHome, Home } from "./home.ts";
 import { openidClient } from "./openid.ts";
 import { type RunEnd, run } from "./run.ts";
+import type { ShortcutFlags } from "./shortcut.ts";
 
 const usage = `latchkey agent ${packageJson.version}: gives a box at home a name and a door
 
   enroll --cloud URL        ask for a code and wait until you approve it in the console
   run [--serve ORIGIN]      keep the connection; offer the web page at ORIGIN, for
                             instance http://127.0.0.1:8080, behind the door
+      [--home-page ORIGIN]  where that page is in your home network, for the shortcut:
+                            https://nas.example.org:5001
+      [--direct PORT]       its port under the box's name, which your router forwards
+      [--here-port PORT]    where the agent answers who is here (4780), with the
+      [--cert F --key F]    certificate and key of that name (PEM), or behind your own
+      [--proxied]           web server (docs/smart-link.md)
   status                    what this box is enrolled as
   openid [--callback PATH]  how a page of this box signs people in with Latchkey: issuer,
          [--signed]         client and redirect addresses as JSON; with --callback (once
@@ -53,6 +60,7 @@ interface Options {
   readonly serve: string | undefined;
   readonly callbacks: readonly string[] | undefined;
   readonly signed: boolean;
+  readonly shortcut: ShortcutFlags;
 }
 
 /** Aborts on Ctrl-C and on the service manager's stop. */
@@ -84,8 +92,9 @@ const commands: Readonly<Record<string, (options: Options) => Promise<ExitCode>>
     return exitCodes.done;
   },
 
-  async run({ home, serve }) {
-    const end = await run({ home, serve: serve ?? null, log: say, signal: stopSignal() });
+  async run({ home, serve, shortcut }) {
+    const signal = stopSignal();
+    const end = await run({ home, serve: serve ?? null, shortcut, log: say, signal });
     say(endings[end].sentence);
     return endings[end].code;
   },
@@ -132,6 +141,14 @@ async function main(args: string[]): Promise<ExitCode> {
     serve: values.serve,
     callbacks: values.callback,
     signed: values.signed ?? false,
+    shortcut: {
+      home: values["home-page"],
+      direct: values.direct,
+      herePort: values["here-port"],
+      cert: values.cert,
+      key: values.key,
+      proxied: values.proxied,
+    },
   });
 }
 
@@ -146,6 +163,12 @@ function parse(args: string[]) {
         serve: { type: "string" },
         callback: { type: "string", multiple: true },
         signed: { type: "boolean" },
+        "home-page": { type: "string" },
+        direct: { type: "string" },
+        "here-port": { type: "string" },
+        cert: { type: "string" },
+        key: { type: "string" },
+        proxied: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "v" },
       },

@@ -14,6 +14,7 @@ import { AgentFailure, exitCodes } from "./failure.ts";
 import { type EnrolledDevice, Home, type Identity } from "./home.ts";
 import { LinkServer } from "./link.ts";
 import { answers, serviceOrigin } from "./service.ts";
+import { readShortcut, Shortcut, type ShortcutFlags } from "./shortcut.ts";
 import { type AgentSocket, type OpenSocket, openSocket, type SocketEnd } from "./socket.ts";
 
 export type RunEnd = "stopped" | "replaced" | "unregistered";
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly home: string;
   /** The local service that Link offers; null offers none. */
   readonly serve: string | null;
+  /** Where its page is without the relay; none offers no shortcut. */
+  readonly shortcut?: ShortcutFlags;
   /** Tells a person what happens; never an address, a path or a visitor. */
   log(line: string): void;
   /** Stops the agent cleanly. */
@@ -77,13 +80,19 @@ export async function run(options: RunOptions): Promise<RunEnd> {
   if (service !== null && !(await answers(service))) {
     options.log(`Nothing answers at ${service} yet; visitors see a page that says so.`);
   }
+  const settings = await readShortcut(options.shortcut ?? {}, device.cloud);
+  const { cloud, host } = device;
+  const box = { cloud, host, privateKey: identity.privateKey };
+  const shortcut =
+    settings === null ? null : new Shortcut(settings, box, { clock, log: options.log });
   let failures = 0;
   while (!options.signal.aborted) {
-    const connection = new Connection({ device, identity, service, options, clock });
+    const connection = new Connection({ device, identity, service, shortcut, options, clock });
     const { end, told, openMs } = await connection.run();
     if (options.signal.aborted) break;
     const next = afterConnection(end, told);
     if (next.kind === "end") {
+      await shortcut?.close();
       if (next.end === "unregistered") await home.forget();
       return next.end;
     }
@@ -92,6 +101,7 @@ export async function run(options: RunOptions): Promise<RunEnd> {
     options.log(`${next.why} Trying again in ${(waitMs / 1000).toFixed(1)} s.`);
     await clock.sleep(waitMs, options.signal);
   }
+  await shortcut?.close();
   return "stopped";
 }
 
@@ -99,6 +109,7 @@ interface ConnectionOptions {
   readonly device: EnrolledDevice;
   readonly identity: Identity;
   readonly service: string | null;
+  readonly shortcut: Shortcut | null;
   readonly options: RunOptions;
   readonly clock: AgentClock;
 }
@@ -167,7 +178,9 @@ class Connection {
     this.#heardAt = this.#with.clock.now();
     const notice = parseNotice(text);
     if (notice?.type === "unregistered") this.#told = true;
-    if (notice?.type === "features") this.#setLink(notice.link);
+    if (notice?.type !== "features") return;
+    this.#setLink(notice.link);
+    void this.#with.shortcut?.follow(notice.lan === true, (said) => this.#socket?.send(said));
   }
 
   #onBinary(data: Uint8Array): void {

@@ -42,6 +42,8 @@ const done: Readonly<Record<string, string>> = {
   "link-off": "The door is off. Every visit has ended and what it kept is deleted.",
   "name-on": "The name is on. It answers with the address the box is connected from.",
   "name-off": "The name is off. Its addresses and its update password are deleted.",
+  "lan-on": "The shortcut is on. The box says where it is as soon as it is connected.",
+  "lan-off": "The shortcut is off. Where the box is at home is deleted.",
   access: "Saved. It holds from now on.",
   listed: "On the list.",
   unlisted: "Off the list. If they were in, they are out.",

@@ -1,5 +1,8 @@
 /** What the agent and the edge say to each other outside the relay's frames. */
 
+import { limits } from "./limits.ts";
+import type { Reach } from "./reach.ts";
+
 /** The WebSocket subprotocol (RFC 6455 §1.9) that an agent must offer. */
 export const agentSubprotocol = "latchkey.link.v1";
 export const agentSocketPath = "/api/agent/socket";
@@ -11,9 +14,31 @@ export const pongText = "pong";
 /** Text messages from the edge to the agent; everything else on the socket is binary frames. */
 export type EdgeNotice =
   /** Which features are on: the agent serves a feature only while it is. */
-  | { readonly type: "features"; readonly name: boolean; readonly link: boolean }
+  | {
+      readonly type: "features";
+      readonly name: boolean;
+      readonly link: boolean;
+      readonly lan: boolean;
+    }
   /** The device is gone for good; do not reconnect. */
   | { readonly type: "unregistered" };
+
+/** The one text message from the agent beside the ping: where the box can be reached (`lan` is on). */
+export interface ReachReport {
+  readonly type: "reach";
+  readonly reach: Reach;
+}
+
+/** What an agent said of its ways, not yet checked; null for any other text. */
+export function parseReach(text: string): { readonly reach: unknown } | null {
+  if (text.length > limits.reachReportLength) return null;
+  try {
+    const value = JSON.parse(text) as { type?: unknown; reach?: unknown } | null;
+    return value?.type === "reach" ? { reach: value.reach } : null;
+  } catch {
+    return null;
+  }
+}
 
 /** Close codes (RFC 6455 §7.4.2, 4000–4999 are the application's). */
 export const closeCodes = {

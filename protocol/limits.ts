@@ -196,6 +196,27 @@ export const limits = {
   watchersPerDevice: 20,
   watchMs: 10 * MINUTE,
 
+  // Smart link and reachability
+  reachSpots: 8, // addresses in the home network that a box may name
+  reachOriginLength: 300,
+  reachReportLength: 8192,
+  reachChanges: 20, // reports that are written, of one device
+  reachChangesWindowMs: 10 * MINUTE,
+  reachLookMs: 25 * SECOND, // how often an agent looks at its own addresses
+  hereConnections: 64, // at the agent's own listener
+  hereRequestMs: 5 * SECOND,
+  smartHomeMs: 600, // what the home network is given before the direct way is taken
+  smartAllMs: 1500, // then it is the relay
+  smartAskedMs: 20 * SECOND, // where a person said "look" and the browser may ask them something
+  smartMemoryMs: 90 * DAY,
+  smartMemoryLabels: 50,
+  probePerAccount: 20, // ports that are tried from outside
+  probePerNetwork: 20,
+  probeWindowMs: 10 * MINUTE,
+  probeConnectMs: 4 * SECOND,
+  probeAnswerMs: 2 * SECOND,
+  probeAnswerBytes: 4096,
+
   // Sweeps
   sweepBatchRows: 5000,
   sweepKeyedBatchRows: 90, // deleted by key: D1 binds a hundred parameters at most

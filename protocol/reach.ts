@@ -9,7 +9,6 @@
 
 import { ipv4Octets, ipv6Octets, parseAddress } from "./addresses.ts";
 import { limits } from "./limits.ts";
-import { labelUnder } from "./names.ts";
 import { base64url, fromBase64url } from "./tokens.ts";
 
 /** Where a box answers who it is. */
@@ -123,6 +122,9 @@ export function directSpot(host: string, { scheme, probe, page }: DirectPorts): 
   return { probe: origin(probe), page: origin(page) };
 }
 
+/** What is signed for the edge, which asks at the device's public address (workers/devices/probe.ts). */
+export const checkSpot: Spot = { probe: "check", page: "check" };
+
 /** True for a nonce as browsers and the edge make them: base64url of 32 bytes. */
 export function isHereNonce(text: string): boolean {
   return text.length === 43 && fromBase64url(text)?.byteLength === 32;
@@ -130,7 +132,9 @@ export function isHereNonce(text: string): boolean {
 
 /** What is signed. It begins with words that begin nothing else which the key signs (a JWT has no space). */
 function hereText(nonce: string, { probe, page }: Spot): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`latchkey here 1\n${nonce}\n${probe}\n${page}\n`);
+  return Uint8Array.from(
+    new TextEncoder().encode(`latchkey here 1\n${nonce}\n${probe}\n${page}\n`),
+  );
 }
 
 /** The box's answer to `nonce`: a signature, base64url. */
@@ -157,10 +161,4 @@ export async function verifyHere(
   } catch {
     return false;
   }
-}
-
-/** The label's host under the zone, as `directSpot` wants it; null for what is no label of the zone. */
-export function directHost(label: string, ddnsZone: string): string | null {
-  const host = `${label}.${ddnsZone}`;
-  return labelUnder(host, ddnsZone) === label ? host : null;
 }

@@ -38,7 +38,12 @@ export interface Standing {
  * - the direct way gives the home network `limits.smartHomeMs`, unless it was right last time
  * - the relay gives all others `limits.smartAllMs`, and less where it was right last time
  */
-export function choose({ elapsedMs, remembered, waiting, proven }: Standing): Proven | "relay" | null {
+export function choose({
+  elapsedMs,
+  remembered,
+  waiting,
+  proven,
+}: Standing): Proven | "relay" | null {
   const home = proven.find(({ way }) => way === "home");
   if (home !== undefined) return home;
   const homeMayCome = waiting.includes("home") && elapsedMs < limits.smartHomeMs;

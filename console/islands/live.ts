@@ -13,7 +13,7 @@ const MOST_FOLLOWED = 12;
 
 /** The part of a device's description that is shown in place. */
 interface Description {
-  readonly features: { readonly name: boolean; readonly link: boolean };
+  readonly features: { readonly name: boolean; readonly link: boolean; readonly lan: boolean };
   readonly access: { readonly mode: string; readonly people: readonly string[] };
   readonly connection: {
     readonly online: boolean;
@@ -84,7 +84,7 @@ function settingsOf(
   name: Description["name"],
 ): string {
   const people = [...access.people].sort().join(",");
-  return `${features.name} ${features.link} ${access.mode} ${name?.hasUpdateSecret === true} ${people}`;
+  return `${features.name} ${features.link} ${features.lan} ${access.mode} ${name?.hasUpdateSecret === true} ${people}`;
 }
 
 function liveOf(

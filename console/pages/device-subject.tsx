@@ -1,6 +1,6 @@
 /** What the subjects of a device's page share: their data and the switch of a feature. */
 
-import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
+import type { DeviceDescription, FeatureName } from "../../durable-objects/device/rpc.ts";
 import type { FormErrors } from "../components/form.tsx";
 
 export interface DeviceProps {
@@ -20,10 +20,17 @@ export interface DeviceProps {
 
 interface SwitchProps {
   readonly device: DeviceDescription;
-  readonly feature: "name" | "link";
+  readonly feature: FeatureName;
   /** As its subject's heading is called. */
   readonly label: string;
 }
+
+/** A feature within a sentence. */
+export const featureWords: Readonly<Record<FeatureName, string>> = {
+  name: "the name",
+  link: "the door",
+  lan: "the shortcut",
+};
 
 /** Switching on happens at once; switching off deletes, so it asks on a page of its own. */
 export function FeatureSwitch({ device, feature, label }: SwitchProps) {
@@ -37,7 +44,7 @@ export function FeatureSwitch({ device, feature, label }: SwitchProps) {
         role="switch"
         aria-checked={on ? "true" : "false"}
         aria-label={label}
-        data-command={`Switch ${feature === "link" ? "the door" : "the name"} ${on ? "off" : "on"}`}
+        data-command={`Switch ${featureWords[feature]} ${on ? "off" : "on"}`}
       >
         <span class="switch-track" aria-hidden="true" />
         <span aria-hidden="true">{on ? "On" : "Off"}</span>

@@ -5,6 +5,7 @@ import { limits } from "../../protocol/limits.ts";
 import { count } from "../words.ts";
 import { ConfirmPage, type Going } from "./confirm.tsx";
 import { copiesOf } from "./copies.ts";
+import { featureWords } from "./device-subject.tsx";
 
 interface DeviceProps {
   readonly device: DeviceDescription;
@@ -35,26 +36,48 @@ function nameGoing({ device, host }: DeviceProps): Going[] {
   ];
 }
 
+function shortcutGoing(): Going {
+  return { what: "Where the box is at home", when: `At once. ${copiesOf("ways at home")}` };
+}
+
 function connectionGoing(): Going {
   return { what: "Its connection record", when: `At once. ${copiesOf("connection record")}` };
+}
+
+function goingOf(feature: FeatureName, props: DeviceProps): Going[] {
+  switch (feature) {
+    case "link":
+      return doorGoing();
+    case "name":
+      return nameGoing(props);
+    case "lan":
+      return [shortcutGoing()];
+  }
+}
+
+function stayingOf(feature: FeatureName, host: string): string {
+  switch (feature) {
+    case "link":
+      return "Who may come in, as you set it. It counts again when the door is back.";
+    case "name":
+      return `The name itself: ${host} stays yours as long as the device does.`;
+    case "lan":
+      return "The door: its smart link leads through the relay again.";
+  }
 }
 
 export function SwitchOffPage(props: DeviceProps & { readonly feature: FeatureName }) {
   const { device, feature } = props;
   const path = `/devices/${device.id}`;
-  const last = !device.features[feature === "link" ? "name" : "link"];
-  const going = feature === "link" ? doorGoing() : nameGoing(props);
-  const what = feature === "link" ? "the door" : "the name";
+  const last = feature !== "lan" && !device.features[feature === "link" ? "name" : "link"];
+  const going = goingOf(feature, props);
+  const what = featureWords[feature];
   return (
     <ConfirmPage
       title={`Switch off ${what} of ${device.label}?`}
       lead="You can switch it on again at any time; it starts empty."
       going={last ? [...going, connectionGoing()] : going}
-      staying={[
-        feature === "link"
-          ? "Who may come in, as you set it. It counts again when the door is back."
-          : `The name itself: ${props.host} stays yours as long as the device does.`,
-      ]}
+      staying={[stayingOf(feature, props.host)]}
       action={`${path}/features/${feature}/off`}
       button={`Switch off ${what}`}
       back={{ href: path, label: device.label }}
@@ -78,6 +101,7 @@ export function UnregisterPage(props: DeviceProps) {
         },
         ...(features.link ? doorGoing() : []),
         ...(features.name ? nameGoing(props) : []),
+        ...(features.lan ? [shortcutGoing()] : []),
         ...(features.link || features.name ? [connectionGoing()] : []),
         ...(listed > 0
           ? [{ what: `Your list of ${count(listed, "person", "people")}`, when: "At once." }]

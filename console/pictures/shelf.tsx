@@ -261,6 +261,7 @@ export function controlOf(held: Pick<Holding, "name" | "feature" | "deviceId">):
   if (held.name === "access") return { href: `${device}#access`, label: "Change the list" };
   switch (held.feature) {
     case "name":
+    case "lan":
     case "link": {
       if (held.deviceId === null) return { href: "/devices", label: "Your devices" };
       return { href: `${device}/features/${held.feature}/off`, label: "Switch off" };

@@ -1,7 +1,7 @@
 /** What the data map says of a class of data: one line of the published policy. */
 
 /** What a person switches on and off. `account` and `device` are there while they exist. */
-export type Feature = "account" | "device" | "name" | "link";
+export type Feature = "account" | "device" | "name" | "link" | "lan";
 
 /** Where a class is kept. */
 export type Place =

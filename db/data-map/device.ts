@@ -67,6 +67,16 @@ export const deviceMap = {
     expires: "expires_at",
     columns: { family: state, expires_at: time },
   },
+  shortcut: {
+    class: "ways at home",
+    feature: "lan",
+    expires: "expires_at",
+    columns: {
+      row: state,
+      reach_sealed: { kind: "sealed", at: "shortcut.reach", key: "lan" },
+      expires_at: time,
+    },
+  },
   door_code: {
     class: "door visit",
     feature: "link",

@@ -46,7 +46,7 @@ export type ColumnRule<Columns extends string = string> = PlainRule | SealedRule
 interface ObjectSealedRule {
   readonly kind: "sealed";
   readonly at: string;
-  readonly key: "connection" | "name";
+  readonly key: "connection" | "name" | "lan";
   readonly class?: ClassName;
 }
 

@@ -7,6 +7,7 @@
 
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
+import { parseReach } from "../../protocol/agent.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { Door, refusal } from "./door.ts";
@@ -30,11 +31,14 @@ import type {
   Registration,
   UpdateResult,
   Way,
+  WaysView,
 } from "./rpc.ts";
 import { wayHeader } from "./rpc.ts";
+import { Shortcut } from "./shortcut.ts";
 import { type Rooms, Switches } from "./switches.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Visitors } from "./visitors.ts";
+import { waysFor } from "./ways.ts";
 
 export class Device implements DeviceRpc {
   readonly #context: DeviceContext;
@@ -42,6 +46,7 @@ export class Device implements DeviceRpc {
   readonly #features: Features;
   readonly #name: Name;
   readonly #connection: Connection;
+  readonly #shortcut: Shortcut;
   readonly #link: Link;
   readonly #switches: Switches;
   readonly #upkeep: Upkeep;
@@ -64,6 +69,7 @@ export class Device implements DeviceRpc {
     this.#name = new Name(context, sealer, () => this.#isOn("name"));
     this.#link = new Link(context);
     this.#connection = new Connection(context, sealer);
+    this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
     const rooms: Rooms = {
       context,
       sealer,
@@ -72,6 +78,7 @@ export class Device implements DeviceRpc {
       door: new Door(context),
       link: this.#link,
       connection: this.#connection,
+      shortcut: this.#shortcut,
     };
     this.#switches = new Switches(rooms);
     this.#upkeep = new Upkeep(rooms, this.#switches);
@@ -167,6 +174,14 @@ export class Device implements DeviceRpc {
     this.#visitors.endVisits(sessionId);
   }
 
+  async ways(accountId: string): Promise<WaysView | null> {
+    const row = this.#row();
+    if (row === null || !this.#isOn("link")) return null;
+    const people = this.#visitors.listed();
+    const [connection, shortcut] = [this.#connection, this.#shortcut];
+    return await waysFor(accountId, { row, people, connection, shortcut });
+  }
+
   async openid(): Promise<OpenidDevice | null> {
     const row = this.#row();
     return row === null ? null : readOpenid(this.#context.sql, row);
@@ -236,7 +251,14 @@ export class Device implements DeviceRpc {
 
   async onMessage(socket: Socket, data: string | ArrayBuffer): Promise<void> {
     if (!this.#registration.stands) return;
-    if (this.#connection.isAgent(socket)) this.#link.onMessage(socket, data);
+    if (!this.#connection.isAgent(socket)) return;
+    const report = typeof data === "string" ? parseReach(data) : null;
+    if (report === null) return this.#link.onMessage(socket, data);
+    await this.#inTurn(async () => {
+      if (this.#row() === null) return;
+      await this.#shortcut.report(report.reach);
+      this.#upkeep.schedule();
+    });
   }
 
   async onClose(socket: Socket): Promise<void> {
@@ -245,6 +267,7 @@ export class Device implements DeviceRpc {
     await this.#inTurn(async () => {
       if (this.#row() === null) return;
       await this.#connection.agentClosed(socket, this.#features.states());
+      this.#shortcut.renew();
       await this.#changed();
     });
   }

@@ -31,7 +31,7 @@ export class Features {
     const on = new Set(
       this.#rows().flatMap((row) => (row.since === KEY_REMAINS ? [] : [row.name])),
     );
-    return { name: on.has("name"), link: on.has("link") };
+    return { name: on.has("name"), link: on.has("link"), lan: on.has("lan") };
   }
 
   isOn(feature: FeatureName): boolean {

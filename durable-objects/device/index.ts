@@ -66,6 +66,9 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   endVisits(sessionId: string) {
     return this.#device.endVisits(sessionId);
   }
+  ways(accountId: string) {
+    return this.#device.ways(accountId);
+  }
   openid() {
     return this.#device.openid();
   }

@@ -20,6 +20,8 @@ const steps: readonly string[] = [
   `CREATE TABLE openid_client (row INTEGER PRIMARY KEY CHECK (row = 1), auth TEXT NOT NULL,
      paths TEXT NOT NULL)`,
   `ALTER TABLE name_record ADD COLUMN reported_day INTEGER`,
+  `CREATE TABLE shortcut (row INTEGER PRIMARY KEY CHECK (row = 1), reach_sealed TEXT NOT NULL,
+     expires_at INTEGER NOT NULL)`,
 ];
 
 /** True when this object holds a device; never creates a table. */

@@ -5,8 +5,9 @@
 
 import type { ClassName } from "../../db/data-map/classes.ts";
 import type { ExportedTable } from "../../db/data-map/export.ts";
+import type { Reach } from "../../protocol/reach.ts";
 
-export const featureNames = ["name", "link"] as const;
+export const featureNames = ["name", "link", "lan"] as const;
 export type FeatureName = (typeof featureNames)[number];
 
 export const accessModes = ["owner", "listed", "everyone"] as const;
@@ -98,6 +99,16 @@ export interface OpenidDevice extends OpenidSettings {
   readonly publicKey: string;
 }
 
+/** What a person who is let in may know of the ways to a device. */
+export interface WaysView {
+  /** Ed25519 public key, base64url of 32 bytes: what answers must hold the other half. */
+  readonly publicKey: string;
+  readonly isOwner: boolean;
+  readonly online: boolean;
+  /** What the device says; null while the shortcut is off or nothing is on record. */
+  readonly reach: Reach | null;
+}
+
 /** What one table of the object holds, without any of it. */
 export interface HeldTable {
   readonly table: string;
@@ -132,6 +143,11 @@ export interface DeviceRpc {
   issueDoorCode(accountId: string, nonceHash: string, sessionId: string): Promise<DoorCodeResult>;
   /** Ends the visits that a session opened, and its codes. Idempotent. */
   endVisits(sessionId: string): Promise<void>;
+  /**
+   * The ways to the device, for its owner and the people it lets in by name; null for everybody else,
+   * while the door is off, and for a device that is gone: none of them can be told from another.
+   */
+  ways(accountId: string): Promise<WaysView | null>;
   /** The device as an OpenID client. */
   openid(): Promise<OpenidDevice | null>;
   /** Keeps what the device said of itself as an OpenID client; false for a device that is gone. */

@@ -12,6 +12,7 @@ import type { Features } from "./features.ts";
 import type { Link } from "./link/link.ts";
 import type { Name } from "./name.ts";
 import { type FeatureName, featureNames } from "./rpc.ts";
+import type { Shortcut } from "./shortcut.ts";
 
 /** Everything that a feature fills, or that must hear of its end. */
 export interface Rooms {
@@ -22,6 +23,7 @@ export interface Rooms {
   readonly door: Door;
   readonly link: Link;
   readonly connection: Connection;
+  readonly shortcut: Shortcut;
 }
 
 export class Switches {
@@ -44,11 +46,12 @@ export class Switches {
 
   /** The data goes at once; its key goes with `finishOff`, which comes next. */
   async off(feature: FeatureName): Promise<void> {
-    const { context, features, name, door, link, connection } = this.#rooms;
+    const { context, features, name, door, link, connection, shortcut } = this.#rooms;
     context.sql.transaction(() => {
       features.end(feature);
       if (feature === "name") name.clear();
       if (feature === "link") door.clear();
+      if (feature === "lan") shortcut.clear();
     });
     if (feature === "link") link.reset();
     await connection.featuresChanged(features.states());

@@ -26,6 +26,7 @@ export class Upkeep {
     this.#rooms.door.sweep();
     this.#rooms.name.sweep();
     await this.#tried(() => this.#rooms.connection.sweep());
+    await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.agent() !== null));
     await this.finishOff();
     this.schedule();
   }
@@ -37,9 +38,10 @@ export class Upkeep {
 
   /** Sets the next wake-up; none when nothing waits. */
   schedule(): void {
-    const { context, features, door, name, connection } = this.#rooms;
+    const { context, features, door, name, connection, shortcut } = this.#rooms;
     const now = context.clock.now();
-    const keys = [connection.nextExpiry(), features.ending().length === 0 ? null : now].map((at) =>
+    const keyed = [connection.nextExpiry(), shortcut.nextExpiry()];
+    const keys = [...keyed, features.ending().length === 0 ? null : now].map((at) =>
       at !== null && at <= now ? Math.max(at, this.#retryAt) : at,
     );
     const times = [door.nextExpiry(), name.nextExpiry(), ...keys].filter((at) => at !== null);

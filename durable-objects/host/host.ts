@@ -101,6 +101,7 @@ export class DeviceHost {
       issueDoorCode: (accountId, nonceHash, sessionId) =>
         call((device) => device.issueDoorCode(accountId, nonceHash, sessionId)),
       endVisits: (sessionId) => call((device) => device.endVisits(sessionId)),
+      ways: (accountId) => call((device) => device.ways(accountId)),
       openid: () => call((device) => device.openid()),
       setOpenid: (settings) => call((device) => device.setOpenid(settings)),
       holdings: () => call((device) => device.holdings()),

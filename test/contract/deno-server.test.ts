@@ -103,7 +103,7 @@ describe("deno task serve", () => {
       expect((await ask(world, "/api/account", { token })).json.id).toBe(person.accountId);
     }
     expect((await box.ask("")).json).toMatchObject({
-      features: { name: true, link: true },
+      features: { name: true, link: true, lan: false },
       name: { has_update_secret: true },
     });
     expect(host).toContain(box.label);

@@ -75,6 +75,7 @@ describe("a device with every feature off", () => {
       type: "features",
       name: false,
       link: false,
+      lan: false,
     });
     expect(await heldRows()).toEqual(nothing);
     expect(await keysOf(`feature/${id}/`)).toEqual([]);

@@ -144,7 +144,7 @@ describe("an owner who approves", () => {
       accountId: owner,
       label,
       publicKey: key.publicKey,
-      features: { name: false, link: false },
+      features: { name: false, link: false, lan: false },
       access: { mode: "owner", people: [] },
     });
     const done = {

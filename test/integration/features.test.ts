@@ -129,7 +129,7 @@ describe("what is switched off", () => {
       expect(await search({ folder: world.data, markers, controls })).toEqual([]);
       expect(await keysFoundIn(world.data, made)).toEqual([]);
       expect((await box.ask("")).json).toMatchObject({
-        features: { name: false, link: false },
+        features: { name: false, link: false, lan: false },
         connection: null,
         name: null,
       });

@@ -22,7 +22,7 @@ const device: DeviceDescription = {
   publicKey: "A".repeat(43),
   label: "attic",
   createdAt: now,
-  features: { name: false, link: false },
+  features: { name: false, link: false, lan: false },
   access: { mode: "owner", people: [] },
   connection: null,
   name: null,
@@ -119,7 +119,7 @@ describe("a device's light", () => {
   });
 
   it("follows the connection on record", () => {
-    const on = { ...device, features: { name: true, link: false } };
+    const on = { ...device, features: { name: true, link: false, lan: false } };
     expect(liveOf(on)).toBe("unseen");
     expect(liveOf({ ...on, connection })).toBe("online");
     expect(liveOf({ ...on, connection: { ...connection, online: false } })).toBe("offline");
@@ -131,7 +131,7 @@ describe("the path", () => {
     const [lan, direct, relay] = waysOf(device);
     expect([lan.open, direct.open, relay.open]).toEqual([false, false, false]);
     expect(relay.why.online).toBe("the door is off");
-    const on = waysOf({ ...device, features: { name: false, link: true } });
+    const on = waysOf({ ...device, features: { name: false, link: true, lan: false } });
     expect(on.map(({ open }) => open)).toEqual([false, false, true]);
     expect(on[2].why.offline).toBe("waits for the device");
   });

@@ -6,6 +6,7 @@
 import { describe, expect, it } from "vitest";
 import { deviceMap } from "../../db/data-map/device.ts";
 import type { ObjectTableRule } from "../../db/data-map/types.ts";
+import { featureNames } from "../../durable-objects/device/rpc.ts";
 import { type HeldDevice, heldDevice } from "../support/device.ts";
 
 const tables = Object.entries<ObjectTableRule>(deviceMap);
@@ -29,15 +30,13 @@ function plant(held: HeldDevice, table: string, rule: ObjectTableRule, expiresAt
 }
 
 describe("a device's features", () => {
-  it.each(["name", "link"] as const)(
+  it.each(featureNames)(
     "[FEA-4] switching %s off empties every table that the map gives to it, and no other",
     async (feature) => {
       const held = await heldDevice();
-      const other = feature === "name" ? "link" : "name";
-      await held.device.setFeature(feature, true);
-      await held.device.setFeature(other, true);
+      for (const each of featureNames) await held.device.setFeature(each, true);
       const later = held.clock.now() + 1_000_000;
-      const optional = tables.filter(([, rule]) => ["name", "link"].includes(rule.feature));
+      const optional = tables.filter(([, rule]) => rule.feature !== "device");
       for (const [table, rule] of optional) plant(held, table, rule, later);
       await held.device.setFeature(feature, false);
       expect(optional.length).toBeGreaterThan(2);
@@ -49,12 +48,12 @@ describe("a device's features", () => {
 
   it("[FEA-4] with all features off nothing is left but the registration and the list of people", async () => {
     const held = await heldDevice();
-    for (const feature of ["name", "link"] as const) await held.device.setFeature(feature, true);
+    for (const feature of featureNames) await held.device.setFeature(feature, true);
     const later = held.clock.now() + 1_000_000;
     for (const [table, rule] of tables) {
       if (rule.expires !== undefined || rule.feature !== "device") plant(held, table, rule, later);
     }
-    for (const feature of ["name", "link"] as const) await held.device.setFeature(feature, false);
+    for (const feature of featureNames) await held.device.setFeature(feature, false);
     const left = tables.filter(([table]) => count(held, table) > 0).map(([table]) => table);
     expect(left).toEqual(["migration", "registration"]);
     expect([...held.keys.kept.keys()]).toEqual([]);
@@ -82,10 +81,11 @@ describe("what expires in a device's object", () => {
     },
   );
 
-  it("is all that expires: four tables", () => {
+  it("is all that expires: five tables", () => {
     expect(expiring.map(([table]) => table)).toEqual([
       "connection",
       "name_change",
+      "shortcut",
       "door_code",
       "door_session",
     ]);

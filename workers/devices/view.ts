@@ -14,7 +14,7 @@ export const deviceJson = z.strictObject({
   link: z.string(),
   host: z.string(),
   created_at: time,
-  features: z.strictObject({ name: z.boolean(), link: z.boolean() }),
+  features: z.strictObject({ name: z.boolean(), link: z.boolean(), lan: z.boolean() }),
   access: z.strictObject({ mode, people: z.array(z.string()) }),
   connection: z
     .strictObject({

@@ -107,6 +107,11 @@ const features: Readonly<Record<Feature, { title: string; says: string; optional
     says: "Who is at a door, for hours. What passes through it is never stored.",
     optional: true,
   },
+  lan: {
+    title: "Shortcut at home",
+    says: "Where a box is in your home network, for the browsers of people you let in.",
+    optional: true,
+  },
 };
 
 const places: Readonly<Record<Place, string>> = {

@@ -65,4 +65,20 @@ export const deviceClasses = {
     place: "device object",
     obligations: ["CON-2", "FEA-1"],
   },
+  "ways at home": {
+    basis: "contract",
+    title: "Where a device is at home",
+    holds:
+      "its addresses in your home network, the ports of its page and the host name of its certificate, sealed; no earlier ones",
+    purpose: "to lead the browser of somebody you let in straight to the device when it is near",
+    feature: "lan",
+    live: `while connected, and ${span(limits.connectionAfterOfflineMs)} after`,
+    liveMs: limits.connectionAfterOfflineMs,
+    copiesMs: LIVE_CLEAN_MS,
+    seenBy: "you, and people you let in by name",
+    deletedBy: `the device's next word, ${span(limits.connectionAfterOfflineMs)} offline, switching the shortcut off, unregistering`,
+    inExport: "yes",
+    place: "device object",
+    obligations: ["CON-2", "CON-3", "FEA-1"],
+  },
 } as const satisfies Record<string, DataClass>;

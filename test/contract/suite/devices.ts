@@ -47,7 +47,7 @@ export function devices(world: () => World): void {
       const box = await Box.enroll(world(), owner, newLabel());
       const socket = await box.connect();
       expect((await box.ask("")).json).toMatchObject({
-        features: { name: false, link: false },
+        features: { name: false, link: false, lan: false },
         access: { mode: "owner", people: [] },
         connection: null,
         name: null,
