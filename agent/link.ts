@@ -23,8 +23,8 @@ import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
 export interface LinkServerOptions {
   /** The local service, e.g. `http://127.0.0.1:8080`; null offers nothing, so every stream is refused. */
   readonly origin: string | null;
-  /** Sends one binary message over the device's socket. */
-  send(message: Uint8Array<ArrayBuffer>): void;
+  /** Sends one binary message over the device's socket; `sent` when its bytes are no longer needed. */
+  send(message: Uint8Array<ArrayBuffer>, sent: () => void): void;
   /** Bytes that the socket has taken and not sent yet. */
   bufferedAmount(): number;
   /** The edge broke the protocol: close the socket with `closeCodes.protocolError`. */
@@ -33,11 +33,11 @@ export interface LinkServerOptions {
   readonly dispatcher?: Pick<Dispatcher, "dispatch" | "destroy">;
 }
 
-const DRAIN_POLL_MS = 2;
-
 export class LinkServer {
   readonly #origin: Pick<Dispatcher, "dispatch" | "destroy"> | null;
   readonly #session: Session;
+  /** Goes on when the socket has sent something. */
+  #onSent: (() => void) | null = null;
 
   constructor(options: LinkServerOptions) {
     const own = options.origin === null ? null : connectionsTo(options.origin);
@@ -45,10 +45,18 @@ export class LinkServer {
     this.#origin = origin;
     this.#session = new Session(
       {
-        send: (message) => options.send(message),
+        send: (message, sent) =>
+          options.send(message, () => {
+            sent();
+            const onSent = this.#onSent;
+            this.#onSent = null;
+            onSent?.();
+          }),
         bufferedBytes: () => options.bufferedAmount(),
         soon: (work) => void setImmediate(work),
-        later: (work) => void setTimeout(work, DRAIN_POLL_MS),
+        later: (work) => {
+          this.#onSent = work;
+        },
         onProtocolError: (reason) => options.onProtocolError(reason),
       },
       {

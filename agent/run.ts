@@ -199,7 +199,7 @@ class Connection {
     }
     this.#link = new LinkServer({
       origin: service,
-      send: (message) => this.#socket?.send(message),
+      send: (message, sent) => this.#socket?.send(message, sent),
       bufferedAmount: () => this.#socket?.bufferedAmount() ?? 0,
       onProtocolError: (reason) => this.#socket?.close(closeCodes.protocolError, reason),
     });

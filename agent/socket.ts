@@ -10,7 +10,8 @@ import { isLoopback } from "./cloud.ts";
 import { reasonOf } from "./failure.ts";
 
 export interface AgentSocket {
-  send(data: string | Uint8Array): void;
+  /** @param sent called when the bytes of `data`, which must not change until then, are on their way */
+  send(data: string | Uint8Array<ArrayBuffer>, sent?: () => void): void;
   /** Closes politely; `onEnd` follows. */
   close(code: number, reason: string): void;
   /** Drops the connection; `onEnd` follows. */
@@ -70,8 +71,14 @@ export const openSocket: OpenSocket = (cloud, assertion, userAgent, events) => {
   });
   socket.on("close", (code) => events.onEnd(end ?? { kind: "closed", code }));
   return {
-    send: (data) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(data);
+    send: (data, sent) => {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      // A `Buffer` is masked where it lies, anything else in a copy.
+      const bytes =
+        typeof data === "string"
+          ? data
+          : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+      socket.send(bytes, sent);
     },
     close: (code, reason) => socket.close(code, reason),
     terminate: () => socket.terminate(),

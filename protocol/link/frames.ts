@@ -128,12 +128,18 @@ export function payloadBytes(frame: Frame): number {
   return bytes;
 }
 
-/** One message of `frames`, in order. The caller keeps it within `limits.linkMessageBytes`. */
-export function encodeMessage(frames: readonly Frame[]): Uint8Array<ArrayBuffer> {
+/**
+ * One message of `frames`, in order. The caller keeps it within `limits.linkMessageBytes`.
+ * @param into at least as long as the message, which then is its beginning; a new buffer when absent
+ */
+export function encodeMessage(
+  frames: readonly Frame[],
+  into?: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   let total = 0;
   for (const frame of frames) total += frameHeaderBytes + payloadBytes(frame);
-  const message = new Uint8Array(total);
-  const view = new DataView(message.buffer);
+  const message = into?.subarray(0, total) ?? new Uint8Array(total);
+  const view = new DataView(message.buffer, message.byteOffset, total);
   let at = 0;
   for (const frame of frames) {
     const start = at;
@@ -144,6 +150,7 @@ export function encodeMessage(frames: readonly Frame[]): Uint8Array<ArrayBuffer>
     }
     view.setUint8(start, frame.type);
     view.setUint8(start + 1, (frame.flags ?? 0) | (frame.end ? endFlag : 0));
+    view.setUint16(start + 2, 0);
     view.setUint32(start + 4, frame.stream);
     view.setUint32(start + 8, at - start - frameHeaderBytes);
   }

@@ -16,13 +16,13 @@ import {
 import type { LinkStream } from "./stream.ts";
 
 export interface OutboxPort {
-  /** Sends one binary message. */
-  send(message: Uint8Array<ArrayBuffer>): void;
+  /** Sends one binary message, and says when its buffer is free again; never, when it is lost. */
+  send(message: Uint8Array<ArrayBuffer>, sent: () => void): void;
   /** Bytes the socket has taken and not sent yet; 0 where the platform cannot tell. */
   bufferedBytes(): number;
   /** Runs `work` soon, after what is going on now. */
   soon(work: () => void): void;
-  /** Runs `work` when the socket may have drained. */
+  /** Runs `work` when the socket has sent some of what it took. */
   later(work: () => void): void;
 }
 
@@ -30,6 +30,13 @@ export interface SessionPort extends OutboxPort {
   /** The other end broke the protocol; the session is over and the socket should be closed. */
   onProtocolError(reason: string): void;
 }
+
+/**
+ * Buffers for messages with data, of all sessions in this process: a fresh one for each would be all
+ * that the garbage collector has to do.
+ */
+const spare: Uint8Array<ArrayBuffer>[] = [];
+const SPARE_BUFFERS = 4;
 
 export class Outbox {
   readonly #port: OutboxPort;
@@ -104,10 +111,18 @@ export class Outbox {
       }
       const { frames, streams } = this.#gather();
       if (frames.length === 0) return;
-      this.#port.send(encodeMessage(frames));
+      this.#send(frames, streams.length > 0);
       for (const stream of streams) stream.tellDrain();
     }
   };
+
+  #send(frames: readonly Frame[], hasData: boolean): void {
+    // A message without data is small: it has a buffer of its own.
+    const buffer = hasData ? (spare.pop() ?? new Uint8Array(limits.linkMessageBytes)) : undefined;
+    this.#port.send(encodeMessage(frames, buffer), () => {
+      if (buffer !== undefined && spare.length < SPARE_BUFFERS) spare.push(buffer);
+    });
+  }
 
   /** Fills one message; also says which streams sent data. */
   #gather(): { frames: Frame[]; streams: LinkStream[] } {

@@ -77,9 +77,9 @@ describe.each([workerd, deno])("Link on $name", (runtime) => {
     );
     const server = new LinkServer({
       origin: `http://127.0.0.1:${(service.address() as AddressInfo).port}`,
-      send: (message) => {
+      send: (message, done) => {
         sent += message.byteLength;
-        raw.send(message);
+        raw.send(message, done);
       },
       bufferedAmount: () => raw.bufferedAmount,
       onProtocolError: (reason) => raw.close(4003, reason),

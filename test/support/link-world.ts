@@ -310,7 +310,7 @@ export class World {
   readonly calls: Call[] = [];
   readonly protocolErrors: string[] = [];
   readonly toAgent: Uint8Array[] = [];
-  readonly toEdge: Uint8Array[] = [];
+  readonly toEdge: { readonly message: Uint8Array; readonly sent: () => void }[] = [];
   /** How the next calls are answered, by path. */
   readonly scripts = new Map<string, Script>();
   readonly #timers = new Set<Timer>();
@@ -343,8 +343,8 @@ export class World {
     };
     const server: LinkServer = new LinkServer({
       origin: "http://127.0.0.1:9",
-      send: (message) => {
-        if (this.server === server) this.toEdge.push(message);
+      send: (message, sent) => {
+        if (this.server === server) this.toEdge.push({ message, sent });
       },
       bufferedAmount: () => 0,
       onProtocolError: (reason) => void this.protocolErrors.push(`agent: ${reason}`),
@@ -399,9 +399,12 @@ export class World {
   }
 
   deliverToEdge(): void {
-    const message = this.toEdge.shift();
-    if (message === undefined || this.socket === null) return;
-    this.link.onMessage(this.socket, message.slice().buffer);
+    const next = this.toEdge.shift();
+    if (next === undefined || this.socket === null) return;
+    const { buffer } = next.message.slice();
+    next.message.fill(0xee); // whoever still reads it would see
+    next.sent();
+    this.link.onMessage(this.socket, buffer as ArrayBuffer);
   }
 
   advance(ms: number): void {

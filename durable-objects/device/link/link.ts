@@ -170,7 +170,10 @@ export class Link {
     this.#drop();
     const session = new Session(
       {
-        send: (message) => this.#send(socket, message),
+        send: (message, sent) => {
+          this.#send(socket, message);
+          sent(); // the platform has its own copy
+        },
         bufferedBytes: () => 0,
         soon: microtask,
         later: microtask,

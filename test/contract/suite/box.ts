@@ -119,7 +119,7 @@ export class Box {
     const { socket } = opened;
     const link = new LinkServer({
       origin,
-      send: (message) => socket.send(message),
+      send: (message, sent) => socket.send(message, sent),
       bufferedAmount: () => socket.bufferedAmount,
       onProtocolError: (reason) => socket.close(4003, reason),
     });
