@@ -8,6 +8,7 @@
  */
 
 import { limits } from "../protocol/limits.ts";
+import { localPath } from "../protocol/local-path.ts";
 import { readCookie } from "../workers/cookies.ts";
 import { confirmed, signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
@@ -28,7 +29,6 @@ import {
   unlink,
 } from "../workers/linked/linked.ts";
 import { findLinkedSignUp, signUpLinked, verifyLinkedSignUp } from "../workers/linked/sign-up.ts";
-import { localPath } from "../workers/local-path.ts";
 import { Problem } from "../workers/problem.ts";
 import { ageOf } from "../workers/sign-in/age.ts";
 import { clientOf } from "../workers/sign-in/client.ts";

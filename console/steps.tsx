@@ -1,10 +1,10 @@
 /** Routes of the second step at sign-in, and of showing again who one is. */
 
+import { localPath } from "../protocol/local-path.ts";
 import { readCookie } from "../workers/cookies.ts";
 import { signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { linkedProviders } from "../workers/linked/linked.ts";
-import { localPath } from "../workers/local-path.ts";
 import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import type { SignInOutcome } from "../workers/sign-in/complete.ts";

@@ -1,10 +1,10 @@
 /** Routes of the street: front page, sign-up, its mail, sign-in, sign-out, the policy. */
 
 import { limits } from "../protocol/limits.ts";
+import { localPath } from "../protocol/local-path.ts";
 import { clearCookie, readCookie } from "../workers/cookies.ts";
 import { sessionToken } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
-import { localPath } from "../workers/local-path.ts";
 import { policy } from "../workers/privacy/policy.ts";
 import { ageOf } from "../workers/sign-in/age.ts";
 import { clientOf } from "../workers/sign-in/client.ts";

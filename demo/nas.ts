@@ -32,11 +32,16 @@ const types: Readonly<Record<string, string>> = {
   ".webp": "image/webp",
   ".pdf": "application/pdf",
   ".mp4": "video/mp4",
+  ".webm": "video/webm",
   ".mp3": "audio/mpeg",
+  ".wav": "audio/wav",
+  ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+  ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+  ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 };
 
 /**
- * Serves `folder` (made and seeded with two files when empty) on loopback.
+ * Serves `folder` (made and seeded with a few files when empty) on loopback.
  * @param options.openid the box as an OpenID client: the page offers to sign in with Latchkey
  */
 export async function startNas(options: {
@@ -93,7 +98,7 @@ async function answer(
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://nas");
   const isRead = request.method === "GET" || request.method === "HEAD";
   if (pathname === "/") {
-    if (isRead) return send(response, 200, listing(await files(folder), who));
+    if (isRead) return send(response, 200, listing(await files(folder), who, isAtDoor(request)));
     if (request.method === "POST") return await upload(folder, request, response);
   } else if (pathname.startsWith("/files/")) {
     const name = nameIn(pathname.slice("/files/".length));
@@ -113,6 +118,11 @@ async function answer(
     throw new Refusal(404, "There is no such file.");
   }
   throw new Refusal(405, "That cannot be done here.");
+}
+
+/** True for a visitor who came through the door, which has a viewer (docs/viewer.md). */
+function isAtDoor({ headers }: IncomingMessage): boolean {
+  return headers["x-forwarded-host"] !== undefined;
 }
 
 /** A plain file name: no folder, nothing hidden, nothing a file system would read otherwise. */

@@ -24,12 +24,15 @@ function page(title: string, body: string): string {
 /**
  * The list of files, with a form to bring one.
  * @param who is signed in; null: nobody; undefined: this page signs nobody in
+ * @param isAtDoor its visitor came through the door, whose viewer opens files
  */
-export function listing(files: readonly FileRow[], who?: string | null): string {
+export function listing(files: readonly FileRow[], who?: string | null, isAtDoor = false): string {
   const rows = files.map((file) => {
     const url = encodeURIComponent(file.name);
     const name = escapeHtml(file.name);
-    return `<li><a class="name" href="/files/${url}">${name}</a><span class="muted">${size(file.bytes)}</span><a href="/files/${url}?download" download>Download</a><form method="post" action="/delete/${url}"><button class="remove" aria-label="Delete ${name}">Delete</button></form></li>`;
+    const view = `/.well-known/latchkey/view?path=${encodeURIComponent(`/files/${url}`)}`;
+    const open = isAtDoor ? `<a href="${view}" aria-label="Open ${name}">Open</a>` : "";
+    return `<li><a class="name" href="/files/${url}">${name}</a><span class="muted">${size(file.bytes)}</span>${open}<a href="/files/${url}?download" download>Download</a><form method="post" action="/delete/${url}"><button class="remove" aria-label="Delete ${name}">Delete</button></form></li>`;
   });
   const list =
     rows.length === 0

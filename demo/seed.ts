@@ -2,6 +2,7 @@
 
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { samples } from "./samples/files.ts";
 
 const welcome = `Welcome to the box at home.
 
@@ -23,6 +24,6 @@ const picture = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 480 320" r
 /** Writes the first files when `folder` has none. */
 export async function seed(folder: string): Promise<void> {
   if ((await readdir(folder)).some((name) => !name.startsWith("."))) return;
-  await writeFile(join(folder, "welcome.txt"), welcome);
-  await writeFile(join(folder, "door.svg"), picture);
+  const files = { "welcome.txt": welcome, "door.svg": picture, ...samples };
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
 }

@@ -217,6 +217,24 @@ export const limits = {
   probeAnswerMs: 2 * SECOND,
   probeAnswerBytes: 4096,
 
+  // The viewer, in the visitor's browser (docs/viewer.md)
+  viewTextBytes: 5 * 1024 * 1024,
+  viewMarkdownBytes: 2 * 1024 * 1024,
+  viewImageBytes: 64 * 1024 * 1024,
+  viewImagePixels: 100_000_000,
+  viewPdfBytes: 128 * 1024 * 1024,
+  viewPdfPages: 5000,
+  viewPdfCanvasPixels: 16_000_000, // of one page, however far it is zoomed
+  viewOfficeBytes: 32 * 1024 * 1024, // as the file lies there, packed
+  viewUnpackedBytes: 128 * 1024 * 1024,
+  viewXmlBytes: 24 * 1024 * 1024, // one part of an office file
+  viewZipEntries: 5000,
+  viewSheets: 100,
+  viewSheetRows: 2000,
+  viewSheetColumns: 100,
+  viewSlides: 300,
+  viewFirstSightMs: 30 * SECOND, // from the last byte to the first sight of it
+
   // Sweeps
   sweepBatchRows: 5000,
   sweepKeyedBatchRows: 90, // deleted by key: D1 binds a hundred parameters at most

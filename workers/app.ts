@@ -42,6 +42,8 @@ const doorPages = Object.fromEntries(
   ]),
 ) as DoorPages;
 
+const viewer = async () => (await import("../console/pages/viewer.tsx")).viewer;
+
 /** Every route of the table. */
 export async function routes(): Promise<App["routes"]> {
   return (await Promise.all(table.map(({ load }) => load()))).flatMap(({ routes }) => routes);
@@ -63,7 +65,7 @@ export function handle(request: Request, ports: Ports): Response | Promise<Respo
   const { host, path } = placeOf(request.url);
   const zone = ports.config.linkZone;
   if (host === zone || host.endsWith(`.${zone}`)) {
-    return link(request, ports, labelUnder(host, zone), doorPages);
+    return link(request, ports, labelUnder(host, zone), doorPages, viewer);
   }
   const row = table.find(({ paths }) => paths.test(path)) as Row;
   const app = row.load();

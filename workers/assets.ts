@@ -24,16 +24,25 @@ export const assetTypes: Readonly<Record<string, AssetType>> = {
   ".woff2": { type: "font/woff2", packed: false },
 };
 
+/** What the viewer loads beside those (workers/link/view.ts): no page of the console names any. */
+export const viewerTypes: typeof assetTypes = {
+  ...assetTypes,
+  ".html": { type: "text/html; charset=utf-8", packed: true },
+  ".wasm": { type: "application/wasm", packed: true },
+  ".bcmap": { type: "application/octet-stream", packed: false },
+};
+
 const NAME = /^[\w-]+(?:\.[\w-]+)*(\.[a-z0-9]+)$/i;
 
-/** Answers GET and HEAD for the file `name`; null when there is none. */
+/** Answers GET and HEAD for the file `name`; null when there is none of these types. */
 export async function assetResponse(
   request: Request,
   assets: Assets,
   name: string,
+  types: typeof assetTypes = assetTypes,
 ): Promise<Response | null> {
   const extension = NAME.exec(name)?.[1] ?? "";
-  const kind = Object.hasOwn(assetTypes, extension) ? assetTypes[extension] : undefined;
+  const kind = Object.hasOwn(types, extension) ? types[extension] : undefined;
   if (kind === undefined) return null;
   const coding = kind.packed ? codingFor(request) : null;
   const stored = coding === null ? name : name + codings[coding];

@@ -8,6 +8,7 @@
 
 import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { localPath } from "../../protocol/local-path.ts";
 import {
   base64url,
   equalInConstantTime,
@@ -40,6 +41,7 @@ export const doorVerdicts = {
   timeout: 504,
   entered: 204,
   left: 204,
+  view: 200,
   "bad-code": 410,
   revoked: 403,
 } as const;
@@ -54,6 +56,8 @@ export function refusal(verdict: DoorVerdict): Response {
 export const doorPaths = {
   enter: "/.well-known/latchkey/enter",
   leave: "/.well-known/latchkey/leave",
+  /** The viewer of the device's documents; its own files lie below it. */
+  view: "/.well-known/latchkey/view",
   prefix: "/.well-known/latchkey/",
 } as const;
 
@@ -119,7 +123,10 @@ export class Door {
     if (url?.pathname.startsWith(doorPaths.prefix)) {
       if (url.pathname === doorPaths.enter) return await this.#enter(request, url, mayEnter);
       if (url.pathname === doorPaths.leave) return await this.#leave(request);
-      return refusal("unknown");
+      const viewed = viewedThrough(request, url);
+      if (viewed === null) return refusal("unknown");
+      // Whoever gets the document gets the viewer, and nobody else; the edge hands it over.
+      return await this.serve(viewed, mode, mayEnter, async () => refusal("view"));
     }
     // Any other offer of a protocol may be ignored, and is (RFC 9110 §7.8).
     if (/^websocket$/i.test(request.headers.get("upgrade") ?? "")) return refusal("upgrade");
@@ -244,6 +251,20 @@ export class Door {
     const { random, deviceId } = this.#context;
     return newToken("dor", regionOf(deviceId) ?? "home", (count) => random.bytes(count));
   }
+}
+
+/**
+ * The request that a visitor of the viewer would make for what they look at; null when the viewer has
+ * no such address. The viewer's own files are for whoever may come in at all.
+ */
+function viewedThrough(request: Request, url: URL): Request | null {
+  if (request.method !== "GET" && request.method !== "HEAD") return null;
+  const isFile = url.pathname.startsWith(`${doorPaths.view}/`);
+  if (!isFile && url.pathname !== doorPaths.view) return null;
+  const path = isFile ? "/" : localPath(url.searchParams.get("path"));
+  // What is the door's own is no document, and would lead here again.
+  if (path === null || new URL(path, url).pathname.startsWith(doorPaths.prefix)) return null;
+  return new Request(new URL(path, url), { method: request.method, headers: request.headers });
 }
 
 /** A fresh nonce for a browser at the door: 256 bits, base64url. */

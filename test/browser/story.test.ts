@@ -158,7 +158,7 @@ async function upload(page: Page): Promise<void> {
   await writeFile(source, content);
   await page.getByLabel("File to upload").setInputFiles(source);
   await page.getByRole("button", { name: "Upload", exact: true }).click();
-  await page.getByRole("link", { name: "from-outside.bin" }).waitFor();
+  await page.getByRole("link", { name: "from-outside.bin", exact: true }).waitFor();
   expect(await readFile(join(world.folder("files"), "from-outside.bin"))).toEqual(content);
 }
 

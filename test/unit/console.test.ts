@@ -10,9 +10,9 @@ import { controlOf, place } from "../../console/pictures/shelf.tsx";
 import { type ClassName, classes } from "../../db/data-map/classes.ts";
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
+import { localPath } from "../../protocol/local-path.ts";
 import { sayRelative } from "../../protocol/times.ts";
 import { pathBehindDoor } from "../../workers/link/way-back.ts";
-import { localPath } from "../../workers/local-path.ts";
 
 const now = Date.UTC(2026, 10, 22, 12);
 

@@ -15,6 +15,7 @@ import type { Ports } from "../ports.ts";
 import { type ProblemCode, problemResponse } from "../problem.ts";
 import { forwarded } from "./forwarded.ts";
 import { type DoorPageName, type DoorPages, plainPages, problemOfPage } from "./pages.ts";
+import type { Viewer } from "./view.ts";
 import { nonceOf, pathBehindDoor } from "./way-back.ts";
 
 /** Where trying again makes sense, and after how many seconds. */
@@ -31,6 +32,7 @@ interface Visit {
   readonly ports: Ports;
   readonly label: string;
   readonly pages: DoorPages;
+  readonly viewer: () => Promise<Viewer | null>;
 }
 
 /** Answers a request to `<label>.<link zone>`; an unknown label creates no object. */
@@ -39,8 +41,9 @@ export async function link(
   ports: Ports,
   label: string | null,
   pages: DoorPages = plainPages,
+  viewer: () => Promise<Viewer | null> = async () => null,
 ): Promise<Response> {
-  const visit = { request, ports, label: label ?? "", pages };
+  const visit = { request, ports, label: label ?? "", pages, viewer };
   try {
     return await serve(visit, label);
   } catch (error) {
@@ -68,6 +71,8 @@ async function answer(visit: Visit, verdict: DoorVerdict, response: Response): P
       return entered(visit, response.headers.get(doorTokenHeader) ?? "");
     case "left":
       return await left(visit);
+    case "view":
+      return (await viewed(visit)) ?? (await page(visit, "unknown", 404));
     case "malformed":
       return problemResponse("bad-request");
     case "method":
@@ -91,6 +96,14 @@ async function toSignIn({ request, ports, label }: Visit): Promise<Response> {
   target.searchParams.set("nonce", await hashToken(nonce));
   target.searchParams.set("to", url.pathname + url.search);
   return redirect(target.href, [cookieHeader("__Host-door-nonce", nonce)]);
+}
+
+/** The viewer, for whom the object has let in; null where no viewer is mounted or it has no such file. */
+async function viewed({ request, ports, label, viewer }: Visit): Promise<Response | null> {
+  const mounted = await viewer();
+  if (mounted === null) return null;
+  const { view } = await import("./view.ts");
+  return await view(request, ports, label, mounted);
 }
 
 /** RFC 9110 §15.5.6: says which methods are taken. A device may take more, and says so itself. */

@@ -2,11 +2,15 @@
 
 import { doorPaths } from "../../durable-objects/device/door.ts";
 import { limits } from "../../protocol/limits.ts";
-import { localPath } from "../local-path.ts";
+import { localPath } from "../../protocol/local-path.ts";
 
-/** A path behind the door to go on to, or `/`: never another host, never a path of the door itself. */
+/**
+ * A path behind the door to go on to, or `/`: never another host, never a path of the door itself but
+ * the viewer, which changes nothing.
+ */
 export function pathBehindDoor(to: string | null): string {
   const path = to === null || to.length > limits.linkPathBytes ? null : localPath(to);
+  if (path?.startsWith(`${doorPaths.view}?`)) return path;
   return path === null || path.startsWith(doorPaths.prefix) ? "/" : path;
 }
 

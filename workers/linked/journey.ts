@@ -5,10 +5,10 @@
  */
 
 import { limits } from "../../protocol/limits.ts";
+import { localPath } from "../../protocol/local-path.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import { clearCookie, readCookie, setCookie } from "../cookies.ts";
 import type { Ctx } from "../http.ts";
-import { localPath } from "../local-path.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { type Client, limitedNetwork } from "../sign-in/client.ts";

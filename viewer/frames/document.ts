@@ -1,0 +1,33 @@
+/** Word files by docx-preview, over our own zip reader (viewer/office/jszip.ts). */
+
+import { renderAsync } from "docx-preview";
+import { followPages, frame, place } from "./frame.ts";
+
+const MARGIN = 16;
+
+frame(async ({ bytes }) => {
+  const main = place("paper");
+  await renderAsync(bytes, main, document.head, {
+    className: "docx",
+    inWrapper: true,
+    breakPages: true,
+    ignoreLastRenderedPageBreak: false,
+    experimental: false,
+    // HTML that a document carries along is not shown.
+    renderAltChunks: false,
+    renderComments: false,
+    useBase64URL: false,
+  });
+  const pages = [...main.querySelectorAll<HTMLElement>("section.docx")];
+  const widest = Math.max(1, ...pages.map(({ offsetWidth }) => offsetWidth));
+  const fit = Math.min(1, (innerWidth - 2 * MARGIN) / widest);
+  main.style.zoom = String(fit);
+  return {
+    pages: pages.length,
+    unit: "page",
+    goTo: followPages(pages),
+    zoom(factor) {
+      main.style.zoom = String(fit * factor);
+    },
+  };
+});
