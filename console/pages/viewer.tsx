@@ -36,7 +36,7 @@ function Tools({ path, name }: { path: string; name: string }) {
       <fieldset class="view-group" data-pages hidden>
         <legend class="hidden-text">Place in the document</legend>
         <Tool act="previous" icon="up">
-          Back
+          Previous
         </Tool>
         <label class="view-page">
           <span class="view-unit" data-unit>
@@ -48,7 +48,7 @@ function Tools({ path, name }: { path: string; name: string }) {
           </span>
         </label>
         <Tool act="next" icon="down">
-          Onward
+          Next
         </Tool>
       </fieldset>
       <fieldset class="view-group" data-zooms hidden>

@@ -112,7 +112,9 @@ describe("a build", () => {
   });
   afterEach(() => rm(dist, { recursive: true }));
 
-  it("leaves what it names, plain and packed, and nothing of a build before", async () => {
+  it("leaves what it names, plain and packed, and nothing of a build before", {
+    timeout: 120_000,
+  }, async () => {
     await mkdir(join(dist, "public"));
     await writeFile(join(dist, "public/console.OLD.css"), "old");
     await Promise.all([buildConsole(dist), buildConsole(dist)]);
@@ -121,7 +123,11 @@ describe("a build", () => {
       name.endsWith(".woff2") ? [name] : [name, `${name}.br`, `${name}.gz`],
     );
     const first = await files();
-    expect([...first.keys()].sort()).toEqual(expected.sort());
+    // What the PDF library asks for has the library's version in its name.
+    const ofLibrary = (name: string) => /^pdfjs-\d/.test(name);
+    const own = [...first.keys()].filter((name) => !ofLibrary(name));
+    expect(own.sort()).toEqual(expected.sort());
+    expect([...first.keys()].filter(ofLibrary).length).toBeGreaterThan(100);
     expect((await readdir(dist)).sort()).toEqual(["names.ts", "public"]);
     for (const plain of Object.keys(names)) {
       const [start, end] = [plain.slice(0, plain.lastIndexOf(".")), plain.split(".").at(-1)];

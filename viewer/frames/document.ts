@@ -7,7 +7,10 @@ const MARGIN = 16;
 
 frame(async ({ bytes }) => {
   const main = place("paper");
-  await renderAsync(bytes, main, document.head, {
+  // It empties both places first.
+  const styles = document.createElement("div");
+  document.body.append(styles);
+  await renderAsync(bytes, main, styles, {
     className: "docx",
     inWrapper: true,
     breakPages: true,
