@@ -7,6 +7,30 @@ import type { Reach } from "./reach.ts";
 export const agentSubprotocol = "latchkey.link.v1";
 export const agentSocketPath = "/api/agent/socket";
 
+/**
+ * The header of an agent's upgrade: `<id> <epoch>`. Without it a program is one of a kind that
+ * knows no other: each of its connections replaces the one before. What it can do, its HELLO says.
+ */
+export const agentHeader = "latchkey-agent";
+
+/** Which program on the box this is, and which of its connections. */
+export interface AgentGreeting {
+  /** Random, kept while the program runs; "" for a program that gave none. */
+  readonly id: string;
+  /** Counts the program's connections, from 1: a newer one replaces an older one. */
+  readonly epoch: number;
+}
+
+export function greetingText({ id, epoch }: AgentGreeting): string {
+  return `${id} ${epoch}`;
+}
+
+/** Reads what `greetingText` wrote; null for anything else. */
+export function parseGreeting(text: string): AgentGreeting | null {
+  const [, id, epoch] = /^([A-Za-z0-9_-]{16,64}) ([1-9]\d{0,14})$/.exec(text) ?? [];
+  return id === undefined ? null : { id, epoch: Number(epoch) };
+}
+
 /** Text messages that the platform answers without waking the object. */
 export const pingText = "ping";
 export const pongText = "pong";
@@ -40,11 +64,33 @@ export function parseReach(text: string): { readonly reach: unknown } | null {
   }
 }
 
+/** What the agent found at its local service: it answers, it does not, or there is none. */
+export const serviceStates = ["up", "down", "none"] as const;
+export type ServiceState = (typeof serviceStates)[number];
+
+/** Text messages from the agent to the edge. */
+export interface AgentNotice {
+  readonly type: "service";
+  readonly state: ServiceState;
+}
+
+/** Reads an agent's notice; null for anything else. */
+export function parseAgentNotice(text: string): AgentNotice | null {
+  try {
+    const notice = JSON.parse(text) as { type?: unknown; state?: unknown } | null;
+    const state = serviceStates.find((candidate) => candidate === notice?.state);
+    return notice?.type === "service" && state !== undefined ? { type: "service", state } : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Close codes (RFC 6455 §7.4.2, 4000–4999 are the application's). */
 export const closeCodes = {
-  replaced: 4001, // a newer connection of the same device took over
+  replaced: 4001, // a newer connection of the same program took over
   unregistered: 4002, // do not reconnect
   protocolError: 4003,
+  silent: 4004, // not heard of for `limits.agentStaleMs`
 } as const;
 
 /** RFC 8628 §3.2 device authorization response. */

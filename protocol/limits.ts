@@ -183,6 +183,9 @@ export const limits = {
   linkSocketCheckMs: 5 * MINUTE,
   linkSocketPollMs: 50,
   linkSocketPaceBytes: 8 * 1024 * 1024, // a second, to a browser of which nobody can tell what it has read
+  linkDrainMs: MINUTE, // what lives on a connection that takes no new streams
+  linkProbeMs: 10 * SECOND, // of silence while somebody waits, and then again for the answer
+  agentsPerDevice: 4,
   agentPingMs: 25 * SECOND,
   agentStaleMs: 75 * SECOND,
   agentBackoffMinMs: 500,
@@ -190,6 +193,7 @@ export const limits = {
   agentAssertionMs: MINUTE,
   agentOpenMs: 20 * SECOND,
   agentCloseMs: SECOND,
+  agentStopMs: 8 * SECOND, // a stopping agent's visitors; service managers kill after 10
   agentStableMs: 10 * SECOND,
   agentRequestMs: 15 * SECOND,
   keyRetryMs: MINUTE,

@@ -19,6 +19,11 @@ export const problems = {
   "not-found": { status: 404, title: "There is nothing here" },
   "method-not-allowed": { status: 405, title: "This address does not take that method" },
   "request-timeout": { status: 408, title: "The request stopped before it was complete" },
+  "agents-full": {
+    status: 409,
+    title: "As many programs of this device are connected as may be; stop one of them",
+  },
+  "agent-older": { status: 409, title: "This program has a newer connection already" },
   "device-gone": { status: 410, title: "This device is not registered any more" },
   "label-taken": { status: 409, title: "This name is taken or was given up lately" },
   "label-syntax": {

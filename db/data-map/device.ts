@@ -120,7 +120,18 @@ export const limiterMap = {
 export const attachmentMap = {
   agent: {
     class: "connection record",
-    fields: ["kind", "epoch", "since", "address", "agent", "jti"],
+    fields: [
+      "kind",
+      "id",
+      "epoch",
+      "since",
+      "address",
+      "agent",
+      "jti",
+      "service",
+      "told",
+      "leavingSince",
+    ],
   },
   watch: { class: "operations", fields: ["kind", "until"] },
 } as const satisfies Record<string, { class: ClassName; fields: readonly string[] }>;

@@ -1,5 +1,5 @@
 /**
- * The device's own socket and what its owner sees of it.
+ * The device's connection as its owner sees it: what is on record of it, and who looks on.
  *
  * The current connection record is one sealed row, overwritten, gone 24 hours after the device went
  * offline (CON-2), and absent while every feature is off (FEA-1). It never keeps an earlier address.
@@ -8,26 +8,13 @@
 import { attachmentMap } from "../../db/data-map/device.ts";
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import type { Sealer } from "../../db/seal.ts";
-import { agentSubprotocol, closeCodes, type EdgeNotice } from "../../protocol/agent.ts";
 import { limits } from "../../protocol/limits.ts";
+import { type AgentAttachment, type Agents, agentOf, heardAt, trySend } from "./agents.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import type { FeatureStates } from "./features.ts";
-import type { ConnectionDescription, DeviceDescription } from "./rpc.ts";
-import { peerHeader } from "./rpc.ts";
+import type { AgentHealth, ConnectionDescription, DeviceDescription } from "./rpc.ts";
 
-const AGENT = "agent";
 const WATCH = "watch";
-
-/** What stands in a socket's attachment: survives hibernation, is on no disk of ours. */
-interface AgentAttachment {
-  readonly kind: typeof AGENT;
-  readonly epoch: number;
-  readonly since: number;
-  readonly address: string | null;
-  readonly agent: string;
-  /** The assertion that opened it: not good for a second socket, also after hibernation. */
-  readonly jti: string;
-}
 
 interface WatchAttachment {
   readonly kind: typeof WATCH;
@@ -38,52 +25,12 @@ interface WatchAttachment {
 export class Connection {
   readonly #context: DeviceContext;
   readonly #sealer: Sealer;
-  /** Assertions already used, until they expire: one assertion opens one socket. */
-  readonly #usedAssertions = new Map<string, number>();
+  readonly #agents: Agents;
 
-  constructor(context: DeviceContext, sealer: Sealer) {
+  constructor(context: DeviceContext, sealer: Sealer, agents: Agents) {
     this.#context = context;
     this.#sealer = sealer;
-  }
-
-  /**
-   * Checks the assertion of a device that wants a socket, and uses it up.
-   * @returns its unique identifier; null when anything is off or it was used before
-   */
-  async admit(request: Request, publicKey: string): Promise<string | null> {
-    const now = this.#context.clock.now();
-    const token = request.headers.get("authorization")?.replace(/^Bearer /i, "") ?? "";
-    const audience = new URL(request.url).origin;
-    // Loaded by the first device: the library of tokens is an eighth of what a start would evaluate.
-    const { verifyAssertion } = await import("../../protocol/assertion.ts");
-    const assertion = await verifyAssertion(publicKey, token, audience, now);
-    if (assertion === null || assertion.deviceId !== this.#context.deviceId) return null;
-    for (const [jti, expiresAt] of this.#usedAssertions) {
-      if (expiresAt * 1000 + limits.agentAssertionMs < now) this.#usedAssertions.delete(jti);
-    }
-    const { jti } = assertion;
-    const used = this.#agents().some((socket) => agentOf(socket)?.jti === jti);
-    if (used || this.#usedAssertions.has(jti)) return null;
-    this.#usedAssertions.set(jti, assertion.expiresAt);
-    return jti;
-  }
-
-  /** Upgrades the request of an admitted device; a newer connection replaces the older one. */
-  acceptAgent(request: Request, jti: string, features: FeatureStates): Response {
-    const older = this.#agents();
-    const attachment: AgentAttachment = {
-      kind: AGENT,
-      epoch: Math.max(0, ...older.map((socket) => agentOf(socket)?.epoch ?? 0)) + 1,
-      since: this.#context.clock.now(),
-      address: request.headers.get(peerHeader),
-      agent: (request.headers.get("user-agent") ?? "").slice(0, 100),
-      jti,
-    };
-    const response = this.#context.sockets.accept(request, [AGENT], attachment);
-    response.headers.set("sec-websocket-protocol", agentSubprotocol);
-    for (const socket of older) socket.close(closeCodes.replaced, "replaced by a newer connection");
-    this.#tellFeatures(features);
-    return response;
+    this.#agents = agents;
   }
 
   /** Upgrades the owner's console, which then receives every change; the oldest view gives way. */
@@ -101,40 +48,41 @@ export class Connection {
     return this.#context.sockets.accept(request, [WATCH], attachment);
   }
 
+  /** True while at least one of the device's sockets has somebody at its other end. */
+  get online(): boolean {
+    return this.#newest() !== null;
+  }
+
+  /** Where the newest connection comes from; null when the device is offline. */
+  address(): string | null {
+    return this.#newest()?.address ?? null;
+  }
+
   /**
-   * The live socket of the device: the one of the highest epoch; null when it is offline. A socket
-   * that has not pinged for `limits.agentStaleMs` is one whose other end is gone, whatever TCP says.
+   * Each connection that stands, the newest first.
+   * @param streamsOf how many visitors' requests are on their way over a socket
    */
-  agent(): Socket | null {
-    let newest: Socket | null = null;
-    for (const socket of this.#agents()) {
-      if (this.#isStale(socket)) continue;
-      if ((agentOf(socket)?.epoch ?? 0) > (newest === null ? 0 : (agentOf(newest)?.epoch ?? 0))) {
-        newest = socket;
-      }
-    }
-    return newest;
-  }
-
-  isAgent(socket: Socket): boolean {
-    return agentOf(socket) !== null;
-  }
-
-  agentAddress(): string | null {
-    const socket = this.agent();
-    return socket === null ? null : (agentOf(socket)?.address ?? null);
+  health(streamsOf: (socket: Socket) => number): AgentHealth[] {
+    return this.#agents.live().flatMap((socket) => {
+      const agent = agentOf(socket);
+      if (agent === null) return [];
+      return {
+        id: agent.id,
+        since: agent.since,
+        heardAt: heardAt(socket),
+        agent: agent.agent,
+        service: agent.service,
+        leaving: agent.leavingSince !== null,
+        streams: streamsOf(socket),
+      };
+    });
   }
 
   async describe(): Promise<ConnectionDescription | null> {
-    const live = this.agent();
-    const attachment = live === null ? null : agentOf(live);
-    if (attachment !== null) {
-      return {
-        online: true,
-        since: attachment.since,
-        address: attachment.address,
-        agent: attachment.agent,
-      };
+    const live = this.#newest();
+    if (live !== null) {
+      const { since, address, agent } = live;
+      return { online: true, since, address, agent };
     }
     const row = this.#row();
     if (row === null) return null;
@@ -145,36 +93,38 @@ export class Connection {
     return { online: false, ...record };
   }
 
-  /** What the live socket carries in memory, also while every feature is off; null when offline. */
+  /** What the live sockets carry in memory, also while every feature is off; null when offline. */
   liveForExport(): ExportedTable | null {
-    const live = this.agent();
-    const attachment = live === null ? null : agentOf(live);
-    if (attachment === null) return null;
-    const { since, address, agent } = attachment;
-    const row = { since: new Date(since).toISOString(), address, agent };
-    return { table: "live socket", class: attachmentMap.agent.class, sources: {}, rows: [row] };
+    const rows = this.#agents.live().flatMap((socket) => {
+      const attachment = agentOf(socket);
+      if (attachment === null) return [];
+      const { since, address, agent, service } = attachment;
+      return { since: new Date(since).toISOString(), address, agent, service };
+    });
+    if (rows.length === 0) return null;
+    return { table: "live socket", class: attachmentMap.agent.class, sources: {}, rows };
   }
 
   /** Tells the device what is on, and keeps the record in step: no feature on, no record. */
   async featuresChanged(features: FeatureStates): Promise<void> {
-    this.#tellFeatures(features);
+    this.#agents.tellFeatures(features);
     if (features.name || features.link) await this.recordLive();
     else this.#context.sql.run("DELETE FROM connection");
   }
 
-  /** Writes the live connection down; nothing while the device is offline. */
+  /** Writes the newest connection down; nothing while the device is offline. */
   async recordLive(): Promise<void> {
-    const live = this.agent();
-    const attachment = live === null ? null : agentOf(live);
-    if (attachment !== null) await this.#record(attachment);
+    const live = this.#newest();
+    if (live !== null) await this.#record(live);
   }
 
+  /** A socket went: the newest that is left is on record, or when the last one was heard of. */
   async agentClosed(socket: Socket, features: FeatureStates): Promise<void> {
     const gone = agentOf(socket);
-    const live = this.agent();
-    if (gone === null || (live !== null && (agentOf(live)?.epoch ?? 0) > gone.epoch)) return;
-    if (!features.name && !features.link) return;
-    await this.#record({ ...gone, since: this.#context.clock.now() });
+    if (gone === null || (!features.name && !features.link)) return;
+    const live = this.#newest();
+    if (live !== null && live.since >= gone.since) return; // that one is on record already
+    await this.#record(live ?? { ...gone, since: this.#context.clock.now() });
   }
 
   tellWatchers(description: DeviceDescription): void {
@@ -186,11 +136,7 @@ export class Connection {
     }
   }
 
-  closeAll(reason: "unregistered"): void {
-    for (const socket of this.#agents()) {
-      trySend(socket, JSON.stringify({ type: "unregistered" } satisfies EdgeNotice));
-      socket.close(closeCodes.unregistered, reason);
-    }
+  closeWatchers(reason: string): void {
     for (const socket of this.#context.sockets.tagged(WATCH)) socket.close(1000, reason);
   }
 
@@ -206,7 +152,7 @@ export class Connection {
   async sweep(): Promise<void> {
     const expiresAt = this.#row()?.expires_at ?? null;
     if (expiresAt === null || expiresAt > this.#context.clock.now()) return;
-    if (this.agent() !== null) {
+    if (this.online) {
       this.#context.sql.run("UPDATE connection SET expires_at = ?", this.#leaseEnd());
       return;
     }
@@ -218,21 +164,16 @@ export class Connection {
     return this.#sealer.destroy(this.#key());
   }
 
-  /** The device's sockets, the stale ones too. */
-  #agents(): Socket[] {
-    return this.#context.sockets.tagged(AGENT);
-  }
-
-  #isStale(socket: Socket): boolean {
-    const heardAt = Math.max(socket.heardAt() ?? 0, agentOf(socket)?.since ?? 0);
-    return this.#context.clock.now() - heardAt > limits.agentStaleMs;
+  #newest(): AgentAttachment | null {
+    const [socket] = this.#agents.live();
+    return socket === undefined ? null : agentOf(socket);
   }
 
   #leaseEnd(): number {
     return this.#context.clock.now() + limits.connectionAfterOfflineMs;
   }
 
-  async #record(attachment: AgentAttachment): Promise<void> {
+  async #record(attachment: Pick<AgentAttachment, "since" | "address" | "agent">): Promise<void> {
     const { since, address, agent } = attachment;
     // The key of a record whose time has come goes before anything new is sealed.
     if ((this.nextExpiry() ?? Infinity) <= this.#context.clock.now()) await this.destroyKey();
@@ -258,31 +199,11 @@ export class Connection {
     );
   }
 
-  #tellFeatures(features: FeatureStates): void {
-    const live = this.agent();
-    if (live === null) return;
-    trySend(live, JSON.stringify({ type: "features", ...features } satisfies EdgeNotice));
-  }
-
   #key(): `feature/${string}/connection` {
     return `feature/${this.#context.deviceId}/connection`;
   }
 }
 
-function agentOf(socket: Socket): AgentAttachment | null {
-  const attachment = socket.attachment() as AgentAttachment | { kind: string } | null;
-  return attachment?.kind === AGENT ? (attachment as AgentAttachment) : null;
-}
-
 function watchUntil(socket: Socket): number {
   return (socket.attachment() as WatchAttachment | null)?.until ?? 0;
-}
-
-/** A socket may have closed between the look and the word; its close event tells the rest. */
-function trySend(socket: Socket, text: string): void {
-  try {
-    socket.send(text);
-  } catch {
-    // The close handler runs for this socket; nothing is owed to it.
-  }
 }

@@ -7,7 +7,8 @@
 
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
-import { parseReach } from "../../protocol/agent.ts";
+import { parseAgentNotice, parseReach } from "../../protocol/agent.ts";
+import { type AgentRefusal, Agents, agentOf } from "./agents.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { Door, refusal } from "./door.ts";
@@ -33,7 +34,7 @@ import type {
   Way,
   WaysView,
 } from "./rpc.ts";
-import { wayHeader } from "./rpc.ts";
+import { agentRefusalHeader, wayHeader } from "./rpc.ts";
 import { Shortcut } from "./shortcut.ts";
 import { type Rooms, Switches } from "./switches.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -45,6 +46,7 @@ export class Device implements DeviceRpc {
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
   readonly #name: Name;
+  readonly #agents: Agents;
   readonly #connection: Connection;
   readonly #shortcut: Shortcut;
   readonly #link: Link;
@@ -67,8 +69,9 @@ export class Device implements DeviceRpc {
     this.#sealer = sealer;
     this.#features = new Features(context);
     this.#name = new Name(context, sealer, () => this.#isOn("name"));
-    this.#link = new Link(context);
-    this.#connection = new Connection(context, sealer);
+    this.#agents = new Agents(context, (socket) => this.#link.onAgentGone(socket));
+    this.#link = new Link({ ...context, agents: this.#agents });
+    this.#connection = new Connection(context, sealer, this.#agents);
     this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
     const rooms: Rooms = {
       context,
@@ -94,6 +97,7 @@ export class Device implements DeviceRpc {
     const row = this.#row();
     if (row === null) return null;
     const features = this.#features.states();
+    const watched = features.name || features.link;
     return {
       id: row.device_id,
       accountId: row.account_id,
@@ -102,7 +106,8 @@ export class Device implements DeviceRpc {
       createdAt: row.created_at,
       features,
       access: { mode: row.access_mode, people: this.#visitors.listed() },
-      connection: features.name || features.link ? await this.#connection.describe() : null,
+      connection: watched ? await this.#connection.describe() : null,
+      agents: watched ? this.#connection.health((socket) => this.#link.streamsOf(socket)) : [],
       name: features.name ? await this.#name.describe() : null,
     };
   }
@@ -114,7 +119,7 @@ export class Device implements DeviceRpc {
         await this.#switches.off(feature);
         await this.#upkeep.finishOff();
       } else if ((await this.#switches.on(feature)) && feature === "name") {
-        await this.#name.adopt(this.#connection.agentAddress());
+        await this.#name.adopt(this.#connection.address());
       }
       return await this.#changed();
     });
@@ -199,7 +204,7 @@ export class Device implements DeviceRpc {
 
   async lastUse(): Promise<number | null> {
     if (this.#row() === null) return null;
-    if (this.#connection.agent() !== null) return this.#context.clock.now();
+    if (this.#connection.online) return this.#context.clock.now();
     const seen = (await this.#connection.describe())?.since ?? null;
     const times = [seen, this.#name.lastReport()].filter((time) => time !== null);
     return times.length === 0 ? null : Math.max(...times);
@@ -218,7 +223,8 @@ export class Device implements DeviceRpc {
     this.#registration.end();
     this.#features.forgetMemory();
     this.#link.reset();
-    this.#connection.closeAll("unregistered");
+    this.#agents.closeAll("unregistered");
+    this.#connection.closeWatchers("unregistered");
     await this.#inTurn(async () => {
       this.#context.wakeAt(null);
       await this.#context.deleteAll();
@@ -251,18 +257,31 @@ export class Device implements DeviceRpc {
 
   async onMessage(socket: Socket, data: string | ArrayBuffer): Promise<void> {
     if (!this.#registration.stands) return;
-    if (!this.#connection.isAgent(socket)) return;
-    const report = typeof data === "string" ? parseReach(data) : null;
-    if (report === null) return this.#link.onMessage(socket, data);
+    if (agentOf(socket) === null) return;
+    if (typeof data !== "string" || !(await this.#onText(socket, data))) {
+      this.#link.onMessage(socket, data);
+    }
+  }
+
+  /** Takes what the agent says in words; false when it is not understood. */
+  async #onText(socket: Socket, text: string): Promise<boolean> {
+    const notice = parseAgentNotice(text);
+    if (notice !== null) {
+      if (this.#agents.noteService(socket, notice.state)) await this.#changed();
+      return true;
+    }
+    const report = parseReach(text);
+    if (report === null) return false;
     await this.#inTurn(async () => {
       if (this.#row() === null) return;
       await this.#shortcut.report(report.reach);
       this.#upkeep.schedule();
     });
+    return true;
   }
 
   async onClose(socket: Socket): Promise<void> {
-    if (!this.#registration.stands || !this.#connection.isAgent(socket)) return;
+    if (!this.#registration.stands || agentOf(socket) === null) return;
     this.#link.onAgentGone(socket);
     await this.#inTurn(async () => {
       if (this.#row() === null) return;
@@ -286,16 +305,17 @@ export class Device implements DeviceRpc {
   }
 
   async #acceptAgent(request: Request, publicKey: string): Promise<Response> {
-    const jti = await this.#connection.admit(request, publicKey);
+    const jti = await this.#agents.admit(request, publicKey);
     if (jti === null) return new Response(null, { status: 401 });
     return await this.#inTurn(async () => {
       if (this.#row() === null) return new Response(null, { status: 404 });
       const features = this.#features.states();
-      const response = this.#connection.acceptAgent(request, jti, features);
-      const agent = this.#connection.agent();
-      if (agent !== null) this.#link.onAgent(agent);
+      const response = this.#agents.accept(request, jti);
+      if (typeof response === "string") return refusedAgent(response);
+      this.#agents.tellFeatures(features);
+      this.#link.onAgent();
       if (features.name || features.link) await this.#connection.recordLive();
-      if (features.name) await this.#name.adopt(this.#connection.agentAddress());
+      if (features.name) await this.#name.adopt(this.#connection.address());
       await this.#changed();
       return response;
     });
@@ -318,4 +338,10 @@ export class Device implements DeviceRpc {
   #isOn(feature: FeatureName): boolean {
     return this.#registration.stands && this.#features.isOn(feature);
   }
+}
+
+/** Says why a device gets no socket; the edge makes a problem of it. */
+function refusedAgent(reason: AgentRefusal): Response {
+  const status = reason === "malformed" ? 400 : 409;
+  return new Response(null, { status, headers: { [agentRefusalHeader]: reason } });
 }

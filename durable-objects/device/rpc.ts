@@ -5,6 +5,7 @@
 
 import type { ClassName } from "../../db/data-map/classes.ts";
 import type { ExportedTable } from "../../db/data-map/export.ts";
+import type { ServiceState } from "../../protocol/agent.ts";
 import type { Reach } from "../../protocol/reach.ts";
 
 export const featureNames = ["name", "link", "lan"] as const;
@@ -31,8 +32,10 @@ export interface DeviceDescription {
   readonly createdAt: number;
   readonly features: Readonly<Record<FeatureName, boolean>>;
   readonly access: { readonly mode: AccessMode; readonly people: readonly string[] };
-  /** The current connection; null when there is none on record. */
+  /** The newest connection; null when there is none on record. */
   readonly connection: ConnectionDescription | null;
+  /** Every connection that stands, the newest first; none while every feature is off. */
+  readonly agents: readonly AgentHealth[];
   /** Null while the name is off. */
   readonly name: NameDescription | null;
 }
@@ -43,6 +46,22 @@ export interface ConnectionDescription {
   readonly since: number;
   readonly address: string | null;
   readonly agent: string;
+}
+
+/** One connection of one of the programs on the box. */
+export interface AgentHealth {
+  /** Tells the programs apart: random, another one after each start; "" when it gave none. */
+  readonly id: string;
+  readonly since: number;
+  /** When it was last heard of. */
+  readonly heardAt: number;
+  readonly agent: string;
+  /** What it found at the service that it offers; null: it has not said. */
+  readonly service: ServiceState | null;
+  /** It finishes what lives on it and takes nobody new. */
+  readonly leaving: boolean;
+  /** Visitors' requests on their way. */
+  readonly streams: number;
 }
 
 export interface NameDescription {
@@ -179,3 +198,5 @@ export type Way = "agent" | "watch" | "door";
 export const wayHeader = "x-latchkey-way";
 /** The visitor's or device's address as the edge sees it. */
 export const peerHeader = "x-latchkey-peer";
+/** Why a device that proved who it is gets no socket (agents.ts), for the edge to say. */
+export const agentRefusalHeader = "x-latchkey-agent-refused";

@@ -26,7 +26,7 @@ export class Upkeep {
     this.#rooms.door.sweep();
     this.#rooms.name.sweep();
     await this.#tried(() => this.#rooms.connection.sweep());
-    await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.agent() !== null));
+    await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
     await this.finishOff();
     this.schedule();
   }

@@ -76,13 +76,13 @@ export class Visitors {
 
   /** Answers a request at the door, from the device when its visitor may pass. */
   async serve(request: Request, mode: AccessMode): Promise<Response> {
-    const { door, link, connection } = this.#rooms;
+    const { door, link } = this.#rooms;
     try {
       const response = await door.serve(
         request,
         mode,
         (accountId) => this.#mayEnter(accountId),
-        (forwarded, visitor) => link.relay(forwarded, () => connection.agent(), visitor),
+        (forwarded, visitor) => link.relay(forwarded, visitor),
       );
       if (response.headers.get(doorHeader) === "entered") this.#schedule();
       return response;

@@ -11,7 +11,7 @@ interface Known {
   readonly row: RegistrationRow;
   /** People on the owner's list. */
   readonly people: readonly string[];
-  readonly connection: { agent(): unknown };
+  readonly connection: { readonly online: boolean };
   readonly shortcut: Shortcut;
 }
 
@@ -26,7 +26,7 @@ export async function waysFor(
   return {
     publicKey: row.public_key,
     isOwner,
-    online: connection.agent() !== null,
+    online: connection.online,
     reach: await shortcut.read(),
   };
 }

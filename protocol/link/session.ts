@@ -47,7 +47,7 @@ export class Session implements StreamHost {
     this.#outbox = new Outbox(port, (stream) => this.#sendEnded(stream));
     const edge = "firstId" in role;
     this.#accept = edge ? null : role.accept;
-    this.#firstId = edge ? role.firstId | 1 : 0;
+    this.#firstId = edge ? (role.firstId | 1) >>> 0 : 0;
     this.#nextId = this.#firstId;
     this.#sockets = this.#makeSockets(edge);
     if (!edge) return;
@@ -95,6 +95,16 @@ export class Session implements StreamHost {
     );
   }
 
+  /** True when the other end wants no new streams here. */
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  /** True when identifiers run low: the connection should be replaced by a new one. */
+  get isWornOut(): boolean {
+    return this.#nextId > LAST_ID - 2 * limits.linkStreams;
+  }
+
   /** Opens a stream at the edge. Ask `isFull` first. */
   open(payload: Uint8Array, end: boolean, handler: StreamHandler): LinkStream {
     const stream = new LinkStream(this.#nextId, this, handler);
@@ -108,6 +118,11 @@ export class Session implements StreamHost {
   /** Says that this end opens, or wants, no new streams on this connection. */
   goAway(): void {
     this.#outbox.control(frameType.goaway, 0);
+  }
+
+  /** Asks the other end for a sign of life. */
+  ping(): void {
+    this.#outbox.control(frameType.ping, 0);
   }
 
   /** Takes one message of the other end. */
@@ -189,6 +204,7 @@ export class Session implements StreamHost {
         return null;
       case frameType.goaway:
         this.#draining = true;
+        this.#port.onGoAway?.();
         return null;
       case frameType.wsMessage:
         return this.#sockets.onMessage(id, payload, flags);

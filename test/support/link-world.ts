@@ -5,9 +5,16 @@
 
 import type { Dispatcher } from "undici";
 import { LinkServer } from "../../agent/link.ts";
+import {
+  type AgentAttachment,
+  type AgentRefusal,
+  Agents,
+} from "../../durable-objects/device/agents.ts";
 import type { Socket } from "../../durable-objects/device/context.ts";
 import { doorHeader } from "../../durable-objects/device/door.ts";
 import { Link } from "../../durable-objects/device/link/link.ts";
+import { agentHeader, closeCodes, greetingText } from "../../protocol/agent.ts";
+import { encodeMessage, frameType } from "../../protocol/link/frames.ts";
 
 /** A small fast generator (mulberry32): the same seed, the same history. */
 export class Chance {
@@ -205,11 +212,7 @@ export class Visitor {
       init.duplex = "half";
     }
     const request = new Request(`http://nas.link.test${path}`, init);
-    const response = await world.link.relay(
-      request,
-      () => world.socket,
-      "acc_home_0000000000000000",
-    );
+    const response = await world.link.relay(request, "acc_home_0000000000000000");
     if (this.ending === "left") {
       await response.body?.cancel().catch(() => {}); // the object may have cut it off first
       return;
@@ -302,22 +305,56 @@ interface Timer {
   readonly work: () => void;
 }
 
+interface Sent {
+  readonly message: Uint8Array;
+  readonly sent: () => void;
+}
+
+/** One connection of one of the device's programs, with what is on its way. */
+export interface Line {
+  readonly program: number;
+  readonly epoch: number;
+  readonly socket: Socket;
+  readonly server: LinkServer;
+  readonly toAgent: Uint8Array[];
+  readonly toEdge: Sent[];
+  /** The agent said that it wants nobody new here. */
+  left: boolean;
+  /** Since when nothing passes any more, though neither end was told; null: everything passes. */
+  deafSince: number | null;
+}
+
+const FRAME_OF_GOAWAY = encodeMessage([
+  { type: frameType.goaway, end: false, stream: 0, payload: [] },
+]);
+
 export class World {
   now = 1_800_000_000_000;
   link: Link;
-  socket: Socket | null = null;
-  server: LinkServer | null = null;
+  readonly agents: Agents;
+  /** The connections that are open at both ends, in the order in which they came. */
+  readonly lines: Line[] = [];
   readonly calls: Call[] = [];
   readonly protocolErrors: string[] = [];
-  readonly toAgent: Uint8Array[] = [];
-  readonly toEdge: { readonly message: Uint8Array; readonly sent: () => void }[] = [];
   /** How the next calls are answered, by path. */
   readonly scripts = new Map<string, Script>();
   readonly #timers = new Set<Timer>();
   readonly #chance: Chance;
+  readonly #epochs = new Map<number, number>();
 
   constructor(chance: Chance) {
     this.#chance = chance;
+    const clock = { now: () => this.now };
+    const sockets = {
+      accept: (_request: Request, _tags: readonly string[], attachment: unknown) => {
+        this.#accept(attachment as AgentAttachment);
+        return { status: 101, headers: new Headers() } as Response;
+      },
+      tagged: () => this.lines.map((line) => line.socket),
+    };
+    this.agents = new Agents({ sockets, clock, deviceId: "dev" }, (socket) =>
+      this.link.onAgentGone(socket),
+    );
     this.link = this.#newLink();
   }
 
@@ -326,25 +363,54 @@ export class World {
     return this.#timers.size;
   }
 
-  /** The device connects; an older connection is replaced. */
-  connect(): void {
-    this.disconnect();
+  // The newest connection, for tests of one
+
+  get line(): Line | null {
+    return this.lines.at(-1) ?? null;
+  }
+  get server(): LinkServer | null {
+    return this.line?.server ?? null;
+  }
+  get toAgent(): Uint8Array[] {
+    return this.line?.toAgent ?? [];
+  }
+  get toEdge(): Sent[] {
+    return this.line?.toEdge ?? [];
+  }
+
+  /** A program of the device connects: with its next epoch, or with the one given. */
+  connect(program = 0, epoch = (this.#epochs.get(program) ?? 0) + 1): "connected" | AgentRefusal {
+    this.now++; // no two come at the same moment
+    const id = `program-of-the-box-${program}`;
+    const headers = { [agentHeader]: greetingText({ id, epoch }) };
+    const answer = this.agents.accept(new Request("http://nas.test/", { headers }), "jti");
+    if (typeof answer === "string") return answer;
+    this.#epochs.set(program, Math.max(epoch, this.#epochs.get(program) ?? 0));
+    this.link.onAgent();
+    return "connected";
+  }
+
+  #accept(first: AgentAttachment): void {
+    let attachment = first;
+    const [toAgent, toEdge]: [Uint8Array[], Sent[]] = [[], []];
     const socket: Socket = {
       send: (data) => {
-        if (this.socket === socket) this.toAgent.push((data as Uint8Array).slice());
+        if (this.lines.includes(line)) toAgent.push((data as Uint8Array).slice());
       },
-      close: (_code, reason) => {
-        this.protocolErrors.push(`edge: ${reason}`);
-        if (this.socket === socket) this.disconnect();
+      close: (code, reason) => {
+        if (code === closeCodes.protocolError) this.protocolErrors.push(`edge: ${reason}`);
+        this.#end(line);
       },
-      attachment: () => null,
-      attach: () => {},
-      heardAt: () => null,
+      attachment: () => attachment,
+      attach: (value) => {
+        attachment = value as AgentAttachment;
+      },
+      heardAt: () => line.deafSince ?? this.now,
     };
     const server: LinkServer = new LinkServer({
       origin: "http://127.0.0.1:9",
       send: (message, sent) => {
-        if (this.server === server) this.toEdge.push({ message, sent });
+        if (this.lines.includes(line)) toEdge.push({ message, sent });
       },
       bufferedAmount: () => 0,
       onProtocolError: (reason) => void this.protocolErrors.push(`agent: ${reason}`),
@@ -360,51 +426,66 @@ export class World {
         },
       } as Pick<Dispatcher, "dispatch" | "destroy">,
     });
-    this.socket = socket;
-    this.server = server;
-    this.link.onAgent(socket);
+    const program = Number(first.id.split("-").at(-1));
+    const line: Line = {
+      program,
+      epoch: first.epoch,
+      socket,
+      server,
+      toAgent,
+      toEdge,
+      left: false,
+      deafSince: null,
+    };
+    this.lines.push(line);
+  }
+
+  /** The agent says that it wants nobody new on this connection. */
+  leave(line: Line): void {
+    if (line.left) return;
+    line.left = true;
+    line.toEdge.push({ message: FRAME_OF_GOAWAY.slice(), sent: () => undefined });
   }
 
   /** The device connects anew before anybody noticed that its older connection had broken. */
   replace(): void {
-    this.socket = null;
-    this.server?.close();
-    this.server = null;
-    this.toAgent.length = 0;
-    this.toEdge.length = 0;
     this.connect();
   }
 
-  /** The socket goes, and what was under way with it. */
-  disconnect(): void {
-    const { socket, server } = this;
-    if (socket === null || server === null) return;
-    this.socket = null;
-    this.server = null;
-    this.toAgent.length = 0;
-    this.toEdge.length = 0;
-    this.link.onAgentGone(socket);
-    server.close();
+  /** A connection breaks, and what was under way with it; both ends are told. */
+  disconnect(line: Line | null = this.line): void {
+    if (line === null || !this.#end(line)) return;
+    this.link.onAgentGone(line.socket);
   }
 
-  /** The object forgets what is in its memory; the socket stays. Only an idle object does. */
+  #end(line: Line): boolean {
+    const at = this.lines.indexOf(line);
+    if (at < 0) return false;
+    this.lines.splice(at, 1);
+    line.server.close();
+    return true;
+  }
+
+  /** The object forgets what is in its memory; the sockets stay. Only an idle object does. */
   hibernate(): void {
     const { exchanges, waiting } = this.link.load;
     if (exchanges === 0 && waiting === 0 && this.#timers.size === 0) this.link = this.#newLink();
   }
 
-  deliverToAgent(): void {
-    const message = this.toAgent.shift();
-    if (message !== undefined) this.server?.onMessage(message);
+  deliverToAgent(line: Line | null = this.line): void {
+    if (line === null || line.deafSince !== null) return;
+    const message = line.toAgent.shift();
+    if (message !== undefined) line.server.onMessage(message);
   }
 
-  deliverToEdge(): void {
-    const next = this.toEdge.shift();
-    if (next === undefined || this.socket === null) return;
+  deliverToEdge(line: Line | null = this.line): void {
+    if (line === null || line.deafSince !== null) return;
+    const next = line.toEdge.shift();
+    if (next === undefined) return;
     const { buffer } = next.message.slice();
     next.message.fill(0xee); // whoever still reads it would see
     next.sent();
-    this.link.onMessage(this.socket, buffer as ArrayBuffer);
+    this.link.onMessage(line.socket, buffer as ArrayBuffer);
   }
 
   advance(ms: number): void {
@@ -422,7 +503,8 @@ export class World {
   }
 
   #newLink(): Link {
-    return new Link({ clock: { now: () => this.now }, random: this.#chance }, (ms, work) => {
+    const context = { clock: { now: () => this.now }, random: this.#chance, agents: this.agents };
+    return new Link(context, (ms, work) => {
       const timer = { at: this.now + ms, work };
       this.#timers.add(timer);
       return () => void this.#timers.delete(timer);

@@ -25,6 +25,7 @@ const device: DeviceDescription = {
   features: { name: false, link: false, lan: false },
   access: { mode: "owner", people: [] },
   connection: null,
+  agents: [],
   name: null,
 };
 const connection = { online: true, since: now, address: null, agent: "" };

@@ -5,14 +5,21 @@
 
 import * as z from "zod";
 import { ownerOf } from "../../db/queries/devices.ts";
-import { featureNames, peerHeader, type Way, wayHeader } from "../../durable-objects/device/rpc.ts";
+import type { AgentRefusal } from "../../durable-objects/device/agents.ts";
+import {
+  agentRefusalHeader,
+  featureNames,
+  peerHeader,
+  type Way,
+  wayHeader,
+} from "../../durable-objects/device/rpc.ts";
 import { agentSocketPath, agentSubprotocol } from "../../protocol/agent.ts";
 import { claimedSubject } from "../../protocol/assertion.ts";
 import { isId } from "../../protocol/ids.ts";
 import { body, json, nothing } from "../described.ts";
 import { confirmed, scoped, signedIn } from "../guard.ts";
 import { type Ctx, service } from "../http.ts";
-import { Problem } from "../problem.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
 import {
@@ -165,8 +172,17 @@ devices.get(agentSocketPath, async (c) => {
   if (!isId("dev", id)) throw new Problem("not-signed-in");
   const db = c.env.regions.db(id);
   if (db === null || (await ownerOf(db, id)) === null) throw new Problem("device-gone");
-  return await c.env.devices.get(id).fetch(upgradeFor(c, "agent"));
+  const response = await c.env.devices.get(id).fetch(upgradeFor(c, "agent"));
+  const refused = response.headers.get(agentRefusalHeader) as AgentRefusal | null;
+  if (refused !== null) throw new Problem(problemOfRefusal[refused]);
+  return response;
 });
+
+const problemOfRefusal: Readonly<Record<AgentRefusal, ProblemCode>> = {
+  malformed: "bad-request",
+  "too-many": "agents-full",
+  older: "agent-older",
+};
 
 function needUpgrade(c: Ctx): void {
   if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {

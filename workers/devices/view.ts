@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import { accessModes, type DeviceDescription } from "../../durable-objects/device/rpc.ts";
+import { serviceStates } from "../../protocol/agent.ts";
 import { type Config, doorOrigin } from "../config.ts";
 import { time } from "../described.ts";
 import { iso } from "../http.ts";
@@ -24,6 +25,19 @@ export const deviceJson = z.strictObject({
       agent: z.string(),
     })
     .nullable(),
+  agents: z
+    .array(
+      z.strictObject({
+        id: z.string(),
+        since: time,
+        heard_at: time,
+        agent: z.string(),
+        service: z.enum(serviceStates).nullable(),
+        leaving: z.boolean(),
+        streams: z.number(),
+      }),
+    )
+    .meta({ description: "Every connection that stands, the newest first" }),
   name: z
     .strictObject({
       ipv4: z.string().nullable(),
@@ -46,6 +60,11 @@ export function view(config: Config, device: DeviceDescription): z.infer<typeof 
     features: device.features,
     access: { mode: device.access.mode, people: [...device.access.people] },
     connection: connection === null ? null : { ...connection, since: iso(connection.since) },
+    agents: device.agents.map(({ heardAt, since, ...agent }) => ({
+      ...agent,
+      since: iso(since),
+      heard_at: iso(heardAt),
+    })),
     name:
       name === null
         ? null

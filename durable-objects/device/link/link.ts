@@ -1,8 +1,9 @@
 /**
- * Link inside the device's object: carries visitors' requests over the device's socket. What passes
+ * Link inside the device's object: carries visitors' requests over the device's sockets. What passes
  * is in memory for as long as it takes to pass, and in no store (CON-8).
  *
- * It holds no timer while nobody waits, so an idle object hibernates.
+ * Each socket has a session of its own; a request goes to the one with the least on its way. It holds
+ * no timer while nobody waits, so an idle object hibernates.
  */
 
 import type { Clock, Random } from "../../../db/primitives.ts";
@@ -11,16 +12,33 @@ import { closeCodes } from "../../../protocol/agent.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { encodeHead, type OpenHead } from "../../../protocol/link/headers.ts";
 import { Session } from "../../../protocol/link/session.ts";
+import { tryClose } from "../agents.ts";
 import type { Socket } from "../context.ts";
 import { refusal } from "../door.ts";
 import { peerHeader } from "../rpc.ts";
 import { Exchange, type ExchangeOptions, microtask, type Outcome } from "./exchange.ts";
 import { openHead } from "./heads.ts";
 
+/** The device's sockets, as far as Link must know them (agents.ts). */
+export interface AgentSockets {
+  /** Those that may take a new visitor, the one to prefer first. */
+  ready(): readonly Socket[];
+  /** Those that only finish what lives on them. */
+  leaving(): readonly Socket[];
+  isLeaving(socket: Socket): boolean;
+  /** False for a socket whose other end is gone, or whose time to finish is over. */
+  stands(socket: Socket): boolean;
+  /** The agent wants no new visitors on this socket. */
+  leave(socket: Socket): void;
+  /** We ask the agent for another connection in place of this one; false when we did before. */
+  told(socket: Socket): boolean;
+}
+
 /** What Link needs of the object. */
 export interface LinkContext {
   readonly clock: Clock;
   readonly random: Random;
+  readonly agents: AgentSockets;
 }
 
 /** Runs `work` after `ms`; the returned function takes it back. */
@@ -31,18 +49,27 @@ const realAfter: After = (ms, work) => {
   return () => clearTimeout(timer);
 };
 
-interface Live {
+/** What a request goes over. */
+interface Over {
   readonly socket: Socket;
   readonly session: Session;
+}
+
+interface Live {
+  readonly session: Session;
+  /** For how many ticks nothing was heard of it while somebody waited. */
+  quietTicks: number;
 }
 
 export class Link {
   readonly #context: LinkContext;
   readonly #after: After;
-  #live: Live | null = null;
+  readonly #live = new Map<Socket, Live>();
+  /** Sockets that were given up: what may still be heard of them is nobody's. */
+  readonly #gone = new WeakSet<Socket>();
   readonly #exchanges = new Set<Exchange>();
   /** Visitors who wait for the device to come back. */
-  readonly #waiting = new Map<(agent: Socket | null) => void, string | null>();
+  readonly #waiting = new Map<(back: boolean) => void, string | null>();
   #ticking = false;
 
   constructor(context: LinkContext, after: After = realAfter) {
@@ -50,69 +77,99 @@ export class Link {
     this.#after = after;
   }
 
-  /** For gauges: requests on their way, visitors who wait for the device, the session if there is one. */
-  get load(): { exchanges: number; waiting: number; session: Session | null } {
-    return {
-      exchanges: this.#exchanges.size,
-      waiting: this.#waiting.size,
-      session: this.#live?.session ?? null,
-    };
+  /** For gauges: requests on their way, visitors who wait for the device, the sessions there are. */
+  get load(): { exchanges: number; waiting: number; sessions: Session[] } {
+    const sessions = [...this.#live.values()].map((live) => live.session);
+    return { exchanges: this.#exchanges.size, waiting: this.#waiting.size, sessions };
+  }
+
+  /** The session on a socket; null where nothing was said yet. */
+  sessionOn(socket: Socket): Session | null {
+    return this.#live.get(socket)?.session ?? null;
+  }
+
+  /** How many requests are on their way over a socket. */
+  streamsOf(socket: Socket): number {
+    return this.#live.get(socket)?.session.size ?? 0;
   }
 
   /**
-   * Answers a visitor through the device's socket. A bodyless GET or HEAD waits for an offline device
-   * up to `limits.linkHoldOfflineMs` and is tried once more when the connection went before a head.
-   * @param findAgent looks for the device's socket; null when it is offline
+   * Answers a visitor through one of the device's sockets. A bodyless GET or HEAD waits for an offline
+   * device up to `limits.linkHoldOfflineMs`; when its connection went before a head, it is tried once
+   * more: on another connection at once, else on the next that comes within the same time.
    * @param visitor the account that may enter; null when the door is open to everyone
    */
-  async relay(
-    request: Request,
-    findAgent: () => Socket | null,
-    visitor: string | null,
-  ): Promise<Response> {
+  async relay(request: Request, visitor: string | null): Promise<Response> {
     const head = openHead(request);
     if (typeof head === "string") return refusal(head);
     const payload = encodeHead(head);
     if (payload === null) return refusal("too-long");
     const repeatable = isRepeatable(request, head);
     const network = networkAt(request.headers.get(peerHeader));
-    let socket = this.#current(findAgent) ?? (repeatable ? await this.#nextAgent(visitor) : null);
+    let lost: Socket | null = null;
     for (let attempt = 1; ; attempt++) {
-      if (request.signal?.aborted) return refusal("failed"); // nobody is there to read it
-      if (socket === null) return refusal(attempt === 1 ? "offline" : "failed");
-      const session = this.#sessionOf(socket);
-      if (session.isFull || !this.#hasShare(network)) return refusal("busy");
-      const outcome = await this.#exchange(session, payload, { request, visitor, network });
+      // Between the choice and the stream nothing may wait: others choose by what is open.
+      let over = this.#leastLoaded(lost);
+      if (over === null && repeatable && (await this.#comesBack(visitor))) {
+        if (request.signal?.aborted) return refusal("failed"); // nobody is there to read it
+        over = this.#leastLoaded(lost);
+      }
+      if (over === null) return refusal(attempt === 1 ? "offline" : "failed");
+      if (over === "busy" || !this.#hasShare(network)) return refusal("busy");
+      const outcome = await this.#exchange(over, payload, { request, visitor, network });
       if (outcome.kind === "response") return outcome.response;
       if (outcome.kind !== "lost") return refusal(outcome.kind);
       if (!repeatable || attempt === 2) return refusal("failed");
-      // A connection that was replaced is lost after its successor came: there is nothing to wait for.
-      const lost = socket;
-      const other = this.#current(findAgent);
-      socket = other !== null && other !== lost ? other : await this.#nextAgent(visitor);
+      if (request.signal?.aborted) return refusal("failed");
+      lost = over.socket;
     }
   }
 
-  /** A device connected: its socket is the one to use from now on. */
-  onAgent(socket: Socket): void {
-    if (this.#live?.socket !== socket) this.#drop();
-    for (const resolve of [...this.#waiting.keys()]) resolve(socket);
+  /** The socket with the fewest streams, the newest of several; `busy` when all have all they may. */
+  #leastLoaded(except: Socket | null): Over | "busy" | null {
+    this.#dropDead();
+    const sockets = this.#context.agents.ready().filter((socket) => socket !== except);
+    let best: Socket | null = null;
+    for (const socket of sockets) {
+      if (this.#live.get(socket)?.session.isFull) continue;
+      if (best === null || this.streamsOf(socket) < this.streamsOf(best)) best = socket;
+    }
+    if (best !== null) return { socket: best, session: this.#sessionOf(best).session };
+    return sockets.length === 0 ? null : "busy";
+  }
+
+  /** A device connected: who waited for it goes on, and what it relieved is closed when it is empty. */
+  onAgent(): void {
+    for (const resolve of [...this.#waiting.keys()]) resolve(true);
+    this.#closeDrained();
   }
 
   /** Takes one message of the device. */
   onMessage(socket: Socket, data: string | ArrayBuffer): void {
+    if (this.#gone.has(socket)) return;
     if (typeof data === "string") {
-      socket.close(closeCodes.protocolError, "text where frames belong");
-      if (this.#live?.socket === socket) this.#drop();
+      this.#refuse(socket, "text where frames belong");
       return;
     }
-    // A socket that was replaced may still be heard; its session is over.
-    if (this.#live !== null && this.#live.socket !== socket) return;
-    this.#sessionOf(socket).receive(new Uint8Array(data));
+    const live = this.#sessionOf(socket);
+    live.quietTicks = 0;
+    live.session.receive(new Uint8Array(data));
   }
 
+  /** Nothing more passes over this socket. */
   onAgentGone(socket: Socket): void {
-    if (this.#live?.socket === socket) this.#drop();
+    this.#gone.add(socket);
+    const live = this.#live.get(socket);
+    this.#live.delete(socket);
+    live?.session.close();
+  }
+
+  /**
+   * Asks the device for another connection in place of each that it has. Visitors go on over these
+   * until another is there.
+   */
+  goAway(): void {
+    for (const socket of this.#context.agents.ready()) this.#askForAnother(socket);
   }
 
   /** Ends every request on its way. */
@@ -123,7 +180,8 @@ export class Link {
   /** Ends everything; what comes next begins a new session. */
   reset(): void {
     this.abortAll();
-    this.#drop();
+    for (const { session } of this.#live.values()) session.close();
+    this.#live.clear();
   }
 
   /** Ends the requests of visitors who may no longer enter (`null`: a visitor nobody asked for a name). */
@@ -131,14 +189,41 @@ export class Link {
     for (const exchange of [...this.#exchanges]) {
       if (!mayEnter(exchange.visitor)) exchange.abort();
     }
-    for (const [resolve, visitor] of [...this.#waiting]) if (!mayEnter(visitor)) resolve(null);
+    for (const [resolve, visitor] of [...this.#waiting]) if (!mayEnter(visitor)) resolve(false);
   }
 
-  /** The device's live socket. A session on any other is over, for its end is deaf or replaced. */
-  #current(findAgent: () => Socket | null): Socket | null {
-    const socket = findAgent();
-    if (this.#live !== null && this.#live.socket !== socket) this.#drop();
-    return socket;
+  /** Gives up the sessions on sockets whose other end is gone. */
+  #dropDead(): void {
+    for (const socket of [...this.#live.keys()]) {
+      if (!this.#context.agents.stands(socket)) this.#giveUp(socket);
+    }
+  }
+
+  #askForAnother(socket: Socket): void {
+    if (!this.#context.agents.told(socket)) return;
+    this.#sessionOf(socket).session.goAway();
+  }
+
+  #giveUp(socket: Socket): void {
+    tryClose(socket, closeCodes.silent, "not heard of");
+    this.onAgentGone(socket);
+  }
+
+  #refuse(socket: Socket, reason: string): void {
+    tryClose(socket, closeCodes.protocolError, reason);
+    this.onAgentGone(socket);
+  }
+
+  /**
+   * Closes what was to finish and has: we know of every stream that lives, the agent may not know of
+   * one that is just being opened.
+   */
+  #closeDrained(): void {
+    for (const socket of this.#context.agents.leaving()) {
+      if (this.#gone.has(socket) || this.streamsOf(socket) > 0) continue;
+      tryClose(socket, 1000, "drained");
+      this.onAgentGone(socket);
+    }
   }
 
   /** False while one network has so much under way that the rest is for others. */
@@ -150,24 +235,29 @@ export class Link {
   }
 
   #exchange(
-    session: Session,
+    { socket, session }: Over,
     payload: Uint8Array,
     who: Pick<ExchangeOptions, "request" | "visitor" | "network">,
   ): Promise<Outcome> {
     const exchange = new Exchange({
       ...who,
       now: () => this.#context.clock.now(),
-      onDone: () => this.#exchanges.delete(exchange),
+      onDone: () => {
+        this.#exchanges.delete(exchange);
+        // After what is going on now: the session has not forgotten the stream yet.
+        if (this.#context.agents.isLeaving(socket)) microtask(() => this.#closeDrained());
+      },
     });
     this.#exchanges.add(exchange);
     exchange.start(session.open(payload, who.request.body === null, exchange));
+    if (session.isWornOut) this.#askForAnother(socket);
     this.#tick();
     return exchange.outcome;
   }
 
-  #sessionOf(socket: Socket): Session {
-    if (this.#live?.socket === socket) return this.#live.session;
-    this.#drop();
+  #sessionOf(socket: Socket): Live {
+    const existing = this.#live.get(socket);
+    if (existing !== undefined) return existing;
     const session = new Session(
       {
         send: (message, sent) => {
@@ -177,15 +267,17 @@ export class Link {
         bufferedBytes: () => 0,
         soon: microtask,
         later: microtask,
-        onProtocolError: (reason) => {
-          socket.close(closeCodes.protocolError, reason);
-          this.onAgentGone(socket);
+        onProtocolError: (reason) => this.#refuse(socket, reason),
+        onGoAway: () => {
+          this.#context.agents.leave(socket);
+          microtask(() => this.#closeDrained());
         },
       },
       { firstId: firstIdOf(this.#context.random) },
     );
-    this.#live = { socket, session };
-    return session;
+    const live = { session, quietTicks: 0 };
+    this.#live.set(socket, live);
+    return live;
   }
 
   #send(socket: Socket, message: Uint8Array): void {
@@ -196,34 +288,40 @@ export class Link {
     }
   }
 
-  #drop(): void {
-    const live = this.#live;
-    this.#live = null;
-    live?.session.close();
-  }
-
-  /** The device's next connection, or null after `limits.linkHoldOfflineMs`. */
-  #nextAgent(visitor: string | null): Promise<Socket | null> {
+  /** True when the device connects within `limits.linkHoldOfflineMs`. */
+  #comesBack(visitor: string | null): Promise<boolean> {
     return new Promise((resolve) => {
-      const done = (agent: Socket | null) => {
+      const done = (back: boolean) => {
         this.#waiting.delete(done);
         cancel();
-        resolve(agent);
+        resolve(back);
       };
-      const cancel = this.#after(limits.linkHoldOfflineMs, () => done(null));
+      const cancel = this.#after(limits.linkHoldOfflineMs, () => done(false));
       this.#waiting.set(done, visitor);
     });
   }
 
-  /** One timer for all heads that are awaited, and none when there are none. */
+  /** One timer for all that is awaited, and none when nothing is. */
   #tick(): void {
     if (this.#ticking || this.#exchanges.size === 0) return;
     this.#ticking = true;
     this.#after(limits.linkTickMs, () => {
       this.#ticking = false;
-      for (const exchange of [...this.#exchanges]) exchange.tick(this.#context.clock.now());
+      const now = this.#context.clock.now();
+      this.#dropDead();
+      for (const [socket, live] of [...this.#live]) this.#probe(socket, live);
+      for (const exchange of [...this.#exchanges]) exchange.tick(now);
       this.#tick();
     });
+  }
+
+  /** While somebody waits: a silent device is asked for a sign of life, and given up without one. */
+  #probe(socket: Socket, live: Live): void {
+    if (live.session.size === 0) return;
+    live.quietTicks++;
+    const patience = limits.linkProbeMs / limits.linkTickMs;
+    if (live.quietTicks === patience) live.session.ping();
+    else if (live.quietTicks >= 2 * patience) this.#giveUp(socket);
   }
 }
 

@@ -28,7 +28,7 @@ function ask(method = "GET", signal?: AbortSignal, peer = "192.0.2.1"): Promise<
   const headers = { [peerHeader]: peer };
   const init = signal === undefined ? { method, headers } : { method, headers, signal };
   return world.link
-    .relay(new Request("http://nas.link.test/", init), () => world.socket, person)
+    .relay(new Request("http://nas.link.test/", init), person)
     .then((response) => response.headers.get(doorHeader) ?? String(response.status));
 }
 
@@ -128,10 +128,15 @@ describe("a device that connects anew while its older connection still seems to 
 
 describe("a connection that has gone deaf", () => {
   /** Asks while the device's only socket is one that nobody has heard of for too long. */
-  const askDeaf = (method = "GET") =>
-    world.link
-      .relay(new Request("http://nas.link.test/", { method }), () => null, person)
+  const askDeaf = (method = "GET") => {
+    if (world.line !== null && world.line.deafSince === null) {
+      world.line.deafSince = world.now;
+      world.now += limits.agentStaleMs + 1;
+    }
+    return world.link
+      .relay(new Request("http://nas.link.test/", { method }), person)
       .then((response) => response.headers.get(doorHeader) ?? String(response.status));
+  };
 
   it("is not trusted for having carried requests before", async () => {
     world.connect();
@@ -287,9 +292,12 @@ describe("a visitor", () => {
     await world.settle();
     visitor.read();
     await world.settle();
-    for (let hour = 0; hour < 24; hour++) {
-      world.advance(4 * limits.linkUntakenMs);
+    for (let hour = 0; hour < 48; hour++) {
+      world.advance(2 * limits.linkUntakenMs);
       await world.settle();
+      world.deliverToAgent(); // the device is asked now and then whether it is still there
+      await world.settle();
+      world.deliverToEdge();
     }
     await flow();
     visitor.read();
