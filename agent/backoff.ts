@@ -13,3 +13,11 @@ export function backoffMs(failures: number, chance: number): number {
   const bound = Math.min(most, least * 2 ** Math.min(failures, 30));
   return Math.round(least + chance * (bound - least));
 }
+
+/**
+ * How many connections in a row came to nothing, after one more ended: one that held does not count.
+ * @param openMs how long it was open
+ */
+export function failuresAfter(failures: number, openMs: number): number {
+  return openMs >= limits.agentStableMs ? 1 : failures + 1;
+}

@@ -29,6 +29,8 @@ export interface LinkServerOptions {
   bufferedAmount(): number;
   /** The edge broke the protocol: close the socket with `closeCodes.protocolError`. */
   onProtocolError(reason: string): void;
+  /** The edge asks for another connection in place of this one. */
+  onGoAway?(): void;
   /** Replaces the connections to the local service, for tests. */
   readonly dispatcher?: Pick<Dispatcher, "dispatch" | "destroy">;
 }
@@ -58,6 +60,7 @@ export class LinkServer {
           this.#onSent = work;
         },
         onProtocolError: (reason) => options.onProtocolError(reason),
+        onGoAway: () => options.onGoAway?.(),
       },
       {
         accept: (stream, payload) => {

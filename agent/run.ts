@@ -1,21 +1,20 @@
 /**
- * Keeps the device's socket: connects, serves Link while it is on, notices a dead connection, comes
- * back by itself, and stops when the cloud says that another program took over or that the device is
- * unregistered. It decides nothing about visitors; the edge does.
+ * Keeps the device connected: comes back by itself after a connection ended (connection.ts), has
+ * another ready before it gives up one that the cloud wants replaced, and stops when the cloud says that
+ * the device is unregistered. It decides nothing about visitors; the edge does.
  */
 
-import packageJson from "../package.json" with { type: "json" };
-import { closeCodes, type EdgeNotice, pingText } from "../protocol/agent.ts";
-import { signAssertion } from "../protocol/assertion.ts";
+import { closeCodes } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
-import { backoffMs } from "./backoff.ts";
+import { base64url } from "../protocol/tokens.ts";
+import { backoffMs, failuresAfter } from "./backoff.ts";
 import { type AgentClock, systemClock } from "./clock.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { AgentFailure, exitCodes } from "./failure.ts";
-import { type EnrolledDevice, Home, type Identity } from "./home.ts";
-import { LinkServer } from "./link.ts";
+import { Home } from "./home.ts";
 import { answers, serviceOrigin } from "./service.ts";
 import { readShortcut, Shortcut, type ShortcutFlags } from "./shortcut.ts";
-import { type AgentSocket, type OpenSocket, openSocket, type SocketEnd } from "./socket.ts";
+import { type OpenSocket, openSocket, type SocketEnd } from "./socket.ts";
 
 export type RunEnd = "stopped" | "replaced" | "unregistered";
 
@@ -57,6 +56,10 @@ export function afterConnection(end: SocketEnd, told: boolean): Next {
           why: "The cloud did not accept this box's word; is its clock right?",
         };
       }
+      if (end.status === 409) {
+        const why = "As many programs of this box are connected as may be.";
+        return { kind: "again", why };
+      }
       return { kind: "again", why: `The cloud answered with status ${end.status}.` };
     case "unreachable":
       return { kind: "again", why: `The cloud cannot be reached: ${end.reason}.` };
@@ -66,7 +69,6 @@ export function afterConnection(end: SocketEnd, told: boolean): Next {
 /** Runs until the signal, or until the cloud ends it. @throws AgentFailure when not enrolled */
 export async function run(options: RunOptions): Promise<RunEnd> {
   const clock = options.clock ?? systemClock;
-  const chance = options.chance ?? Math.random;
   const home = new Home(options.home);
   const device = await home.device();
   const identity = await home.identity();
@@ -85,138 +87,62 @@ export async function run(options: RunOptions): Promise<RunEnd> {
   const box = { cloud, host, privateKey: identity.privateKey };
   const shortcut =
     settings === null ? null : new Shortcut(settings, box, { clock, log: options.log });
-  let failures = 0;
-  while (!options.signal.aborted) {
-    const connection = new Connection({ device, identity, service, shortcut, options, clock });
-    const { end, told, openMs } = await connection.run();
-    if (options.signal.aborted) break;
-    const next = afterConnection(end, told);
-    if (next.kind === "end") {
-      await shortcut?.close();
-      if (next.end === "unregistered") await home.forget();
-      return next.end;
-    }
-    failures = openMs >= limits.agentStableMs ? 1 : failures + 1;
-    const waitMs = backoffMs(failures, chance());
-    options.log(`${next.why} Trying again in ${(waitMs / 1000).toFixed(1)} s.`);
-    await clock.sleep(waitMs, options.signal);
-  }
+  const next = await keepConnected({ device, identity, service, shortcut }, options);
   await shortcut?.close();
+  if (next === "unregistered") await home.forget();
+  return next;
+}
+
+/** Comes back after each end that is none, and has another connection before it gives up one. */
+async function keepConnected(
+  box: Pick<ConnectionOptions, "device" | "identity" | "service" | "shortcut">,
+  options: RunOptions,
+): Promise<RunEnd> {
+  const { signal, log } = options;
+  const clock = options.clock ?? systemClock;
+  const chance = options.chance ?? Math.random;
+  const open = options.open ?? openSocket;
+  const id = newProgramId();
+  /** Connections that the cloud wants replaced, and their ends. */
+  const relieved = new Map<Connection, Promise<unknown>>();
+  let failures = 0;
+  for (let epoch = 1; !signal.aborted; epoch++) {
+    const connection = new Connection({
+      ...box,
+      greeting: { id, epoch },
+      open,
+      clock,
+      signal,
+      log,
+      onOpen: () => {
+        for (const older of relieved.keys()) void older.leave(limits.linkDrainMs);
+      },
+    });
+    const ended = connection.run();
+    const what = await Promise.race([ended, connection.relief]);
+    if (what === "relief") {
+      relieved.set(
+        connection,
+        ended.finally(() => relieved.delete(connection)),
+      );
+      log("The cloud asks for another connection.");
+      failures = 0;
+      await clock.sleep(chance() * limits.agentBackoffMinMs, signal);
+      continue;
+    }
+    if (signal.aborted) break;
+    const next = afterConnection(what.end, what.told);
+    if (next.kind === "end") return next.end;
+    failures = failuresAfter(failures, what.openMs);
+    const waitMs = backoffMs(failures, chance());
+    log(`${next.why} Trying again in ${(waitMs / 1000).toFixed(1)} s.`);
+    await clock.sleep(waitMs, signal);
+  }
+  await Promise.all(relieved.values());
   return "stopped";
 }
 
-interface ConnectionOptions {
-  readonly device: EnrolledDevice;
-  readonly identity: Identity;
-  readonly service: string | null;
-  readonly shortcut: Shortcut | null;
-  readonly options: RunOptions;
-  readonly clock: AgentClock;
-}
-
-interface ConnectionEnd {
-  readonly end: SocketEnd;
-  /** The cloud said that the device is gone. */
-  readonly told: boolean;
-  /** How long it was open. */
-  readonly openMs: number;
-}
-
-/** One connection, from the upgrade to its end. */
-class Connection {
-  readonly #with: ConnectionOptions;
-  #socket: AgentSocket | null = null;
-  #link: LinkServer | null = null;
-  #openedAt: number | null = null;
-  #heardAt = 0;
-  #told = false;
-
-  constructor(options: ConnectionOptions) {
-    this.#with = options;
-  }
-
-  async run(): Promise<ConnectionEnd> {
-    const { device, identity, options, clock } = this.#with;
-    const assertion = await signAssertion(
-      identity.privateKey,
-      device.device_id,
-      device.cloud,
-      clock.now(),
-    );
-    const open = options.open ?? openSocket;
-    let stopPings: () => void = () => undefined;
-    const stop = () => this.#socket?.close(1000, "the device stops");
-    const end = await new Promise<SocketEnd>((resolve) => {
-      this.#socket = open(device.cloud, assertion, `latchkey-agent/${packageJson.version}`, {
-        onOpen: () => {
-          this.#openedAt = clock.now();
-          this.#heardAt = clock.now();
-          stopPings = clock.every(limits.agentPingMs, () => this.#ping());
-          options.log(`Connected to ${device.cloud} as "${device.label}".`);
-        },
-        onText: (text) => this.#onText(text),
-        onBinary: (data) => this.#onBinary(data),
-        onEnd: resolve,
-      });
-      options.signal.addEventListener("abort", stop);
-      if (options.signal.aborted) stop();
-    });
-    options.signal.removeEventListener("abort", stop);
-    stopPings();
-    this.#link?.close();
-    const openMs = this.#openedAt === null ? 0 : clock.now() - this.#openedAt;
-    return { end, told: this.#told, openMs };
-  }
-
-  /** Asks for a sign of life; a peer that gave none for `limits.agentStaleMs` is gone. */
-  #ping(): void {
-    if (this.#with.clock.now() - this.#heardAt > limits.agentStaleMs) this.#socket?.terminate();
-    else this.#socket?.send(pingText);
-  }
-
-  #onText(text: string): void {
-    this.#heardAt = this.#with.clock.now();
-    const notice = parseNotice(text);
-    if (notice?.type === "unregistered") this.#told = true;
-    if (notice?.type !== "features") return;
-    this.#setLink(notice.link);
-    void this.#with.shortcut?.follow(notice.lan === true, (said) => this.#socket?.send(said));
-  }
-
-  #onBinary(data: Uint8Array): void {
-    this.#heardAt = this.#with.clock.now();
-    this.#link?.onMessage(data);
-  }
-
-  #setLink(on: boolean): void {
-    const { service, options } = this.#with;
-    if (on === (this.#link !== null)) return;
-    if (!on) {
-      this.#link?.close();
-      this.#link = null;
-      options.log("Link is off.");
-      return;
-    }
-    this.#link = new LinkServer({
-      origin: service,
-      send: (message, sent) => this.#socket?.send(message, sent),
-      bufferedAmount: () => this.#socket?.bufferedAmount() ?? 0,
-      onProtocolError: (reason) => this.#socket?.close(closeCodes.protocolError, reason),
-    });
-    options.log(
-      service === null
-        ? "Link is on, but this box offers nothing: start it with --serve URL."
-        : `Link is on: ${this.#with.device.link}`,
-    );
-  }
-}
-
-/** What the edge said; null for a pong and for what a later version may say. */
-function parseNotice(text: string): EdgeNotice | null {
-  try {
-    const notice = JSON.parse(text) as EdgeNotice | null;
-    return typeof notice === "object" ? notice : null;
-  } catch {
-    return null;
-  }
+/** Tells the programs of a box apart while they run; says nothing of the box. */
+function newProgramId(): string {
+  return base64url(crypto.getRandomValues(new Uint8Array(16)));
 }

@@ -4,7 +4,13 @@
  */
 
 import { WebSocket } from "ws";
-import { agentSocketPath, agentSubprotocol } from "../protocol/agent.ts";
+import {
+  type AgentGreeting,
+  agentHeader,
+  agentSocketPath,
+  agentSubprotocol,
+  greetingText,
+} from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
 import { isLoopback } from "./cloud.ts";
 import { reasonOf } from "./failure.ts";
@@ -34,14 +40,16 @@ export interface SocketEvents {
 }
 
 /** Opens the socket of a device at `cloud`. */
-export type OpenSocket = (
-  cloud: string,
-  assertion: string,
-  userAgent: string,
-  events: SocketEvents,
-) => AgentSocket;
+export type OpenSocket = (cloud: string, who: UpgradeWords, events: SocketEvents) => AgentSocket;
 
-export const openSocket: OpenSocket = (cloud, assertion, userAgent, events) => {
+/** What the upgrade says of the one who asks for it. */
+export interface UpgradeWords {
+  readonly assertion: string;
+  readonly userAgent: string;
+  readonly greeting: AgentGreeting;
+}
+
+export const openSocket: OpenSocket = (cloud, who, events) => {
   const url = new URL(agentSocketPath, cloud.replace(/^http/, "ws"));
   // RFC 6455 §10.3: masks guard intermediaries that read the bytes. Under TLS and on loopback there
   // are none, and masking costs more than all the rest; elsewhere masks stay unpredictable.
@@ -50,7 +58,11 @@ export const openSocket: OpenSocket = (cloud, assertion, userAgent, events) => {
   const closing = { closeTimeout: limits.agentCloseMs };
   const socket = new WebSocket(url, [agentSubprotocol], {
     ...closing,
-    headers: { authorization: `Bearer ${assertion}`, "user-agent": userAgent },
+    headers: {
+      authorization: `Bearer ${who.assertion}`,
+      "user-agent": who.userAgent,
+      [agentHeader]: greetingText(who.greeting),
+    },
     perMessageDeflate: false,
     handshakeTimeout: limits.agentOpenMs,
     maxPayload: limits.linkMessageBytes,

@@ -14,7 +14,7 @@ import { defaultHome, Home } from "../../agent/home.ts";
 import { afterConnection, type RunEnd, run } from "../../agent/run.ts";
 import { answers, serviceOrigin } from "../../agent/service.ts";
 import type { OpenSocket, SocketEnd, SocketEvents } from "../../agent/socket.ts";
-import { closeCodes } from "../../protocol/agent.ts";
+import { type AgentGreeting, closeCodes } from "../../protocol/agent.ts";
 import { verifyAssertion } from "../../protocol/assertion.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken } from "../../protocol/tokens.ts";
@@ -246,8 +246,10 @@ class ScriptedCloud {
   #events: SocketEvents | null = null;
   #opened: () => void = () => undefined;
 
-  readonly open: OpenSocket = (_cloud, assertion, _agent, events) => {
+  readonly greetings: AgentGreeting[] = [];
+  readonly open: OpenSocket = (_cloud, { assertion, greeting }, events) => {
     this.assertions.push(assertion);
+    this.greetings.push(greeting);
     this.#events = events;
     queueMicrotask(() => this.#opened());
     return {
@@ -312,7 +314,7 @@ describe("a running agent", () => {
     const { end } = await start();
     cloud.events.onOpen();
     clock.tick(limits.agentPingMs);
-    expect(cloud.sent).toEqual(["ping"]);
+    expect(cloud.sent).toEqual(['{"type":"service","state":"none"}', "ping"]);
     cloud.events.onText("pong");
     clock.tick(limits.agentStaleMs);
     expect(cloud.terminated).toBe(0);
