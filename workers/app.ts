@@ -11,6 +11,7 @@ import { type DoorPages, doorPageNames } from "./link/pages.ts";
 import { link } from "./link/routes.ts";
 import { name } from "./name/routes.ts";
 import type { Ports } from "./ports.ts";
+import { problemResponse } from "./problem.ts";
 
 type App = ReturnType<typeof service>;
 
@@ -49,7 +50,13 @@ export async function routes(): Promise<App["routes"]> {
   return (await Promise.all(table.map(({ load }) => load()))).flatMap(({ routes }) => routes);
 }
 
-/** The host and path of a request's URL; it is absolute and in normal form. */
+/** What a `Host` may be made of (RFC 9110 §7.2); a runtime may take a path or a second host for one. */
+const HOST = /^[\w.\-:[\]]*$/;
+
+/**
+ * The host and path of a request's URL, which is absolute. Its host is as the client wrote it: capitals
+ * and a dot at its end name the same host (RFC 9110 §4.2.3, RFC 1034 §3.1).
+ */
 function placeOf(url: string): { host: string; path: string } {
   const start = url.indexOf("//") + 2;
   const end = url.slice(start).search(/[/?#]/) + start;
@@ -57,11 +64,13 @@ function placeOf(url: string): { host: string; path: string } {
   const port = authority.lastIndexOf(":");
   const host = port > authority.lastIndexOf("]") ? authority.slice(0, port) : authority;
   const query = url.slice(end).search(/[?#]/);
-  return { host, path: query === -1 ? url.slice(end) : url.slice(end, end + query) };
+  const path = query === -1 ? url.slice(end) : url.slice(end, end + query);
+  return { host: host.toLowerCase().replace(/\.$/, ""), path };
 }
 
 /** Answers one request. `ports` is all it may use of the world. */
 export function handle(request: Request, ports: Ports): Response | Promise<Response> {
+  if (!HOST.test(request.headers.get("host") ?? "")) return problemResponse("bad-request");
   const { host, path } = placeOf(request.url);
   const zone = ports.config.linkZone;
   if (host === zone || host.endsWith(`.${zone}`)) {
