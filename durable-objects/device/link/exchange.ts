@@ -21,6 +21,7 @@ export type Outcome =
   | { readonly kind: "failed" }
   | { readonly kind: "timeout" }
   | { readonly kind: "stalled" }
+  | { readonly kind: "malformed" }
   | { readonly kind: "revoked" };
 
 export interface ExchangeOptions {
@@ -240,7 +241,8 @@ export class Exchange implements StreamHandler {
       stream.end();
       this.#upload = "over";
     } catch {
-      this.#visitorLeft();
+      // It left, or what it sends is no body (RFC 9112 §7.1): who is still there is told so.
+      this.#fail({ kind: "malformed" }, resetCode.cancel);
     }
   }
 
