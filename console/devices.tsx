@@ -14,6 +14,7 @@ import {
   getDevice,
   listDevices,
   lookupEnrolment,
+  ownReach,
   rotateUpdateSecret,
   setAccess,
   setFeature,
@@ -232,12 +233,13 @@ function hostOf(c: Ctx, { label }: DeviceDescription): string {
   return `${label}.${c.env.config.ddnsZone}`;
 }
 
-function devicePage(
+async function devicePage(
   c: Ctx,
   device: DeviceDescription,
   more: { refusal?: Refusal; typed?: { person: string }; secret?: string } = {},
-): Response {
+): Promise<Response> {
   const { refusal, typed, secret } = more;
+  const reach = device.features.lan ? await ownReach(c.env, c.var.accountId, device.id) : null;
   return page(
     c,
     { title: device.label, at: "devices", refusal },
@@ -247,6 +249,7 @@ function devicePage(
       door={doorOrigin(c.env.config, device.label)}
       host={hostOf(c, device)}
       now={c.env.clock.now()}
+      reach={reach}
       done={doneOf(c)}
       errors={refusal?.errors}
       typed={typed}

@@ -6,10 +6,13 @@ export interface PageSecurity {
   readonly origin: string;
   /** A door's origin that a form on this page ends at, through a redirect. */
   readonly formTarget?: string | undefined;
+  /** Origins of a device that this page asks whether it is near; on the smart link alone. */
+  readonly connectTo?: readonly string[] | undefined;
 }
 
 /** Content-Security-Policy of a page of the console. */
-export function contentSecurityPolicy({ nonce, origin, formTarget }: PageSecurity): string {
+export function contentSecurityPolicy(security: PageSecurity): string {
+  const { nonce, origin, formTarget, connectTo = [] } = security;
   const own = new URL(origin);
   const socket = `${own.protocol === "https:" ? "wss" : "ws"}://${own.host}`;
   return [
@@ -18,7 +21,7 @@ export function contentSecurityPolicy({ nonce, origin, formTarget }: PageSecurit
     "style-src 'self'",
     "font-src 'self'",
     "img-src 'self'",
-    `connect-src 'self' ${socket}`,
+    ["connect-src 'self'", socket, ...connectTo].join(" "),
     `form-action 'self'${formTarget === undefined || formTarget === own.origin ? "" : ` ${formTarget}`}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",

@@ -26,6 +26,8 @@ export interface ReplyOptions extends PageOptions {
   readonly refusal?: Refusal | null | undefined;
   /** A door's origin that a form on this page ends at. */
   readonly formTarget?: string | undefined;
+  /** Origins that this page asks: a device of its reader, at home or by its name. */
+  readonly connectTo?: readonly string[] | undefined;
 }
 
 /** Answers with `content` in its frame: the house when someone is signed in, else the street. */
@@ -42,7 +44,8 @@ export function page(c: Ctx, options: ReplyOptions, content: Child): Response {
   // By the context: cookies that were set before stand in the context.
   const status = (refusal?.status ?? options.status ?? 200) as ContentfulStatusCode;
   const { origin } = c.env.config;
-  const headers = pageHeaders({ nonce, origin, formTarget: options.formTarget });
+  const { formTarget, connectTo } = options;
+  const headers = pageHeaders({ nonce, origin, formTarget, connectTo });
   return c.body(`<!doctype html>${markup}`, status, headers);
 }
 

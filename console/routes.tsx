@@ -23,6 +23,7 @@ import { profilePages } from "./profile.tsx";
 import { programPages } from "./programs.tsx";
 import { recovery } from "./recovery.tsx";
 import { secondStep } from "./second-step.tsx";
+import { smart } from "./smart.tsx";
 import { steps } from "./steps.tsx";
 import { street } from "./street.tsx";
 import { tokenPages } from "./tokens.tsx";
@@ -59,6 +60,8 @@ consoleRoutes.route("/", passkeyPages);
 consoleRoutes.route("/", tokenPages);
 consoleRoutes.route("/", programPages);
 consoleRoutes.route("/", linked);
+// After every path of ours: what is none may be a device's.
+consoleRoutes.route("/", smart);
 // Last, when every page is mounted.
 offerParts(consoleRoutes.routes.filter(({ method }) => method === "GET").map(({ path }) => path));
 

@@ -30,6 +30,8 @@ export interface Standing {
   readonly waiting: readonly NearWay[];
   /** In the order in which they answered. */
   readonly proven: readonly Proven[];
+  /** A person asked for it, and their browser may ask them in turn: there is time. */
+  readonly asked?: boolean;
 }
 
 /**
@@ -37,20 +39,20 @@ export interface Standing {
  * - the home network wins as soon as it answers
  * - the direct way gives the home network `limits.smartHomeMs`, unless it was right last time
  * - the relay gives all others `limits.smartAllMs`, and less where it was right last time
+ * - where a person asked, everybody is given `limits.smartAskedMs`
  */
-export function choose({
-  elapsedMs,
-  remembered,
-  waiting,
-  proven,
-}: Standing): Proven | "relay" | null {
+export function choose(standing: Standing): Proven | "relay" | null {
+  const { elapsedMs, waiting, proven, asked = false } = standing;
+  const remembered = asked ? null : standing.remembered;
+  const homeMs = asked ? limits.smartAskedMs : limits.smartHomeMs;
+  const allMs = asked ? limits.smartAskedMs : limits.smartAllMs;
   const home = proven.find(({ way }) => way === "home");
   if (home !== undefined) return home;
-  const homeMayCome = waiting.includes("home") && elapsedMs < limits.smartHomeMs;
+  const homeMayCome = waiting.includes("home") && elapsedMs < homeMs;
   const direct = proven.find(({ way }) => way === "direct");
   if (direct !== undefined) return homeMayCome && remembered !== "direct" ? null : direct;
   if (waiting.length === 0) return "relay";
-  const patience = remembered === "relay" ? limits.smartHomeMs : limits.smartAllMs;
+  const patience = remembered === "relay" ? homeMs : allMs;
   return elapsedMs >= patience ? "relay" : null;
 }
 

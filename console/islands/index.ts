@@ -7,6 +7,7 @@ import { live } from "./live.ts";
 import { palette } from "./palette.ts";
 import { passkeys } from "./passkey.ts";
 import { smallPhotos } from "./photo.ts";
+import { smartLink } from "./smart.ts";
 import { relativeTimes } from "./time.ts";
 
 focusAlert();
@@ -17,3 +18,4 @@ palette();
 passkeys();
 relativeTimes();
 smallPhotos();
+smartLink();

@@ -8,6 +8,12 @@ export function enrollCommand(origin: string): string {
 /** Keeps the box connected and serves one local page. */
 export const runCommand = "node agent/main.ts run --serve http://127.0.0.1:8080";
 
+/** The same, with where the page is at home: under https by name, in a trial by its port alone. */
+export function shortcutCommand(origin: string): string {
+  if (origin.startsWith("http:")) return `${runCommand} --home-page 8080`;
+  return `${runCommand} --home-page https://nas.example.org:5001 --cert nas.crt --key nas.key`;
+}
+
 /**
  * /etc/ddclient.conf for one host (ddclient 3.10). The address behind NAT is asked of us, not of a
  * third party; ddclient takes no server name without a dot, so `localhost` becomes its address.

@@ -1,6 +1,7 @@
 /** What the subjects of a device's page share: their data and the switch of a feature. */
 
 import type { DeviceDescription, FeatureName } from "../../durable-objects/device/rpc.ts";
+import type { Reach } from "../../protocol/reach.ts";
 import type { FormErrors } from "../components/form.tsx";
 
 export interface DeviceProps {
@@ -11,6 +12,8 @@ export interface DeviceProps {
   /** Its name in DNS. */
   readonly host: string;
   readonly now: number;
+  /** What the box says of its ways; null while the shortcut is off or nothing is on record. */
+  readonly reach: Reach | null;
   readonly done: string | null;
   /** An update password just made: shown this once. */
   readonly secret?: string | undefined;

@@ -10,6 +10,7 @@ import { sayDay } from "../words.ts";
 import { runCommand } from "./commands.ts";
 import { AccessSubject } from "./device-access.tsx";
 import { NameSubject } from "./device-name.tsx";
+import { ShortcutSubject } from "./device-shortcut.tsx";
 import { type DeviceProps, FeatureSwitch } from "./device-subject.tsx";
 
 export function DevicePage(props: DeviceProps) {
@@ -44,9 +45,10 @@ export function DevicePage(props: DeviceProps) {
           </a>
         )}
       </header>
-      <Path device={device} />
+      <Path device={device} reach={props.reach} />
       <DoorSubject {...props} />
       <AccessSubject {...props} />
+      <ShortcutSubject {...props} />
       <NameSubject {...props} />
       <ConnectionSubject {...props} />
       <LeaveSubject {...props} />

@@ -7,6 +7,7 @@
  */
 
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
+import type { Reach } from "../../protocol/reach.ts";
 
 interface Way {
   readonly name: string;
@@ -20,8 +21,18 @@ function always(text: string): Way["why"] {
   return { online: text, offline: text, unseen: text, off: text };
 }
 
+/** A way past the relay, by what the box says of it. */
+function nearWay(name: string, { features }: DeviceDescription, isSaid: boolean): Way {
+  if (!features.lan) return { name, why: always("the shortcut is off"), open: false };
+  const open = isSaid && features.link;
+  return { name, why: always(open ? "for people let in by name" : "not offered"), open };
+}
+
 /** The three ways to a device, in the order a visitor would prefer them. */
-export function waysOf(device: DeviceDescription): readonly [Way, Way, Way] {
+export function waysOf(
+  device: DeviceDescription,
+  reach: Reach | null = null,
+): readonly [Way, Way, Way] {
   const relay: Way = {
     name: "Through our relay",
     why: device.features.link
@@ -35,15 +46,15 @@ export function waysOf(device: DeviceDescription): readonly [Way, Way, Way] {
     open: device.features.link,
   };
   return [
-    { name: "Same network", why: always("not offered yet"), open: false },
-    { name: "Direct", why: always("not offered yet"), open: false },
+    nearWay("Same network", device, reach !== null && reach.home.length > 0),
+    nearWay("Direct", device, reach !== null && reach.direct !== null),
     relay,
   ];
 }
 
 /** The large picture on a device's page. */
-export function Path({ device }: { device: DeviceDescription }) {
-  const ways = waysOf(device);
+export function Path({ device, reach }: { device: DeviceDescription; reach: Reach | null }) {
+  const ways = waysOf(device, reach);
   return (
     <figure class="path">
       <WidePath ways={ways} />

@@ -124,6 +124,16 @@ export const cookieMap = {
 
 export type CookieName = keyof typeof cookieMap;
 
+/** What a page keeps in the browser's own storage, which is never sent to us. */
+export const storageMap = {
+  "latchkey-ways": {
+    class: "way to a device",
+    kind: "preference",
+    purpose: "remembers which way to a device was right last time",
+    lifetime: `${span(limits.smartMemoryMs)}, or until you say “forget”`,
+  },
+} as const satisfies Record<string, Pick<CookieRule, "class" | "kind" | "purpose" | "lifetime">>;
+
 /**
  * The only fields a log line may have (CON-14, ANO-5): no path, no address, no identifier.
  * - `word`: letters and hyphens, from a list in the code

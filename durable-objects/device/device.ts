@@ -8,6 +8,7 @@
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
 import { parseAgentNotice, parseReach } from "../../protocol/agent.ts";
+import type { Reach } from "../../protocol/reach.ts";
 import { type AgentRefusal, Agents, agentOf } from "./agents.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
@@ -185,6 +186,10 @@ export class Device implements DeviceRpc {
     const people = this.#visitors.listed();
     const [connection, shortcut] = [this.#connection, this.#shortcut];
     return await waysFor(accountId, { row, people, connection, shortcut });
+  }
+
+  async ownReach(): Promise<Reach | null> {
+    return this.#row() === null ? null : await this.#shortcut.read();
   }
 
   async openid(): Promise<OpenidDevice | null> {

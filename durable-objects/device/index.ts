@@ -69,6 +69,9 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   ways(accountId: string) {
     return this.#device.ways(accountId);
   }
+  ownReach() {
+    return this.#device.ownReach();
+  }
   openid() {
     return this.#device.openid();
   }

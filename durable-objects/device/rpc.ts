@@ -167,6 +167,8 @@ export interface DeviceRpc {
    * while the door is off, and for a device that is gone: none of them can be told from another.
    */
   ways(accountId: string): Promise<WaysView | null>;
+  /** What the device says of its ways, for its owner, whether or not the door is on. */
+  ownReach(): Promise<Reach | null>;
   /** The device as an OpenID client. */
   openid(): Promise<OpenidDevice | null>;
   /** Keeps what the device said of itself as an OpenID client; false for a device that is gone. */

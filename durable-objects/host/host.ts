@@ -102,6 +102,7 @@ export class DeviceHost {
         call((device) => device.issueDoorCode(accountId, nonceHash, sessionId)),
       endVisits: (sessionId) => call((device) => device.endVisits(sessionId)),
       ways: (accountId) => call((device) => device.ways(accountId)),
+      ownReach: () => call((device) => device.ownReach()),
       openid: () => call((device) => device.openid()),
       setOpenid: (settings) => call((device) => device.setOpenid(settings)),
       holdings: () => call((device) => device.holdings()),

@@ -70,7 +70,7 @@ function pages(): { street: string[]; house: string[] } {
       "/sign-in?return=/device",
       "/oauth/logout",
       `/people/${contactId}`,
-      "/nothing-here",
+      "/nothing/here",
     ],
     house: [
       "/devices",

@@ -70,6 +70,7 @@ const everyone = `
   GET /api/people/:account
   GET /api/people/:account/photo
   GET /people/:account
+  GET /:label
 `;
 const ownProof = `
   POST /oauth/token

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { Browser, BrowserContext } from "playwright-core";
 import { enroll } from "../../agent/enroll.ts";
 import { run } from "../../agent/run.ts";
+import type { ShortcutFlags } from "../../agent/shortcut.ts";
 import { startEdge } from "../../scripts/local/edge.ts";
 import { linkIn, type Mailbox, startMailbox } from "../../scripts/local/mailbox.ts";
 import { Authenticator } from "./authenticator.ts";
@@ -137,9 +138,15 @@ export async function enrollDevice(
 }
 
 /** Runs the real agent of an enrolled device until the returned function is called. */
-export function runAgent(world: World, label: string, serve: string | null): () => Promise<void> {
+export function runAgent(
+  world: World,
+  label: string,
+  serve: string | null,
+  shortcut: ShortcutFlags = {},
+): () => Promise<void> {
   const stop = new AbortController();
-  const ended = run({ home: world.folder(label), serve, log: () => {}, signal: stop.signal });
+  const { signal } = stop;
+  const ended = run({ home: world.folder(label), serve, shortcut, log: () => {}, signal });
   return async () => {
     stop.abort();
     await ended;

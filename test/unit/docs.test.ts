@@ -3,6 +3,7 @@
 import { expect, it } from "vitest";
 import { classes } from "../../db/data-map/classes.ts";
 import { dataMap } from "../../db/data-map/map.ts";
+import { storageMap } from "../../db/data-map/outside.ts";
 import { documents, staleDocuments } from "../../scripts/generate-docs.ts";
 import { policy } from "../../workers/privacy/policy.ts";
 
@@ -14,7 +15,10 @@ it("the policy has every class once, every cookie, recipient, table and column",
   const { features, cookies, recipients, tables, objects } = policy();
   const named = features.flatMap((feature) => feature.classes.map(({ name }) => name));
   expect(named.sort()).toEqual(Object.keys(classes).sort());
-  expect(cookies.map(({ name }) => name)).toEqual(Object.keys(dataMap.cookies));
+  expect(cookies.map(({ name }) => name)).toEqual([
+    ...Object.keys(dataMap.cookies),
+    ...Object.keys(storageMap),
+  ]);
   expect(recipients.map(({ name }) => name)).toEqual(Object.keys(dataMap.egress));
   expect(objects.map(({ prefix }) => prefix)).toEqual(Object.keys(dataMap.objects));
   const columns = Object.values({ ...dataMap.region, ...dataMap.directory, ...dataMap.device });

@@ -17,6 +17,7 @@ import type {
   FeatureName,
 } from "../../durable-objects/device/rpc.ts";
 import { isId } from "../../protocol/ids.ts";
+import type { Reach } from "../../protocol/reach.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { endDevice, regionDb } from "./ending.ts";
@@ -70,6 +71,16 @@ export async function getDevice(
 ): Promise<DeviceDescription> {
   const object = await ownDevice(ports, accountId, deviceId);
   return present(await object.describe());
+}
+
+/** Where the device says it can be reached without the relay; null when nothing is on record. */
+export async function ownReach(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+): Promise<Reach | null> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  return await object.ownReach();
 }
 
 /** Switches a feature; off deletes its data and destroys its key. Idempotent. */

@@ -6,7 +6,13 @@
 import { type ClassName, classes } from "../../db/data-map/classes.ts";
 import type { DataClass, Feature, Place } from "../../db/data-map/data-class.ts";
 import { type DataMap, dataMap } from "../../db/data-map/map.ts";
-import { cookieMap, egressMap, type ObjectStore, objectMap } from "../../db/data-map/outside.ts";
+import {
+  cookieMap,
+  egressMap,
+  type ObjectStore,
+  objectMap,
+  storageMap,
+} from "../../db/data-map/outside.ts";
 import { LIVE_CLEAN_MS, span } from "../../db/data-map/periods.ts";
 import type { ColumnKind } from "../../db/data-map/types.ts";
 import { DAY } from "../../protocol/limits.ts";
@@ -159,11 +165,11 @@ export function policy(regions: Policy["regions"] = [], map: DataMap = dataMap):
         .filter(([, entry]) => entry.feature === feature)
         .map(([name, entry]) => policyClass(name, entry)),
     })),
-    cookies: Object.entries(cookieMap).map(([name, { kind, purpose, lifetime }]) => ({
+    cookies: Object.entries({ ...cookieMap, ...storageMap }).map(([name, cookie]) => ({
       name,
-      kind,
-      purpose,
-      lifetime,
+      kind: cookie.kind,
+      purpose: cookie.purpose,
+      lifetime: cookie.lifetime,
     })),
     recipients: Object.entries(egressMap).map(([name, entry]) => ({
       name,
