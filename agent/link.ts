@@ -19,6 +19,7 @@ import {
 } from "../protocol/link/headers.ts";
 import { Session } from "../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
+import { LocalSocket } from "./local-socket.ts";
 
 export interface LinkServerOptions {
   /** The local service, e.g. `http://127.0.0.1:8080`; null offers nothing, so every stream is refused. */
@@ -65,8 +66,9 @@ export class LinkServer {
       {
         accept: (stream, payload) => {
           const head = decodeOpen(payload);
-          if (head === null || head.upgrade !== undefined) return null;
+          if (head === null) return null;
           if (origin === null || head.service !== webService) return null;
+          if (head.upgrade !== undefined) return webSocketTo(options.origin, stream, head);
           const service = new Service(stream);
           service.start(origin, head);
           return service;
@@ -90,6 +92,15 @@ export class LinkServer {
     this.#session.close();
     void this.#origin?.destroy();
   }
+}
+
+/** Where only tests serve requests there is no origin, and no WebSocket. */
+function webSocketTo(
+  origin: string | null,
+  stream: LinkStream,
+  head: OpenHead,
+): StreamHandler | null {
+  return origin === null ? null : new LocalSocket(stream, origin, head);
 }
 
 /** Kept-alive connections to the one local origin; undici follows no redirect and unpacks nothing. */

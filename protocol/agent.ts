@@ -31,9 +31,12 @@ export function parseGreeting(text: string): AgentGreeting | null {
   return id === undefined ? null : { id, epoch: Number(epoch) };
 }
 
-/** Text messages that the platform answers without waking the object. */
-export const pingText = "ping";
-export const pongText = "pong";
+/**
+ * Text messages that the platform answers without waking the object, on every socket of the object: so
+ * they are nothing that a visitor's WebSocket would say.
+ */
+export const pingText = "latchkey.link.v1 ping";
+export const pongText = "latchkey.link.v1 pong";
 
 /** Text messages from the edge to the agent; everything else on the socket is binary frames. */
 export type EdgeNotice =

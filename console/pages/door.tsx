@@ -180,8 +180,8 @@ export const doorPages: DoorPages = {
     ),
   upgrade: (facts) =>
     document(
-      <Door facts={facts} title="This kind of connection cannot pass yet" painted>
-        <p>Pages, downloads and uploads pass through this door. Other protocols do not yet.</p>
+      <Door facts={facts} title="This kind of connection cannot pass" painted>
+        <p>The program on {facts.label} is older than this: a newer one passes WebSockets on.</p>
       </Door>,
     ),
   left: (facts) =>

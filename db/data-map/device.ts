@@ -134,4 +134,8 @@ export const attachmentMap = {
     ],
   },
   watch: { class: "operations", fields: ["kind", "until"] },
+  visitor: {
+    class: "door visit",
+    fields: ["kind", "connection", "stream", "visitor", "network", "over"],
+  },
 } as const satisfies Record<string, { class: ClassName; fields: readonly string[] }>;

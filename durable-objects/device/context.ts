@@ -18,7 +18,10 @@ export interface ObjectSql {
 /** One WebSocket, which may outlive the object's memory; `attachment` survives with it. */
 export interface Socket {
   send(data: string | Uint8Array): void;
-  close(code: number, reason: string): void;
+  /** @param code null: none is said (RFC 6455 §7.1.5) */
+  close(code: number | null, reason: string): void;
+  /** Bytes that were sent and that the other end has not taken; null where nobody can tell. */
+  bufferedBytes(): number | null;
   attachment(): unknown;
   /** Keeps plain data of at most 16 KiB with the socket. */
   attach(value: unknown): void;
@@ -29,6 +32,12 @@ export interface Socket {
 export interface Sockets {
   /** Accepts the upgrade in `request`; the socket is found again under each of `tags`. */
   accept(request: Request, tags: readonly string[], attachment: unknown): Response;
+  /** The same, with the socket. */
+  acceptSocket(
+    request: Request,
+    tags: readonly string[],
+    attachment: unknown,
+  ): [response: Response, socket: Socket];
   tagged(tag: string): Socket[];
 }
 

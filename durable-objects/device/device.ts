@@ -262,6 +262,7 @@ export class Device implements DeviceRpc {
 
   async onMessage(socket: Socket, data: string | ArrayBuffer): Promise<void> {
     if (!this.#registration.stands) return;
+    if (this.#link.passages.isVisitor(socket)) this.#link.passages.hear(socket, data);
     if (agentOf(socket) === null) return;
     if (typeof data !== "string" || !(await this.#onText(socket, data))) {
       this.#link.onMessage(socket, data);
@@ -285,8 +286,10 @@ export class Device implements DeviceRpc {
     return true;
   }
 
-  async onClose(socket: Socket): Promise<void> {
-    if (!this.#registration.stands || agentOf(socket) === null) return;
+  async onClose(socket: Socket, code: number, reason: string): Promise<void> {
+    if (!this.#registration.stands) return;
+    if (this.#link.passages.isVisitor(socket)) this.#link.passages.left(socket, code, reason);
+    if (agentOf(socket) === null) return;
     this.#link.onAgentGone(socket);
     await this.#inTurn(async () => {
       if (this.#row() === null) return;

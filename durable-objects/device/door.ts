@@ -128,8 +128,6 @@ export class Door {
       // Whoever gets the document gets the viewer, and nobody else; the edge hands it over.
       return await this.serve(viewed, mode, mayEnter, async () => refusal("view"));
     }
-    // Any other offer of a protocol may be ignored, and is (RFC 9110 §7.8).
-    if (/^websocket$/i.test(request.headers.get("upgrade") ?? "")) return refusal("upgrade");
     if (mode === "everyone") {
       if (isFromSibling(request)) return refusal("cross-site");
       return unindexed(await relay(request, null));
@@ -277,10 +275,28 @@ export function newNonce(bytes: (count: number) => Uint8Array): string {
  * other devices are same-site, so `SameSite` does not keep them out.
  */
 export function isForged(request: Request): boolean {
+  // Every browser says where a WebSocket is opened from; who says nothing is no browser.
+  if (asksForWebSocket(request)) return originOf(request) !== null && !isOwnOrigin(request);
   if (SAFE_METHODS.has(request.method)) return false;
   const site = request.headers.get("sec-fetch-site");
   if (site !== null) return site !== "same-origin" && site !== "none";
-  return request.headers.get("origin") !== new URL(request.url).origin;
+  return !isOwnOrigin(request);
+}
+
+function originOf(request: Request): string | null {
+  return request.headers.get("origin");
+}
+
+function isOwnOrigin(request: Request): boolean {
+  return originOf(request) === new URL(request.url).origin;
+}
+
+/**
+ * True for a WebSocket's handshake (RFC 6455 §4.1). Any other offer of a protocol may be ignored, and is
+ * (RFC 9110 §7.8).
+ */
+export function asksForWebSocket(request: Request): boolean {
+  return /^websocket$/i.test(request.headers.get("upgrade") ?? "");
 }
 
 /**
@@ -289,9 +305,9 @@ export function isForged(request: Request): boolean {
  * use an open door.
  */
 export function isFromSibling(request: Request): boolean {
-  if (SAFE_METHODS.has(request.method)) return false;
+  if (SAFE_METHODS.has(request.method) && !asksForWebSocket(request)) return false;
   if (request.headers.get("sec-fetch-site") === "same-site") return true;
-  const origin = request.headers.get("origin");
+  const origin = originOf(request);
   if (origin === null || !URL.canParse(origin)) return false;
   const [from, own] = [new URL(origin), new URL(request.url)];
   const zone = own.hostname.slice(own.hostname.indexOf(".") + 1);

@@ -97,12 +97,12 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     return this.#device.onMessage(socketOf(this.ctx, socket), message);
   }
-  override webSocketClose(socket: WebSocket, code: number): Promise<void> {
-    finishClose(socket, code);
-    return this.#device.onClose(socketOf(this.ctx, socket));
+  override webSocketClose(socket: WebSocket, code: number, reason: string): Promise<void> {
+    finishClose(socket, code, reason);
+    return this.#device.onClose(socketOf(this.ctx, socket), code, reason);
   }
   override webSocketError(socket: WebSocket): Promise<void> {
-    return this.#device.onClose(socketOf(this.ctx, socket));
+    return this.#device.onClose(socketOf(this.ctx, socket), NO_CLOSE, "");
   }
   override alarm(): Promise<void> {
     return this.#device.onAlarm();
@@ -138,15 +138,19 @@ function sqlOf(state: DurableObjectState): ObjectSql {
   };
 }
 
+/** RFC 6455 §7.1.5: the connection went without a close. */
+const NO_CLOSE = 1006;
+
 /**
  * Answers the other end's close frame. workerd 2026-11 hands the socket over in CLOSING, in spite of
  * the compatibility date; unanswered, the other end waits seconds and calls the close abnormal.
  */
-function finishClose(socket: WebSocket, code: number): void {
+function finishClose(socket: WebSocket, code: number, reason: string): void {
   if (socket.readyState !== WebSocket.CLOSING) return;
   try {
     // RFC 6455 §7.4: 1005, 1006 and 1015 are never sent.
-    socket.close([1005, 1006, 1015].includes(code) ? 1000 : code, "");
+    if ([1005, 1006, 1015].includes(code)) socket.close();
+    else socket.close(code, reason);
   } catch {
     // The connection is gone already; nobody waits for an answer.
   }
@@ -162,7 +166,8 @@ function socketOf(state: DurableObjectState, socket: WebSocket): Socket {
     let attachment: unknown;
     wrapped = {
       send: (data) => socket.send(data),
-      close: (code, reason) => socket.close(code, reason),
+      close: (code, reason) => (code === null ? socket.close() : socket.close(code, reason)),
+      bufferedBytes: () => null,
       attachment: () => {
         attachment ??= socket.deserializeAttachment();
         return attachment;
@@ -180,11 +185,15 @@ function socketOf(state: DurableObjectState, socket: WebSocket): Socket {
 
 function socketsOf(state: DurableObjectState): Sockets {
   return {
-    accept(_request, tags, attachment) {
+    accept(request, tags, attachment) {
+      return this.acceptSocket(request, tags, attachment)[0];
+    },
+    acceptSocket(_request, tags, attachment) {
       const { 0: client, 1: server } = new WebSocketPair();
       state.acceptWebSocket(server, [...tags]);
       server.serializeAttachment(attachment);
-      return new Response(null, { status: 101, webSocket: client });
+      const response = new Response(null, { status: 101, webSocket: client });
+      return [response, socketOf(state, server)];
     },
     tagged: (tag) =>
       state

@@ -5,6 +5,7 @@
  */
 
 import { limits } from "../../protocol/limits.ts";
+import { nextCheck } from "./link/passages.ts";
 import type { Rooms, Switches } from "./switches.ts";
 
 export class Upkeep {
@@ -24,6 +25,7 @@ export class Upkeep {
   /** Acts on what is true now; nothing that fails holds up the rest. */
   async run(): Promise<void> {
     this.#rooms.door.sweep();
+    this.#rooms.link.checkSockets();
     this.#rooms.name.sweep();
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
@@ -38,13 +40,16 @@ export class Upkeep {
 
   /** Sets the next wake-up; none when nothing waits. */
   schedule(): void {
-    const { context, features, door, name, connection, shortcut } = this.#rooms;
+    const { context, features, door, name, link, connection, shortcut } = this.#rooms;
     const now = context.clock.now();
     const keyed = [connection.nextExpiry(), shortcut.nextExpiry()];
     const keys = [...keyed, features.ending().length === 0 ? null : now].map((at) =>
       at !== null && at <= now ? Math.max(at, this.#retryAt) : at,
     );
-    const times = [door.nextExpiry(), name.nextExpiry(), ...keys].filter((at) => at !== null);
+    const sockets = nextCheck(link.passages.size, now);
+    const times = [door.nextExpiry(), name.nextExpiry(), sockets, ...keys].filter(
+      (at) => at !== null,
+    );
     context.wakeAt(times.length === 0 ? null : Math.min(...times));
   }
 

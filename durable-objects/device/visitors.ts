@@ -84,7 +84,8 @@ export class Visitors {
         (accountId) => this.#mayEnter(accountId),
         (forwarded, visitor) => link.relay(forwarded, visitor),
       );
-      if (response.headers.get(doorHeader) === "entered") this.#schedule();
+      const entered = response.headers.get(doorHeader) === "entered";
+      if (entered || response.status === 101) this.#schedule();
       return response;
     } catch (error) {
       // Unregistered while the visitor stood at the door: the tables are gone.

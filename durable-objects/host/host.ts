@@ -158,7 +158,8 @@ export class DeviceHost {
       {
         onMessage: (socket, data) =>
           this.#event(deviceId, (device) => device.onMessage(socket, data)),
-        onClose: (socket) => this.#event(deviceId, (device) => device.onClose(socket)),
+        onClose: (socket, code, reason) =>
+          this.#event(deviceId, (device) => device.onClose(socket, code, reason)),
       },
       clock,
     );

@@ -21,16 +21,18 @@ export const upgrades = new AsyncLocalStorage<Upgrade>();
 
 export interface SocketEvents {
   onMessage(socket: HostSocket, data: string | ArrayBuffer): void;
-  onClose(socket: HostSocket): void;
+  onClose(socket: HostSocket, code: number, reason: string): void;
 }
 
 /** What this file uses of a WebSocket that the runtime accepted. */
 export type ServerSocket = Pick<
   WebSocket,
-  "binaryType" | "readyState" | "send" | "close" | "addEventListener"
+  "binaryType" | "readyState" | "bufferedAmount" | "send" | "close" | "addEventListener"
 >;
 
 const OPEN = 1;
+/** RFC 6455 §7.1.5: the connection went without a close. */
+const NO_CLOSE = 1006;
 
 export class HostSocket implements Socket {
   readonly tags: readonly string[];
@@ -38,7 +40,7 @@ export class HostSocket implements Socket {
   #attachment: unknown;
   #socket: ServerSocket | null = null;
   #waiting: (string | Uint8Array<ArrayBuffer>)[] = [];
-  #closing: { code: number; reason: string } | null = null;
+  #closing: { code: number | null; reason: string } | null = null;
   #gone = false;
   #heardAt: number | null = null;
   readonly #clock: Clock;
@@ -66,10 +68,14 @@ export class HostSocket implements Socket {
     }
   }
 
-  close(code: number, reason: string): void {
+  close(code: number | null, reason: string): void {
     if (!this.open) return;
     this.#closing = { code, reason };
-    if (this.#socket?.readyState === OPEN) this.#socket.close(code, reason);
+    if (this.#socket?.readyState === OPEN) closeSocket(this.#socket, this.#closing);
+  }
+
+  bufferedBytes(): number {
+    return this.#socket?.bufferedAmount ?? 0;
   }
 
   attachment(): unknown {
@@ -90,22 +96,22 @@ export class HostSocket implements Socket {
     socket.binaryType = "arraybuffer";
     socket.addEventListener("open", () => this.#opened(socket));
     socket.addEventListener("message", (event) => this.#heard(socket, event.data));
-    socket.addEventListener("close", () => this.lost());
+    socket.addEventListener("close", ({ code, reason }) => this.lost(code, reason));
     socket.addEventListener("error", () => this.lost());
     if (socket.readyState === OPEN) this.#opened(socket);
   }
 
   /** The connection ended, or never came to be. */
-  lost(): void {
+  lost(code = NO_CLOSE, reason = ""): void {
     if (this.#gone) return;
     this.#gone = true;
     this.#waiting = [];
-    this.#events.onClose(this);
+    this.#events.onClose(this, code, reason);
   }
 
   #opened(socket: ServerSocket): void {
     for (const data of this.#waiting.splice(0)) socket.send(data);
-    if (this.#closing !== null) socket.close(this.#closing.code, this.#closing.reason);
+    if (this.#closing !== null) closeSocket(socket, this.#closing);
   }
 
   #heard(socket: ServerSocket, data: unknown): void {
@@ -119,6 +125,14 @@ export class HostSocket implements Socket {
   }
 }
 
+function closeSocket(
+  socket: ServerSocket,
+  { code, reason }: { code: number | null; reason: string },
+): void {
+  if (code === null) socket.close();
+  else socket.close(code, reason);
+}
+
 /** All sockets of one device. */
 export class HostSockets implements Sockets {
   readonly #sockets = new Set<HostSocket>();
@@ -129,9 +143,9 @@ export class HostSockets implements Sockets {
     this.#clock = clock;
     this.#events = {
       onMessage: events.onMessage,
-      onClose: (socket) => {
+      onClose: (socket, code, reason) => {
         this.#sockets.delete(socket);
-        events.onClose(socket);
+        events.onClose(socket, code, reason);
       },
     };
   }
@@ -141,14 +155,22 @@ export class HostSockets implements Sockets {
     return this.#sockets.size;
   }
 
-  accept(_request: Request, tags: readonly string[], attachment: unknown): Response {
+  accept(request: Request, tags: readonly string[], attachment: unknown): Response {
+    return this.acceptSocket(request, tags, attachment)[0];
+  }
+
+  acceptSocket(
+    _request: Request,
+    tags: readonly string[],
+    attachment: unknown,
+  ): [Response, HostSocket] {
     const upgrade = upgrades.getStore();
     if (upgrade === undefined) throw new Error("an upgrade needs a request of the server");
     upgrade.socket?.lost();
     const socket = new HostSocket(tags, structuredClone(attachment), this.#events, this.#clock);
     upgrade.socket = socket;
     this.#sockets.add(socket);
-    return new Response(null, { status: 101 });
+    return [new Response(null, { status: 101 }), socket];
   }
 
   tagged(tag: string): HostSocket[] {

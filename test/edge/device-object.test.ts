@@ -8,7 +8,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { DeviceStub, FeatureName } from "../../durable-objects/device/rpc.ts";
 import { wayHeader } from "../../durable-objects/device/rpc.ts";
-import { closeCodes } from "../../protocol/agent.ts";
+import { closeCodes, pingText, pongText } from "../../protocol/agent.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
@@ -231,8 +231,8 @@ describe("an object that sleeps", () => {
   it("answers a ping without waking, and notes that it heard one", async () => {
     const agent = await connect(ports, enrolled);
     await evict();
-    agent.socket.send("ping");
-    await agent.until((text) => text === "pong");
+    agent.socket.send(pingText);
+    await agent.until((text) => text === pongText);
     const heard = await runInDurableObject(objectOf(enrolled.stub), (_object, state) =>
       state
         .getWebSockets("agent")
@@ -262,8 +262,8 @@ describe("an object that sleeps", () => {
     });
     await evict();
     expect((await getDevice(ports, owner, id)).connection).toMatchObject({ online: false });
-    agent.socket.send("ping");
-    await agent.until((text) => text === "pong");
+    agent.socket.send(pingText);
+    await agent.until((text) => text === pongText);
     expect((await getDevice(ports, owner, id)).connection).toMatchObject({ online: true });
   });
 

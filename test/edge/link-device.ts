@@ -7,11 +7,13 @@ import { closeCodes } from "../../protocol/agent.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
 import {
+  closePayload,
   decodeMessage,
   encodeMessage,
   type Frame,
   type FrameType,
   frameType,
+  messageFlag,
   readU32,
 } from "../../protocol/link/frames.ts";
 import {
@@ -37,24 +39,28 @@ export interface Got {
   readonly end: boolean;
   readonly stream: number;
   readonly payload: Uint8Array;
+  readonly flags: number;
 }
 
 export class ScriptedAgent {
   readonly socket: WebSocket;
   readonly closed: Promise<{ code: number; reason: string }>;
   #frames: Got[] = [];
-  #wake: () => void = () => {};
+  #waiting: (() => void)[] = [];
 
   constructor(socket: WebSocket) {
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", (event) => {
       if (typeof event.data === "string") return;
-      decodeMessage(new Uint8Array(event.data as ArrayBuffer), (type, end, stream, payload) => {
-        this.#frames.push({ type, end, stream, payload });
-        return null;
-      });
-      this.#wake();
+      decodeMessage(
+        new Uint8Array(event.data as ArrayBuffer),
+        (type, end, stream, payload, flags) => {
+          this.#frames.push({ type, end, stream, payload, flags });
+          return null;
+        },
+      );
+      for (const wake of this.#waiting.splice(0)) wake();
     });
     this.closed = new Promise((resolve) => {
       socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
@@ -68,7 +74,7 @@ export class ScriptedAgent {
       const at = this.#frames.findIndex((frame) => frame.type === type);
       if (at >= 0) return this.#frames.splice(at, 1)[0] as Got;
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
       });
     }
   }
@@ -76,6 +82,29 @@ export class ScriptedAgent {
   /** How many frames of `type` came and were not looked at. */
   count(type: FrameType): number {
     return this.#frames.filter((frame) => frame.type === type).length;
+  }
+
+  /** Answers the next HELLO like an agent that passes WebSockets on. */
+  async hello(): Promise<void> {
+    const { payload } = await this.next(frameType.hello);
+    this.send({ type: frameType.hello, payload: [payload] });
+  }
+
+  /** Says a whole message on a WebSocket. */
+  say(stream: number, message: Uint8Array | string): void {
+    const text = typeof message === "string";
+    const payload = [text ? new TextEncoder().encode(message) : message];
+    this.send({ type: frameType.wsMessage, stream, flags: text ? messageFlag.text : 0, payload });
+  }
+
+  /** The next piece of a visitor's message, as text. */
+  async heard(): Promise<string> {
+    return new TextDecoder().decode((await this.next(frameType.wsMessage)).payload);
+  }
+
+  closeVisitor(stream: number, code: number | null, reason = ""): void {
+    const payload = [closePayload({ code, reason })];
+    this.send({ type: frameType.wsClose, stream, payload });
   }
 
   /** The next request. */

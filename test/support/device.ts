@@ -106,7 +106,13 @@ export async function heldDevice(): Promise<HeldDevice> {
   const context: DeviceContext = {
     deviceId,
     sql,
-    sockets: { accept: () => new Response(null, { status: 501 }), tagged: () => [] },
+    sockets: {
+      accept: () => new Response(null, { status: 501 }),
+      acceptSocket: () => {
+        throw new Error("no visitor's WebSocket comes here");
+      },
+      tagged: () => [],
+    },
     clock,
     random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
     keys,

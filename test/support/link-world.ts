@@ -10,7 +10,7 @@ import {
   type AgentRefusal,
   Agents,
 } from "../../durable-objects/device/agents.ts";
-import type { Socket } from "../../durable-objects/device/context.ts";
+import type { Socket, Sockets } from "../../durable-objects/device/context.ts";
 import { doorHeader } from "../../durable-objects/device/door.ts";
 import { Link } from "../../durable-objects/device/link/link.ts";
 import { agentHeader, closeCodes, greetingText } from "../../protocol/agent.ts";
@@ -341,18 +341,22 @@ export class World {
   readonly #timers = new Set<Timer>();
   readonly #chance: Chance;
   readonly #epochs = new Map<number, number>();
+  readonly #sockets: Sockets;
 
   constructor(chance: Chance) {
     this.#chance = chance;
     const clock = { now: () => this.now };
-    const sockets = {
-      accept: (_request: Request, _tags: readonly string[], attachment: unknown) => {
+    this.#sockets = {
+      accept: (_request, _tags, attachment) => {
         this.#accept(attachment as AgentAttachment);
         return { status: 101, headers: new Headers() } as Response;
       },
-      tagged: () => this.lines.map((line) => line.socket),
+      acceptSocket: () => {
+        throw new Error("no visitor's WebSocket comes here");
+      },
+      tagged: (tag) => (tag === "agent" ? this.lines.map((line) => line.socket) : []),
     };
-    this.agents = new Agents({ sockets, clock, deviceId: "dev" }, (socket) =>
+    this.agents = new Agents({ sockets: this.#sockets, clock, deviceId: "dev" }, (socket) =>
       this.link.onAgentGone(socket),
     );
     this.link = this.#newLink();
@@ -406,6 +410,7 @@ export class World {
         attachment = value as AgentAttachment;
       },
       heardAt: () => line.deafSince ?? this.now,
+      bufferedBytes: () => null,
     };
     const server: LinkServer = new LinkServer({
       origin: "http://127.0.0.1:9",
@@ -503,7 +508,8 @@ export class World {
   }
 
   #newLink(): Link {
-    const context = { clock: { now: () => this.now }, random: this.#chance, agents: this.agents };
+    const clock = { now: () => this.now };
+    const context = { clock, random: this.#chance, agents: this.agents, sockets: this.#sockets };
     return new Link(context, (ms, work) => {
       const timer = { at: this.now + ms, work };
       this.#timers.add(timer);

@@ -14,7 +14,7 @@ import { defaultHome, Home } from "../../agent/home.ts";
 import { afterConnection, type RunEnd, run } from "../../agent/run.ts";
 import { answers, serviceOrigin } from "../../agent/service.ts";
 import type { OpenSocket, SocketEnd, SocketEvents } from "../../agent/socket.ts";
-import { type AgentGreeting, closeCodes } from "../../protocol/agent.ts";
+import { type AgentGreeting, closeCodes, pingText } from "../../protocol/agent.ts";
 import { verifyAssertion } from "../../protocol/assertion.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken } from "../../protocol/tokens.ts";
@@ -314,7 +314,7 @@ describe("a running agent", () => {
     const { end } = await start();
     cloud.events.onOpen();
     clock.tick(limits.agentPingMs);
-    expect(cloud.sent).toEqual(['{"type":"service","state":"none"}', "ping"]);
+    expect(cloud.sent).toEqual(['{"type":"service","state":"none"}', pingText]);
     cloud.events.onText("pong");
     clock.tick(limits.agentStaleMs);
     expect(cloud.terminated).toBe(0);

@@ -49,11 +49,15 @@ function boot(): Device {
         sockets.push({
           send: () => undefined,
           close: () => undefined,
+          bufferedBytes: () => null,
           attachment: () => attachment,
           attach: () => undefined,
           heardAt: () => now,
         });
         return { status: 101, headers: new Headers() } as Response;
+      },
+      acceptSocket: () => {
+        throw new Error("no visitor's WebSocket comes here");
       },
       tagged: (tag) => (tag === "agent" ? sockets : []),
     },

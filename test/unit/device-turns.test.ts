@@ -32,15 +32,19 @@ function boot(): Device {
         const socket: Socket = {
           send: () => undefined,
           close: (code) => {
-            closed.push(code);
+            if (code !== null) closed.push(code);
             all.splice(all.indexOf(socket), 1);
           },
           attachment: () => attachment,
           attach: () => undefined,
           heardAt: () => null,
+          bufferedBytes: () => null,
         };
         sockets.set(tag, [...all, socket]);
         return { status: 101, headers: new Headers() } as Response;
+      },
+      acceptSocket: () => {
+        throw new Error("no visitor's WebSocket comes here");
       },
       tagged: (tag) => sockets.get(tag) ?? [],
     },
@@ -114,7 +118,7 @@ describe("[FEA-4] off wins over", () => {
     sockets.set("agent", []);
     now += limits.personKeyCacheMs;
     keys.hold();
-    const leaving = device.onClose(socket as Socket);
+    const leaving = device.onClose(socket as Socket, 1006, "");
     await keys.asked();
     const off = device.setFeature("link", false);
     keys.release();

@@ -4,6 +4,7 @@
  */
 
 import {
+  asksForWebSocket,
   type DoorVerdict,
   doorHeader,
   doorTokenHeader,
@@ -57,6 +58,8 @@ async function serve(visit: Visit, label: string | null): Promise<Response> {
   const { request, ports } = visit;
   const deviceId = label === null ? null : await ports.directory.deviceOfLabel(label);
   if (deviceId === null) return await page(visit, "unknown", 404);
+  // workerd would pass any request for a WebSocket on as a GET (RFC 6455 §4.1 knows no other).
+  if (asksForWebSocket(request) && request.method !== "GET") return problemResponse("bad-request");
   const response = await ports.devices.get(deviceId).fetch(forwarded(request, ports.peer));
   const verdict = response.headers.get(doorHeader) as DoorVerdict | null;
   return verdict === null ? response : await answer(visit, verdict, response);

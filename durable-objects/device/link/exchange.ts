@@ -9,14 +9,17 @@ import {
   contentLength,
   decodeResponseHead,
   type ResponseHead,
+  subprotocols,
 } from "../../../protocol/link/headers.ts";
 import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts";
 import { type BodyPipe, type BodySource, bodyPipe, bodySource } from "./body.ts";
 import { hasNoBody, responseHeaders } from "./heads.ts";
+import type { Passage } from "./passage.ts";
 
 /** How far it came. `lost`: the connection went before a head, so a safe request may be tried again. */
 export type Outcome =
   | { readonly kind: "response"; readonly response: Response }
+  | { readonly kind: "websocket"; readonly passage: Passage; readonly headers: Headers }
   | { readonly kind: "lost" }
   | { readonly kind: "failed" }
   | { readonly kind: "timeout" }
@@ -31,6 +34,8 @@ export interface ExchangeOptions {
   /** The network it comes from, which has a share of the streams. */
   readonly network: string;
   readonly now: () => number;
+  /** A WebSocket is asked for: makes its passage when the device says 101. Null: a request like others. */
+  readonly begin: ((stream: LinkStream) => Passage) | null;
   /** Called once, when nothing of this exchange is left. */
   readonly onDone: (exchange: Exchange) => void;
 }
@@ -121,11 +126,28 @@ export class Exchange implements StreamHandler {
   // What the device says (StreamHandler)
 
   head(payload: Uint8Array): boolean {
-    const head = decodeResponseHead(payload);
+    const { begin } = this.#options;
+    const head = decodeResponseHead(payload, begin !== null);
     if (head === null || contentLength(head.headers) === "bad") return false;
     this.#head = head;
+    if (head.status === 101 && begin !== null) return this.#switch(head, begin);
     // What else is in this message is handled first: a small response is then made in one piece.
     microtask(() => this.#respond());
+    return true;
+  }
+
+  /** The stream is a WebSocket from now on, and nothing of this exchange is left. */
+  #switch(head: ResponseHead, begin: (stream: LinkStream) => Passage): boolean {
+    const chosen = subprotocols(head.headers);
+    const offered = subprotocols([...this.#options.request.headers]);
+    if (chosen === null || chosen.length > 1) return false;
+    if (!chosen.every((name) => offered?.includes(name))) return false;
+    const stream = this.#stream as LinkStream;
+    const passage = begin(stream);
+    stream.upgrade(passage);
+    this.#done = true;
+    this.#settle({ kind: "websocket", passage, headers: responseHeaders(head.headers) });
+    this.#options.onDone(this);
     return true;
   }
 

@@ -9,6 +9,7 @@ import {
   toByteString,
   webService,
 } from "../../../protocol/link/headers.ts";
+import { asksForWebSocket } from "../door.ts";
 import { peerHeader } from "../rpc.ts";
 
 const OURS = "x-latchkey-";
@@ -30,6 +31,13 @@ const CLAIMS = new Set([
 ]);
 const CLAIM_PREFIXES = [OURS, "x-forwarded-", "cf-"];
 const OUR_COOKIES = "__host-door";
+/** RFC 6455 §11.3: each end of a WebSocket makes its own; only the subprotocols pass. */
+const HANDSHAKE = new Set([
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-extensions",
+  "sec-websocket-accept",
+]);
 
 /**
  * True on workerd, where `Headers` holds text that goes as UTF-8; elsewhere it holds byte strings, as
@@ -55,15 +63,18 @@ export type RequestFault = NonNullable<ReturnType<typeof requestFault>>;
  */
 export function openHead(request: Request): OpenHead | RequestFault {
   const url = new URL(request.url);
+  const upgrade = asksForWebSocket(request);
   const headers = forwardedHeaders(url, request.headers.get(peerHeader));
   for (const [name, value] of endToEnd(request.headers)) {
     if (name === "host" || isClaim(name)) continue;
+    if (upgrade && HANDSHAKE.has(name)) continue;
     const kept = name === "cookie" ? withoutOurCookies(value) : value;
     if (kept === "" && name !== "content-length") continue;
     headers.push([name, headersHoldText ? toByteString(kept) : kept]);
   }
   const path = url.pathname + url.search;
-  const head = { service: webService, method: request.method, path, headers };
+  const plain = { service: webService, method: request.method, path, headers };
+  const head: OpenHead = upgrade ? { ...plain, upgrade: "websocket" } : plain;
   return requestFault(head) ?? head;
 }
 
@@ -105,7 +116,7 @@ export function withoutOurCookies(cookie: string): string {
 export function responseHeaders(list: HeaderList): Headers {
   const headers = new Headers();
   for (const [name, value] of endToEnd(list)) {
-    if (name.startsWith(OURS) || name === "alt-svc") continue;
+    if (name.startsWith(OURS) || name === "alt-svc" || HANDSHAKE.has(name)) continue;
     const kept = name === "set-cookie" ? deviceCookie(value) : value;
     if (kept !== null) headers.append(name, headersHoldText ? fromByteString(kept) : kept);
   }

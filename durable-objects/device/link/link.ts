@@ -10,14 +10,18 @@ import type { Clock, Random } from "../../../db/primitives.ts";
 import { networkOf, parsePeer } from "../../../protocol/addresses.ts";
 import { closeCodes } from "../../../protocol/agent.ts";
 import { limits } from "../../../protocol/limits.ts";
+import { capability } from "../../../protocol/link/frames.ts";
 import { encodeHead, type OpenHead } from "../../../protocol/link/headers.ts";
 import { Session } from "../../../protocol/link/session.ts";
+import type { LinkStream } from "../../../protocol/link/stream.ts";
 import { tryClose } from "../agents.ts";
-import type { Socket } from "../context.ts";
+import type { Socket, Sockets } from "../context.ts";
 import { refusal } from "../door.ts";
 import { peerHeader } from "../rpc.ts";
 import { Exchange, type ExchangeOptions, microtask, type Outcome } from "./exchange.ts";
 import { openHead } from "./heads.ts";
+import { visitorCloses } from "./passage.ts";
+import { Passages } from "./passages.ts";
 
 /** The device's sockets, as far as Link must know them (agents.ts). */
 export interface AgentSockets {
@@ -39,6 +43,7 @@ export interface LinkContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly agents: AgentSockets;
+  readonly sockets: Sockets;
 }
 
 /** Runs `work` after `ms`; the returned function takes it back. */
@@ -68,6 +73,8 @@ export class Link {
   /** Sockets that were given up: what may still be heard of them is nobody's. */
   readonly #gone = new WeakSet<Socket>();
   readonly #exchanges = new Set<Exchange>();
+  /** Visitors' WebSockets. */
+  readonly passages: Passages;
   /** Visitors who wait for the device to come back. */
   readonly #waiting = new Map<(back: boolean) => void, string | null>();
   #ticking = false;
@@ -75,6 +82,16 @@ export class Link {
   constructor(context: LinkContext, after: After = realAfter) {
     this.#context = context;
     this.#after = after;
+    this.passages = new Passages({
+      sockets: context.sockets,
+      now: () => context.clock.now(),
+      soon: (work) => void after(limits.linkSocketPollMs, work),
+      wake: (agent) => {
+        if (!this.#gone.has(agent)) this.#sessionOf(agent);
+      },
+      stir: () => this.#tick(),
+      ended: () => microtask(() => this.#closeDrained()),
+    });
   }
 
   /** For gauges: requests on their way, visitors who wait for the device, the sessions there are. */
@@ -90,7 +107,7 @@ export class Link {
 
   /** How many requests are on their way over a socket. */
   streamsOf(socket: Socket): number {
-    return this.#live.get(socket)?.session.size ?? 0;
+    return this.#live.get(socket)?.session.size ?? this.passages.on(socket);
   }
 
   /**
@@ -106,6 +123,9 @@ export class Link {
     if (payload === null) return refusal("too-long");
     const repeatable = isRepeatable(request, head);
     const network = networkAt(request.headers.get(peerHeader));
+    const upgrade = head.upgrade !== undefined;
+    const who = { request, visitor, network };
+    const begin = upgrade ? (stream: LinkStream) => this.passages.begin(stream, who) : null;
     let lost: Socket | null = null;
     for (let attempt = 1; ; attempt++) {
       // Between the choice and the stream nothing may wait: others choose by what is open.
@@ -115,14 +135,30 @@ export class Link {
         over = this.#leastLoaded(lost);
       }
       if (over === null) return refusal(attempt === 1 ? "offline" : "failed");
-      if (over === "busy" || !this.#hasShare(network)) return refusal("busy");
-      const outcome = await this.#exchange(over, payload, { request, visitor, network });
+      if (over === "busy" || !this.#hasShare(network, upgrade)) return refusal("busy");
+      const outcome = await this.#exchange(over, payload, { ...who, begin });
+      if (outcome.kind === "websocket") return this.#accept(request, over.socket, outcome);
+      if (outcome.kind === "response" && upgrade && !carriesWebSockets(over.session)) {
+        await outcome.response.body?.cancel();
+        return refusal("upgrade");
+      }
       if (outcome.kind === "response") return outcome.response;
       if (outcome.kind !== "lost") return refusal(outcome.kind);
       if (!repeatable || attempt === 2) return refusal("failed");
       if (request.signal?.aborted) return refusal("failed");
       lost = over.socket;
     }
+  }
+
+  /** The device said 101: from now on the visitor has a socket of their own. */
+  #accept(
+    request: Request,
+    agent: Socket,
+    { passage, headers }: Extract<Outcome, { kind: "websocket" }>,
+  ): Response {
+    const response = this.passages.accept(request, agent, passage, headers);
+    this.#tick();
+    return response;
   }
 
   /** The socket with the fewest streams, the newest of several; `busy` when all have all they may. */
@@ -162,6 +198,7 @@ export class Link {
     const live = this.#live.get(socket);
     this.#live.delete(socket);
     live?.session.close();
+    this.passages.agentGone(socket);
   }
 
   /**
@@ -179,6 +216,7 @@ export class Link {
 
   /** Ends everything; what comes next begins a new session. */
   reset(): void {
+    this.passages.keepOnly(() => false, visitorCloses.off);
     this.abortAll();
     for (const { session } of this.#live.values()) session.close();
     this.#live.clear();
@@ -186,10 +224,16 @@ export class Link {
 
   /** Ends the requests of visitors who may no longer enter (`null`: a visitor nobody asked for a name). */
   keepOnly(mayEnter: (visitor: string | null) => boolean): void {
+    this.passages.keepOnly(mayEnter, visitorCloses.revoked);
     for (const exchange of [...this.#exchanges]) {
       if (!mayEnter(exchange.visitor)) exchange.abort();
     }
     for (const [resolve, visitor] of [...this.#waiting]) if (!mayEnter(visitor)) resolve(false);
+  }
+
+  /** Ends the WebSockets whose connection of the device is gone or deaf. */
+  checkSockets(): void {
+    this.passages.check((agent) => this.#context.agents.stands(agent));
   }
 
   /** Gives up the sessions on sockets whose other end is gone. */
@@ -227,9 +271,11 @@ export class Link {
   }
 
   /** False while one network has so much under way that the rest is for others. */
-  #hasShare(network: string): boolean {
-    if (this.#exchanges.size < limits.linkStreamsPerVisitor) return true;
-    let count = 0;
+  #hasShare(network: string, upgrade: boolean): boolean {
+    const sockets = this.passages.size;
+    if (upgrade && sockets >= limits.linkSockets) return false;
+    if (this.#exchanges.size + sockets < limits.linkStreamsPerVisitor) return true;
+    let count = this.passages.ofNetwork(network);
     for (const exchange of this.#exchanges) if (exchange.network === network) count++;
     return count < limits.linkStreamsPerVisitor;
   }
@@ -237,7 +283,7 @@ export class Link {
   #exchange(
     { socket, session }: Over,
     payload: Uint8Array,
-    who: Pick<ExchangeOptions, "request" | "visitor" | "network">,
+    who: Pick<ExchangeOptions, "request" | "visitor" | "network" | "begin">,
   ): Promise<Outcome> {
     const exchange = new Exchange({
       ...who,
@@ -273,7 +319,7 @@ export class Link {
           microtask(() => this.#closeDrained());
         },
       },
-      { firstId: firstIdOf(this.#context.random) },
+      { firstId: firstIdOf(this.#context.random), resume: this.passages.resumptions(socket) },
     );
     const live = { session, quietTicks: 0 };
     this.#live.set(socket, live);
@@ -303,7 +349,7 @@ export class Link {
 
   /** One timer for all that is awaited, and none when nothing is. */
   #tick(): void {
-    if (this.#ticking || this.#exchanges.size === 0) return;
+    if (this.#ticking || (this.#exchanges.size === 0 && !this.passages.busy)) return;
     this.#ticking = true;
     this.#after(limits.linkTickMs, () => {
       this.#ticking = false;
@@ -311,6 +357,7 @@ export class Link {
       this.#dropDead();
       for (const [socket, live] of [...this.#live]) this.#probe(socket, live);
       for (const exchange of [...this.#exchanges]) exchange.tick(now);
+      this.passages.tick(now);
       this.#tick();
     });
   }
@@ -323,6 +370,11 @@ export class Link {
     if (live.quietTicks === patience) live.session.ping();
     else if (live.quietTicks >= 2 * patience) this.#giveUp(socket);
   }
+}
+
+/** True for a device whose agent said that it passes WebSockets on. */
+function carriesWebSockets(session: Session): boolean {
+  return ((session.capabilities ?? 0) & capability.webSocket) !== 0;
 }
 
 /** RFC 9110 §9.2.2: repeating these changes nothing, and without a body nothing is used up. */

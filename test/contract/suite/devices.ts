@@ -1,7 +1,13 @@
 /** Devices: enrolment, features, access, the two sockets, unregistering. */
 
 import { beforeAll, describe, expect, it } from "vitest";
-import { agentSocketPath, agentSubprotocol, closeCodes } from "../../../protocol/agent.ts";
+import {
+  agentSocketPath,
+  agentSubprotocol,
+  closeCodes,
+  pingText,
+  pongText,
+} from "../../../protocol/agent.ts";
 import { signAssertion } from "../../../protocol/assertion.ts";
 import { Box, newKey, poll, startEnrollment } from "./box.ts";
 import { ask } from "./http.ts";
@@ -75,8 +81,8 @@ export function devices(world: () => World): void {
     it("are answered a ping", async () => {
       const box = await Box.enroll(world(), owner, newLabel());
       const socket = await box.connect();
-      socket.socket.send("ping");
-      expect(await socket.next()).toBe("pong");
+      socket.socket.send(pingText);
+      expect(await socket.next()).toBe(pongText);
       socket.socket.close();
     });
 

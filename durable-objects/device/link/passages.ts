@@ -1,0 +1,271 @@
+/**
+ * All WebSockets that visitors have at a device. What they are stands in their sockets' attachments, so
+ * an object that slept goes on with them: the first word of a visitor or of the device makes a session
+ * that names them (RESUME), and they never notice.
+ */
+
+import { limits } from "../../../protocol/limits.ts";
+import type { Close } from "../../../protocol/link/frames.ts";
+import type { Resumption } from "../../../protocol/link/sockets.ts";
+import type { LinkStream } from "../../../protocol/link/stream.ts";
+import type { Socket, Sockets } from "../context.ts";
+import { refusal } from "../door.ts";
+import {
+  closeVisitor,
+  Passage,
+  type PassageHost,
+  type VisitorAttachment,
+  visitorCloses,
+} from "./passage.ts";
+
+const VISITOR = "visitor";
+const AGENT = "agent";
+
+/** Whose WebSocket it is. */
+export interface Passenger {
+  readonly visitor: string | null;
+  readonly network: string;
+}
+
+/** What this needs of Link. */
+export interface PassagesHost {
+  readonly sockets: Sockets;
+  now(): number;
+  soon(work: () => void): void;
+  /** Makes the session of a device's socket, unless it has one. */
+  wake(agent: Socket): void;
+  /** Something is under way: keep awake. */
+  stir(): void;
+  /** One is over. */
+  ended(): void;
+}
+
+export class Passages {
+  readonly #host: PassagesHost;
+  readonly #passageHost: PassageHost;
+  readonly #bySocket = new Map<Socket, Passage>();
+  /** Those that the device accepted and whose visitor's socket is not there yet. */
+  readonly #coming = new Map<Passage, Passenger>();
+  /** A visitor's socket whose close woke the object: it is named once more, so that the device hears. */
+  #closing: Socket | null = null;
+  /** Sockets of visitors that stand; null until looked up. */
+  #known: Socket[] | null = null;
+  /** Those that are over and still say their last to the device. */
+  readonly #lingering = new Set<Passage>();
+
+  constructor(host: PassagesHost) {
+    this.#host = host;
+    this.#passageHost = {
+      now: () => host.now(),
+      soon: (work) => host.soon(work),
+      held: () => this.#held(),
+      onOver: (passage) => this.#forget(passage),
+    };
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#coming.size + this.#standing().length;
+  }
+
+  /** How many a socket of the device carries. */
+  on(agent: Socket): number {
+    const connection = connectionOf(agent);
+    return this.#standing().filter((socket) => visitorOf(socket)?.connection === connection).length;
+  }
+
+  /** How many a network has. */
+  ofNetwork(network: string): number {
+    let count = 0;
+    for (const socket of this.#standing()) if (visitorOf(socket)?.network === network) count++;
+    for (const passenger of this.#coming.values()) if (passenger.network === network) count++;
+    return count;
+  }
+
+  /** True while something is under way that an object which sleeps would lose. */
+  get busy(): boolean {
+    if (this.#coming.size > 0) return true;
+    for (const passage of this.#all()) if (passage.busy) return true;
+    return false;
+  }
+
+  /** The device said 101: the stream is a WebSocket. */
+  begin(stream: LinkStream, passenger: Passenger): Passage {
+    const passage = new Passage(this.#passageHost, stream);
+    this.#coming.set(passage, passenger);
+    return passage;
+  }
+
+  /** Answers the visitor with 101. */
+  accept(request: Request, agent: Socket, passage: Passage, headers: Headers): Response {
+    const passenger = this.#coming.get(passage);
+    this.#coming.delete(passage);
+    if (passenger === undefined || !passage.lives) return refusal("failed");
+    const attachment: VisitorAttachment = {
+      kind: VISITOR,
+      connection: connectionOf(agent),
+      stream: passage.streamId,
+      ...passenger,
+      over: false,
+    };
+    const [response, socket] = this.#host.sockets.acceptSocket(request, [VISITOR], attachment);
+    for (const [name, value] of headers) response.headers.append(name, value);
+    this.#known = null;
+    this.#bySocket.set(socket, passage);
+    passage.attach(socket);
+    return response;
+  }
+
+  /** What a new session on the device's socket goes on with. */
+  resumptions(agent: Socket): Resumption[] {
+    const connection = connectionOf(agent);
+    const sockets = new Set(this.#standing());
+    if (this.#closing !== null) sockets.add(this.#closing);
+    return [...sockets]
+      .filter((socket) => visitorOf(socket)?.connection === connection)
+      .map((socket) => ({
+        id: visitorOf(socket)?.stream ?? 0,
+        serve: (stream) => this.#resume(socket, stream),
+      }));
+  }
+
+  isVisitor(socket: Socket): boolean {
+    return visitorOf(socket) !== null;
+  }
+
+  /** A visitor said something. */
+  hear(socket: Socket, data: string | ArrayBuffer): void {
+    const passage = this.#passageOf(socket);
+    if (passage === null) this.#giveUp(socket);
+    else passage.hear(data);
+    this.#host.stir();
+  }
+
+  /** A visitor's socket is closed. */
+  left(socket: Socket, code: number, reason: string): void {
+    this.#known = null;
+    if (visitorOf(socket)?.over !== false) return;
+    this.#closing = socket;
+    const passage = this.#passageOf(socket);
+    this.#closing = null;
+    passage?.left(code, reason);
+    this.#host.stir();
+  }
+
+  /** A socket of the device has gone, and with it what it carried. */
+  agentGone(agent: Socket): void {
+    const connection = connectionOf(agent);
+    for (const socket of this.#standing()) {
+      if (visitorOf(socket)?.connection === connection) this.#end(socket, visitorCloses.restart);
+    }
+  }
+
+  /** Ends those of visitors who may no longer enter; the device hears of it too. */
+  keepOnly(mayEnter: (visitor: string | null) => boolean, close: Close): void {
+    const agents = new Set<string>();
+    for (const socket of this.#standing()) {
+      const attachment = visitorOf(socket);
+      if (attachment === null || mayEnter(attachment.visitor)) continue;
+      if (!this.#bySocket.has(socket)) agents.add(attachment.connection);
+      this.#end(socket, close);
+    }
+    for (const [passage, { visitor }] of [...this.#coming]) {
+      if (!mayEnter(visitor)) passage.end(close);
+    }
+    // What no session of this memory knew of, a new one leaves out.
+    for (const connection of agents) this.#wake(connection);
+  }
+
+  /** Ends those whose connection of the device is gone or deaf. @param stands tells of a device's socket */
+  check(stands: (agent: Socket) => boolean): void {
+    for (const socket of this.#standing()) {
+      const agent = this.#agentOf(visitorOf(socket)?.connection ?? "");
+      if (agent === null || !stands(agent)) this.#end(socket, visitorCloses.restart);
+    }
+  }
+
+  tick(now: number): void {
+    for (const passage of this.#all()) passage.tick(now);
+    for (const passage of this.#lingering) if (!passage.busy) this.#lingering.delete(passage);
+  }
+
+  #all(): Passage[] {
+    return [...this.#bySocket.values(), ...this.#coming.keys(), ...this.#lingering];
+  }
+
+  /** Looked up once: every request asks how many there are. */
+  #standing(): readonly Socket[] {
+    this.#known ??= this.#host.sockets
+      .tagged(VISITOR)
+      .filter((socket) => visitorOf(socket)?.over === false);
+    return this.#known;
+  }
+
+  #held(): number {
+    let bytes = 0;
+    for (const passage of this.#all()) bytes += passage.held;
+    return bytes;
+  }
+
+  /** The passage of a socket; after sleep it is made anew, with the session. */
+  #passageOf(socket: Socket): Passage | null {
+    const known = this.#bySocket.get(socket);
+    if (known !== undefined) return known;
+    const attachment = visitorOf(socket);
+    if (attachment === null || attachment.over || !this.#wake(attachment.connection)) return null;
+    return this.#bySocket.get(socket) ?? null;
+  }
+
+  #wake(connection: string): boolean {
+    const agent = this.#agentOf(connection);
+    if (agent !== null) this.#host.wake(agent);
+    return agent !== null;
+  }
+
+  #agentOf(connection: string): Socket | null {
+    const agents = this.#host.sockets.tagged(AGENT);
+    return agents.find((agent) => connectionOf(agent) === connection) ?? null;
+  }
+
+  #resume(socket: Socket, stream: LinkStream): Passage {
+    const passage = new Passage(this.#passageHost, stream);
+    this.#bySocket.set(socket, passage);
+    passage.attach(socket);
+    return passage;
+  }
+
+  #end(socket: Socket, close: Close): void {
+    this.#known = null;
+    const passage = this.#bySocket.get(socket);
+    if (passage === undefined) closeVisitor(socket, close);
+    else passage.end(close);
+  }
+
+  #giveUp(socket: Socket): void {
+    if (visitorOf(socket)?.over === false) this.#end(socket, visitorCloses.restart);
+  }
+
+  #forget(passage: Passage): void {
+    this.#known = null;
+    this.#coming.delete(passage);
+    if (passage.socket !== null) this.#bySocket.delete(passage.socket);
+    if (passage.busy) this.#lingering.add(passage);
+    this.#host.ended();
+  }
+}
+
+/** When a device's WebSockets are looked after next; null when there are none. */
+export function nextCheck(count: number, now: number): number | null {
+  return count === 0 ? null : now + limits.linkSocketCheckMs;
+}
+
+function visitorOf(socket: Socket): VisitorAttachment | null {
+  const attachment = socket.attachment() as { readonly kind?: string } | null;
+  return attachment?.kind === VISITOR ? (attachment as VisitorAttachment) : null;
+}
+
+/** What names a device's connection, also after sleep: each assertion opens one. */
+function connectionOf(agent: Socket): string {
+  const attachment = agent.attachment() as { readonly jti?: string } | null;
+  return attachment?.jti ?? "";
+}
