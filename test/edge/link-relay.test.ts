@@ -434,16 +434,6 @@ describe("where there is no device", () => {
     expect([response.status, await response.json()]).toMatchObject([404, { code: "not-found" }]);
   });
 
-  it("a WebSocket is told that it cannot pass yet", async () => {
-    for (const upgrade of ["websocket", "WebSocket"]) {
-      const response = await device.ask("/", { headers: { upgrade } });
-      expect([response.status, await response.json()]).toMatchObject([
-        501,
-        { code: "upgrade-unsupported" },
-      ]);
-    }
-  });
-
   it("an offer of another protocol is ignored (RFC 9110 §7.8)", async () => {
     const headers = { upgrade: "h2c", "http2-settings": "AAMAAABk", connection: "upgrade" };
     const asked = device.ask("/", { headers });

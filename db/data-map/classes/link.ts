@@ -9,7 +9,7 @@ export const linkClasses = {
     basis: "legitimate interest",
     title: "Who is at a device's door",
     holds:
-      "a hash of the visit, the visitor's account identifier and that of the session it began in",
+      "a hash of the visit, the visitor's account identifier and that of the session it began in; for a WebSocket that is open, in memory only, who opened it and from which network",
     purpose: "to let a signed-in visitor through without asking on every page",
     feature: "link",
     live: span(limits.doorSessionMs),
