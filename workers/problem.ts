@@ -108,7 +108,10 @@ export const problems = {
   "too-many-tries": { status: 429, title: "Too many tries; wait a little" },
   "sms-failed": { status: 503, title: "The text message could not be sent; try again in a minute" },
   "mail-failed": { status: 503, title: "The mail could not be sent; try again in a minute" },
-  "upgrade-unsupported": { status: 501, title: "This device's program does not pass WebSockets on" },
+  "upgrade-unsupported": {
+    status: 501,
+    title: "This device's program does not pass WebSockets on",
+  },
   "device-failed": { status: 502, title: "The device did not answer as it should; try again" },
   "device-offline": { status: 503, title: "The device is not connected right now" },
   "device-busy": { status: 503, title: "The device has too much to do right now; try again" },
