@@ -75,7 +75,7 @@ function element(from: Element, to: Node, depth: number, ids: Set<string>): void
 }
 
 /** Somewhere in this text, or out to the web by the reader's word. */
-function leads(href: string): boolean {
+export function leads(href: string): boolean {
   return /^(?:#|https?:\/\/|mailto:)/i.test(href);
 }
 

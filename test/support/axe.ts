@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import type { Page } from "playwright-core";
+import type { Frame, Page } from "playwright-core";
 
 const source = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
@@ -13,7 +13,7 @@ interface AxeViolation {
 }
 
 /** By WCAG 2.2 A and AA. The page's context must be made with `bypassCSP`: axe is not ours. */
-export async function axe(page: Page): Promise<string[]> {
+export async function axe(page: Page | Frame): Promise<string[]> {
   await page.evaluate(source);
   return await page.evaluate(async (tags) => {
     const { axe } = window as unknown as {

@@ -1,6 +1,7 @@
 /** Word files by docx-preview, over our own zip reader (viewer/office/jszip.ts). */
 
 import { renderAsync } from "docx-preview";
+import { leads } from "../plain.ts";
 import { followPages, frame, place } from "./frame.ts";
 
 const MARGIN = 16;
@@ -21,6 +22,9 @@ frame(async ({ bytes }) => {
     renderComments: false,
     useBase64URL: false,
   });
+  for (const link of main.querySelectorAll("a[href]")) {
+    if (!leads(link.getAttribute("href") ?? "")) link.removeAttribute("href");
+  }
   const pages = [...main.querySelectorAll<HTMLElement>("section.docx")];
   const widest = Math.max(1, ...pages.map(({ offsetWidth }) => offsetWidth));
   const fit = Math.min(1, (innerWidth - 2 * MARGIN) / widest);

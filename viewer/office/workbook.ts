@@ -107,7 +107,7 @@ function readSheet(root: Element | null, words: Words): Sheet {
     next = at + 1;
     if (!(at >= 0 && at < limits.viewSheetRows)) {
       isCut = true;
-      continue;
+      break;
     }
     const cells: (Cell | null)[] = [];
     let column = -1;
