@@ -3,7 +3,8 @@
  * It has no origin and no network (workers/link/view.ts); what it cannot show, it names by a word.
  */
 
-import type { Failure, FromFrame, ToFrame, Unit } from "../messages.ts";
+import type { FromFrame, ToFrame, Unit } from "../messages.ts";
+import { Unshown } from "../unshown.ts";
 
 export interface Opened {
   readonly name: string;
@@ -19,16 +20,6 @@ export interface Shown {
   goTo?(page: number): void;
   /** 1 is the first size. */
   zoom(factor: number): void;
-}
-
-/** A document that is not shown, and the word for it. */
-export class Unshown extends Error {
-  readonly why: Failure;
-
-  constructor(why: Failure) {
-    super(why);
-    this.why = why;
-  }
 }
 
 const FACTORS = [0.25, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 4];

@@ -4,7 +4,8 @@
  */
 
 import { limits } from "../../protocol/limits.ts";
-import { frame, place, Unshown } from "./frame.ts";
+import { Unshown } from "../unshown.ts";
+import { frame, place } from "./frame.ts";
 
 const types: Readonly<Record<string, string>> = {
   svg: "image/svg+xml",

@@ -14,7 +14,8 @@ import {
   version,
 } from "pdfjs-dist";
 import { limits } from "../../protocol/limits.ts";
-import { followPages, frame, need, note, place, type Shown, say, Unshown } from "./frame.ts";
+import { Unshown } from "../unshown.ts";
+import { followPages, frame, need, note, place, type Shown, say } from "./frame.ts";
 
 /** PDF points are a 72th of an inch, a window's pixels a 96th. */
 const CSS_UNITS = 96 / 72;

@@ -2,7 +2,8 @@
 
 import { limits } from "../../protocol/limits.ts";
 import { type Cell, columnName, openWorkbook, type Sheet } from "../office/workbook.ts";
-import { frame, place, say, Unshown } from "./frame.ts";
+import { Unshown } from "../unshown.ts";
+import { frame, place, say } from "./frame.ts";
 
 frame(async ({ bytes }) => {
   const book = await openWorkbook(bytes);

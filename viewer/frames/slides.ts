@@ -2,7 +2,8 @@
 
 import { limits } from "../../protocol/limits.ts";
 import { openPresentation, type Piece } from "../office/presentation.ts";
-import { followPages, frame, note, place, Unshown } from "./frame.ts";
+import { Unshown } from "../unshown.ts";
+import { followPages, frame, note, place } from "./frame.ts";
 
 frame(async ({ bytes }) => {
   const { slides, isCut } = await openPresentation(bytes);

@@ -4,7 +4,7 @@
  */
 
 import { limits } from "../../protocol/limits.ts";
-import { Unshown } from "../frames/frame.ts";
+import { Unshown } from "../unshown.ts";
 import { formatCode, formatNumber } from "./numbers.ts";
 import { all, child, children, readXml, relationId, relationsOf } from "./xml.ts";
 import { Zip } from "./zip.ts";

@@ -5,7 +5,7 @@
 
 import { limits } from "../../protocol/limits.ts";
 import { decodeText } from "../decode.ts";
-import { Unshown } from "../frames/frame.ts";
+import { Unshown } from "../unshown.ts";
 import type { Zip } from "./zip.ts";
 
 /** The text of a part. @throws Unshown when it is too long or declares a document type */

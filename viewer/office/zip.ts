@@ -4,7 +4,7 @@
  */
 
 import { limits } from "../../protocol/limits.ts";
-import { Unshown } from "../frames/frame.ts";
+import { Unshown } from "../unshown.ts";
 
 interface Entry {
   readonly method: number;
