@@ -38,6 +38,11 @@ const sentences: Readonly<Record<ActivityEvent, string>> = {
   "contact-blocked": "You blocked somebody.",
   "device-added": "A device was added.",
   "device-removed": "A device was removed.",
+  "access-changed": "Who may come in at a device was changed.",
+  shared: "Something on a device was shared.",
+  "share-stopped": "A share was stopped.",
+  "door-closed": "The operator closed the open part of a door.",
+  "door-opened": "The operator opened a door again.",
   "dormancy-warned": "You were warned that this account goes when nobody uses it.",
   exported: "A copy of everything was taken.",
 };

@@ -19,6 +19,9 @@ export type IdKind =
   | "lnk" // linked account
   | "pat" // personal access token
   | "cli" // OpenID client
+  | "rul" // rule of a device's door
+  | "shr" // share
+  | "rpt" // report about an open door
   | "grt"; // grant of an OpenID client
 export type RegionId = string;
 export type Id<K extends IdKind = IdKind> = `${K}_${string}_${string}`;

@@ -34,6 +34,9 @@ export const limits = {
   ledgerMs: 210 * DAY,
   doorCodeMs: MINUTE,
   doorSessionMs: 12 * HOUR,
+  shareMs: 90 * DAY, // the longest that a share may live
+  reportMs: 120 * DAY,
+  doorSeenMs: 90 * DAY, // a browser that was told what an open door is
   personKeyCacheMs: MINUTE,
 
   contactAskMs: 30 * DAY,
@@ -48,7 +51,16 @@ export const limits = {
   passwordMinLength: 10,
   passwordMaxLength: 256,
   devicesPerAccount: 100,
-  peoplePerDevice: 50,
+  peoplePerDevice: 50, // on each list
+  rulesPerDevice: 30,
+  sharesPerDevice: 100,
+  doorPathLength: 1024,
+  shareNameLength: 60,
+  sharePasswordMinLength: 4, // each try is counted, and the link is a secret already
+  sharePasswordMaxLength: 128,
+  reportLength: 1000,
+  reportsPerNetwork: 10, // an hour
+  reportsPerDevice: 50, // kept at a time; more say nothing new
   enrolmentsPendingPerAddress: 20,
   passkeysPerAccount: 20,
   personalTokensPerAccount: 30,
@@ -119,6 +131,11 @@ export const limits = {
   breachWindowMs: 10 * MINUTE,
   userCodePerAccount: 30,
   userCodeWindowMs: 10 * MINUTE,
+  shareTriesPerLink: 100, // passwords for one link
+  shareTriesPerLinkNetwork: 10, // so that one network does not spend them all
+  shareTriesPerNetwork: 60,
+  shareWindowMs: HOUR,
+  reportWindowMs: HOUR,
   badauthPerNetwork: 10,
   badauthWindowMs: MINUTE,
 
@@ -199,6 +216,10 @@ export const limits = {
   keyRetryMs: MINUTE,
   watchersPerDevice: 20,
   watchMs: 10 * MINUTE,
+
+  identityMs: MINUTE, // of what a device is told of who comes
+  identityCacheMs: 30 * SECOND,
+  identityCacheEntries: 10_000,
 
   // Smart link and reachability
   reachSpots: 8, // addresses in the home network that a box may name

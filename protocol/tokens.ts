@@ -15,6 +15,7 @@ export const tokenKinds = [
   "upd", // update secret of a device's name
   "enr", // enrolment of a device
   "dor", // visit behind a door
+  "shr", // link to a share
   "pat", // personal access token
   "oac", // authorization code (RFC 6749)
   "oat", // access token

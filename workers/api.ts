@@ -3,6 +3,7 @@
 import { addresses } from "./account/address-routes.ts";
 import { accounts } from "./account/routes.ts";
 import { personalTokens } from "./account/token-routes.ts";
+import { doors } from "./devices/door-routes.ts";
 import { enrolments } from "./devices/enrolment-routes.ts";
 import { deviceOpenid } from "./devices/openid.ts";
 import { devices } from "./devices/routes.ts";
@@ -32,6 +33,7 @@ api.route("/", profiles);
 api.route("/", people);
 api.route("/", enrolments);
 api.route("/", devices);
+api.route("/", doors);
 api.route("/", deviceOpenid);
 api.route("/", privacy);
 api.route("/", grants);

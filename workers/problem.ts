@@ -26,6 +26,11 @@ export const problems = {
   "agent-older": { status: 409, title: "This program has a newer connection already" },
   "device-gone": { status: 410, title: "This device is not registered any more" },
   "label-taken": { status: 409, title: "This name is taken or was given up lately" },
+  "path-unclear": {
+    status: 422,
+    title:
+      "This is not a path of this device that reads the same everywhere: it begins with /, has no ? and no unusual signs",
+  },
   "label-syntax": {
     status: 422,
     title:
@@ -116,6 +121,17 @@ export const problems = {
   "device-offline": { status: 503, title: "The device is not connected right now" },
   "device-busy": { status: 503, title: "The device has too much to do right now; try again" },
   "device-timeout": { status: 504, title: "The device took too long to answer" },
+  "share-period": {
+    status: 422,
+    title: "A share ends some time from now, in 90 days at the latest",
+  },
+  "share-password": { status: 422, title: "A link's password has 4 to 128 characters" },
+  "share-refused": {
+    status: 403,
+    title: "This link leads nowhere any more, or the password is not right",
+  },
+  "door-closed": { status: 403, title: "The operator closed the open part of this door" },
+  "first-page": { status: 403, title: "A browser is asked first whether it wants this page" },
   unavailable: { status: 503, title: "This part is not available right now; try again" },
   internal: { status: 500, title: "Something went wrong on our side" },
 } as const satisfies Record<string, { status: number; title: string }>;

@@ -9,8 +9,8 @@ import type { DoorFacts, DoorPages } from "../../workers/link/pages.ts";
 
 /** The console's colors without its fonts: nothing is fetched from another host. */
 const style = `
-:root{color-scheme:light dark;--paper:#faf8f4;--ink:#1d211f;--quiet:#545a56;--line:#e4dfd6;--door:#1e5b4f;--brass:#a97b1e;--key:#e3bd70;--off:#8b8f8a}
-@media(prefers-color-scheme:dark){:root{--paper:#121513;--ink:#e9e7e1;--quiet:#aeb3ad;--line:#2a2f2c;--door:#6fb8a6;--brass:#d9ae5a;--key:#121513;--off:#7b817c}}
+:root{color-scheme:light dark;--paper:#faf8f4;--ink:#1d211f;--quiet:#545a56;--line:#e4dfd6;--door:#1e5b4f;--brass:#a97b1e;--key:#e3bd70;--off:#8b8f8a;--danger:#a8402f}
+@media(prefers-color-scheme:dark){:root{--paper:#121513;--ink:#e9e7e1;--quiet:#aeb3ad;--line:#2a2f2c;--door:#6fb8a6;--brass:#d9ae5a;--key:#121513;--off:#7b817c;--danger:#e07a66}}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;display:grid;grid-template-rows:1fr auto;background:var(--paper);color:var(--ink);font:400 1.0625rem/1.55 system-ui,-apple-system,"Segoe UI","Noto Sans",sans-serif;overflow-wrap:anywhere}
 main{max-width:32rem;margin:auto;padding:3rem 1.5rem;display:grid;gap:1.25rem}
@@ -23,6 +23,11 @@ p{margin:0}.quiet{color:var(--quiet)}
 a{color:var(--door);text-underline-offset:.2em}
 .button{display:inline-block;min-height:2.75rem;padding:.6rem 1.25rem;border-radius:10px;background:var(--door);color:var(--paper);font-weight:600;text-decoration:none}
 :focus-visible{outline:3px solid var(--brass);outline-offset:3px;border-radius:10px}
+form{display:grid;gap:1rem;justify-items:start}
+label{display:grid;gap:.35rem;font-weight:600}
+input{min-height:2.75rem;padding:.5rem .75rem;border:1px solid var(--quiet);border-radius:10px;background:transparent;color:inherit;font:inherit}
+button.button{border:0;font-family:inherit;font-size:inherit;cursor:pointer}
+.wrong{padding:.75rem 1rem;border:1px solid var(--danger);border-radius:10px}
 footer{padding:1.25rem 1.5rem;border-top:1px solid var(--line);color:var(--quiet);font-size:.9375rem;text-align:center}
 `;
 
@@ -80,6 +85,16 @@ function Again({ facts }: { facts: DoorFacts }) {
   );
 }
 
+/** Where somebody says that an open door does harm. */
+function Report({ facts }: { facts: DoorFacts }) {
+  return (
+    <p class="quiet">
+      Is this a trap, or does it harm somebody?{" "}
+      <a href={`${facts.console}/report?door=${encodeURIComponent(facts.label)}`}>Report it</a>.
+    </p>
+  );
+}
+
 function document(content: Child): string {
   return `<!doctype html>${String(content)}`;
 }
@@ -113,8 +128,72 @@ export const doorPages: DoorPages = {
         <p>You are signed in, but the owner of {facts.label} has not let you in.</p>
         <p class="quiet">
           Ask them to put your Latchkey ID on their list. It stands on{" "}
-          <a href={`${facts.console}/account`}>your account page</a>.
+          <a href={`${facts.console}/account`}>your account page</a>. If they have just let you in,{" "}
+          <a href="/.well-known/latchkey/leave">come in anew</a>.
         </p>
+      </Door>,
+    ),
+  closed: (facts) =>
+    document(
+      <Door facts={facts} title="The open part of this door is closed">
+        <p>
+          Latchkey closed it because of what was reported about {facts.label}. Whom its owner lets
+          in by name still comes in.
+        </p>
+        <p class="quiet">
+          Are you its owner? Your device’s page in <a href={`${facts.console}/devices`}>Latchkey</a>{" "}
+          says why and how to object.
+        </p>
+      </Door>,
+    ),
+  first: (facts) =>
+    document(
+      <Door facts={facts} title={`This is ${facts.label}, somebody’s own device`} painted>
+        <p>
+          Whoever owns it opened this page to everyone. It is not a page of Latchkey, and nobody has
+          looked at what it shows.
+        </p>
+        <p>
+          <b>Type no password here that you use anywhere else</b>, also if the page looks like one
+          you know.
+        </p>
+        <form method="post" action={facts.form?.action}>
+          <input type="hidden" name="to" value={facts.form?.to ?? "/"} />
+          <button class="button" type="submit">
+            Go on to {facts.label}
+          </button>
+        </form>
+        <p class="quiet">This browser is not asked again for some months.</p>
+        <Report facts={facts} />
+      </Door>,
+    ),
+  share: (facts) =>
+    document(
+      <Door facts={facts} title="Somebody shares something with you" painted>
+        {facts.form?.isWrong && (
+          <p class="wrong" role="alert">
+            This link leads nowhere any more
+            {facts.form.isLocked ? ", or the password is not right" : ""}. Ask whoever sent it to
+            you.
+          </p>
+        )}
+        <p>
+          It lies on {facts.label}, a device of their own, and comes from there. It is not a page of
+          Latchkey, and nobody has looked at what it shows. Whoever has this link can open it: pass
+          it on only if they would.
+        </p>
+        <form method="post" action={facts.form?.action}>
+          {facts.form?.isLocked && (
+            <label>
+              Password of this link
+              <input type="password" name="password" autocomplete="off" required />
+            </label>
+          )}
+          <button class="button" type="submit">
+            Open it
+          </button>
+        </form>
+        <Report facts={facts} />
       </Door>,
     ),
   "bad-code": (facts) =>

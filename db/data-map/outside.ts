@@ -112,6 +112,16 @@ export const cookieMap = {
     httpOnly: true,
     sameSite: "Lax",
   },
+  "__Host-door-seen": {
+    class: "preference",
+    kind: "preference",
+    purpose:
+      "remembers that you were told whose pages an open door shows; says yes and nothing else",
+    lifetime: span(limits.doorSeenMs),
+    maxAgeMs: limits.doorSeenMs,
+    httpOnly: true,
+    sameSite: "Lax",
+  },
   "__Host-door-nonce": {
     class: "door visit",
     kind: "security",

@@ -42,11 +42,17 @@ export interface SealedRule<Columns extends string = string> {
 
 export type ColumnRule<Columns extends string = string> = PlainRule | SealedRule<Columns>;
 
-/** Sealed under a key of the device, `feature/<device>/<key>`, at the place `at`. */
+/**
+ * Sealed under a key of the device, `feature/<device>/<key>`, at the place `at`, or `<at>:<the row's by>`
+ * where the table may have more than one row.
+ */
 interface ObjectSealedRule {
   readonly kind: "sealed";
   readonly at: string;
-  readonly key: "connection" | "name" | "lan";
+  readonly by?: string;
+  readonly key: "connection" | "name" | "lan" | "link";
+  /** The fields of sealed JSON that an export shows; absent: everything. */
+  readonly shows?: readonly string[];
   readonly class?: ClassName;
 }
 

@@ -5,7 +5,14 @@
 
 import { and, asc, count, eq, gt, isNotNull, isNull, sql } from "drizzle-orm";
 import type { Db } from "../db.ts";
-import { account, device, deviceGuest, enrolment, enrolmentGrant } from "../schema/region.ts";
+import {
+  account,
+  device,
+  deviceGuest,
+  doorReach,
+  enrolment,
+  enrolmentGrant,
+} from "../schema/region.ts";
 
 export type NewEnrolment = typeof enrolment.$inferInsert;
 
@@ -169,16 +176,18 @@ export async function devicesOf(
     .orderBy(asc(device.createdAt), asc(device.id));
 }
 
-/** Every device that may know the account as somebody: its own, and those that let it in. */
+/** Every device that may know the account as somebody: its own, those that let it in, and visited ones. */
 export async function devicesReached(db: Db, accountId: string): Promise<string[]> {
-  const [own, others] = (await db.batch([
+  // What has expired and is not swept is asked in vain, which does no harm.
+  const [own, others, visited] = (await db.batch([
     db.select({ id: device.id }).from(device).where(eq(device.accountId, accountId)),
     db
       .select({ id: deviceGuest.deviceId })
       .from(deviceGuest)
       .where(eq(deviceGuest.accountId, accountId)),
-  ])) as [{ id: string }[], { id: string }[]];
-  return [...new Set([...own, ...others].map((row) => row.id))];
+    db.select({ id: doorReach.deviceId }).from(doorReach).where(eq(doorReach.accountId, accountId)),
+  ])) as [{ id: string }[], { id: string }[], { id: string }[]];
+  return [...new Set([...own, ...others, ...visited].map((row) => row.id))];
 }
 
 /** Notes that a device is to be gone since `now`, so that whoever sweeps finishes it; keeps an earlier note. */
@@ -237,6 +246,68 @@ export async function deleteGuest(db: Db, deviceId: string, accountId: string): 
   await db.delete(deviceGuest).where(eq(deviceGuest.id, `${deviceId}/${accountId}`));
 }
 
+/** Whoever a device knew, it knows no more. */
 export async function deleteGuestsOf(db: Db, deviceId: string): Promise<void> {
-  await db.delete(deviceGuest).where(eq(deviceGuest.deviceId, deviceId));
+  await db.batch([
+    db.delete(deviceGuest).where(eq(deviceGuest.deviceId, deviceId)),
+    db.delete(doorReach).where(eq(doorReach.deviceId, deviceId)),
+  ]);
+}
+
+/** A device knows a person no more. */
+export async function deleteReach(db: Db, deviceId: string, accountId: string): Promise<void> {
+  await db.delete(doorReach).where(eq(doorReach.id, `${deviceId}/${accountId}`));
+}
+
+/** Notes that a device knows a person until a time, or longer if it did before; nothing for nobody. */
+export async function insertReach(
+  db: Db,
+  deviceId: string,
+  accountId: string,
+  expiresAt: number,
+): Promise<void> {
+  await db
+    .insert(doorReach)
+    .select(
+      db
+        .select({
+          id: sql<string>`${`${deviceId}/${accountId}`}`.as("id"),
+          accountId: account.id,
+          deviceId: sql<string>`${deviceId}`.as("device_id"),
+          expiresAt: sql<number>`${expiresAt}`.as("expires_at"),
+        })
+        .from(account)
+        .where(eq(account.id, accountId)),
+    )
+    .onConflictDoUpdate({
+      target: doorReach.id,
+      set: { expiresAt: sql`max(${doorReach.expiresAt}, excluded.expires_at)` },
+    });
+}
+
+/** True while a device knows a person for a while. */
+export async function hasReach(
+  db: Db,
+  deviceId: string,
+  accountId: string,
+  now: number,
+): Promise<boolean> {
+  const rows = await db
+    .select({ id: doorReach.id })
+    .from(doorReach)
+    .where(and(eq(doorReach.id, `${deviceId}/${accountId}`), gt(doorReach.expiresAt, now)));
+  return rows.length === 1;
+}
+
+/** A device knows a person until `until` at the latest: nothing is shared with them any more. */
+export async function shortenReach(
+  db: Db,
+  deviceId: string,
+  accountId: string,
+  until: number,
+): Promise<void> {
+  await db
+    .update(doorReach)
+    .set({ expiresAt: sql`min(${doorReach.expiresAt}, ${until})` })
+    .where(eq(doorReach.id, `${deviceId}/${accountId}`));
 }

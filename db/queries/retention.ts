@@ -8,7 +8,7 @@ import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { TableRule } from "../data-map/types.ts";
 import type { Db } from "../db.ts";
 import { label } from "../schema/directory.ts";
-import { device, deviceGuest } from "../schema/region.ts";
+import { device, deviceGuest, doorReach } from "../schema/region.ts";
 import { forgetSessions } from "../session-cache.ts";
 
 const name = (text: string): SQL => sql.raw(`"${text}"`);
@@ -147,12 +147,12 @@ export async function deleteAccountRows(
 /** Devices that `table` names for the account, at most `limit`. */
 export async function devicesIn(
   db: Db,
-  table: "device" | "device_guest",
+  table: "device" | "device_guest" | "door_reach",
   accountId: string,
   limit: number,
 ): Promise<string[]> {
-  const column = table === "device" ? device.id : deviceGuest.deviceId;
-  const of = table === "device" ? device : deviceGuest;
+  const of = { device, device_guest: deviceGuest, door_reach: doorReach }[table];
+  const column = "deviceId" in of ? of.deviceId : of.id;
   const rows = await db
     .select({ id: column })
     .from(of)

@@ -9,10 +9,12 @@ import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
 import { parseAgentNotice, parseReach } from "../../protocol/agent.ts";
 import type { Reach } from "../../protocol/reach.ts";
+import { Access } from "./access.ts";
 import { type AgentRefusal, Agents, agentOf } from "./agents.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { Door, refusal } from "./door.ts";
+import { Doorway } from "./doorway.ts";
 import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
@@ -25,6 +27,7 @@ import type {
   DeviceDescription,
   DeviceRpc,
   DoorCodeResult,
+  DoorRpc,
   FeatureName,
   HeldTable,
   NameRecords,
@@ -42,7 +45,9 @@ import { Upkeep } from "./upkeep.ts";
 import { Visitors } from "./visitors.ts";
 import { waysFor } from "./ways.ts";
 
-export class Device implements DeviceRpc {
+export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
+  /** Who may come in at its door, in detail. */
+  readonly doorway: Doorway;
   readonly #context: DeviceContext;
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
@@ -53,6 +58,7 @@ export class Device implements DeviceRpc {
   readonly #link: Link;
   readonly #switches: Switches;
   readonly #upkeep: Upkeep;
+  readonly #access: Access;
   readonly #visitors: Visitors;
   readonly #sealer: Sealer;
   /**
@@ -74,23 +80,32 @@ export class Device implements DeviceRpc {
     this.#link = new Link({ ...context, agents: this.#agents });
     this.#connection = new Connection(context, sealer, this.#agents);
     this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
+    this.#access = new Access(context, sealer, () => this.#row()?.account_id ?? null);
     const rooms: Rooms = {
       context,
       sealer,
       features: this.#features,
       name: this.#name,
+      access: this.#access,
       door: new Door(context),
       link: this.#link,
       connection: this.#connection,
       shortcut: this.#shortcut,
     };
     this.#switches = new Switches(rooms);
-    this.#upkeep = new Upkeep(rooms, this.#switches);
+    this.#upkeep = new Upkeep(rooms, this.#switches, () => this.#visitors.endWithoutRight());
     this.#visitors = new Visitors(rooms, this.#registration, () => this.#upkeep.schedule());
+    this.doorway = new Doorway(rooms, this.#visitors, {
+      owner: () => this.#row()?.account_id ?? null,
+      isOn: () => this.#isOn("link"),
+      inTurn: (work) => this.#inTurn(work),
+      changed: () => this.#changed(),
+    });
   }
 
   async register(registration: Registration): Promise<void> {
     this.#registration.begin(registration);
+    this.#access.begin();
     this.#features.forgetMemory();
   }
 
@@ -106,7 +121,13 @@ export class Device implements DeviceRpc {
       publicKey: row.public_key,
       createdAt: row.created_at,
       features,
-      access: { mode: row.access_mode, people: this.#visitors.listed() },
+      access: {
+        mode: this.#access.mode,
+        people: this.#access.people(),
+        rules: this.#access.rules(),
+        identity: this.#access.identity,
+        closed: this.#access.closed,
+      },
       connection: watched ? await this.#connection.describe() : null,
       agents: watched ? this.#connection.health((socket) => this.#link.streamsOf(socket)) : [],
       name: features.name ? await this.#name.describe() : null,
@@ -126,22 +147,22 @@ export class Device implements DeviceRpc {
     });
   }
 
-  async setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
-    if (this.#row() === null) return null;
-    this.#visitors.setMode(mode);
-    return await this.#changed();
+  setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
+    return this.#change(() => this.#visitors.setMode(mode));
   }
 
-  async allow(accountId: string): Promise<DeviceDescription | "full" | null> {
+  async allow(
+    accountId: string,
+    ruleId: string | null = null,
+  ): Promise<DeviceDescription | "full" | null> {
     if (this.#row() === null) return null;
-    if (!this.#visitors.allow(accountId)) return "full";
-    return await this.#changed();
+    const added = this.#visitors.allow(accountId, ruleId);
+    if (added === null) return null;
+    return added ? await this.#changed() : "full";
   }
 
-  async disallow(accountId: string): Promise<DeviceDescription | null> {
-    if (this.#row() === null) return null;
-    this.#visitors.disallow(accountId);
-    return await this.#changed();
+  disallow(accountId: string, ruleId: string | null = null): Promise<DeviceDescription | null> {
+    return this.#change(() => this.#visitors.disallow(accountId, ruleId));
   }
 
   async forgetPerson(accountId: string): Promise<void> {
@@ -170,9 +191,10 @@ export class Device implements DeviceRpc {
     accountId: string,
     nonceHash: string,
     sessionId: string,
+    isContact = false,
   ): Promise<DoorCodeResult> {
     if (!this.#isOn("link")) return { kind: "off" };
-    return await this.#visitors.issueCode({ accountId, nonceHash, sessionId });
+    return await this.#visitors.issueCode({ accountId, nonceHash, sessionId, isContact });
   }
 
   async endVisits(sessionId: string): Promise<void> {
@@ -183,7 +205,7 @@ export class Device implements DeviceRpc {
   async ways(accountId: string): Promise<WaysView | null> {
     const row = this.#row();
     if (row === null || !this.#isOn("link")) return null;
-    const people = this.#visitors.listed();
+    const people = this.#access.named();
     const [connection, shortcut] = [this.#connection, this.#shortcut];
     return await waysFor(accountId, { row, people, connection, shortcut });
   }
@@ -234,6 +256,7 @@ export class Device implements DeviceRpc {
       this.#context.wakeAt(null);
       await this.#context.deleteAll();
       this.#name.forgetMemory();
+      this.#access.forgetMemory();
       await this.#switches.destroyAllKeys();
     });
   }
@@ -254,7 +277,7 @@ export class Device implements DeviceRpc {
       }
       case "door":
         if (!this.#isOn("link")) return refusal("unknown");
-        return await this.#visitors.serve(request, row.access_mode);
+        return await this.#visitors.serve(request);
       default:
         return new Response(null, { status: 400 });
     }
@@ -327,6 +350,12 @@ export class Device implements DeviceRpc {
       await this.#changed();
       return response;
     });
+  }
+
+  async #change(work: () => void): Promise<DeviceDescription | null> {
+    if (this.#row() === null) return null;
+    work();
+    return await this.#changed();
   }
 
   async #changed(): Promise<DeviceDescription | null> {

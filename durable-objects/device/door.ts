@@ -6,18 +6,12 @@
  * edge (workers/link) turns that into a page, a redirect or a cookie.
  */
 
-import { regionOf } from "../../protocol/ids.ts";
-import { limits } from "../../protocol/limits.ts";
 import { localPath } from "../../protocol/local-path.ts";
-import {
-  base64url,
-  equalInConstantTime,
-  hashToken,
-  newToken,
-  parseToken,
-} from "../../protocol/tokens.ts";
+import { base64url } from "../../protocol/tokens.ts";
+import { type Access, type Judgement, nobody, type Visitor } from "./access.ts";
 import type { DeviceContext } from "./context.ts";
-import type { AccessMode } from "./rpc.ts";
+import { identityHeader } from "./rpc.ts";
+import { type MayEnter, Visits } from "./visits.ts";
 
 /** What the object says to the edge. No device can: its `x-latchkey-*` headers are dropped. */
 export const doorHeader = "x-latchkey-door";
@@ -29,6 +23,8 @@ export const doorVerdicts = {
   "sign-in": 401,
   forbidden: 403,
   "cross-site": 403,
+  closed: 451,
+  first: 200,
   unknown: 404,
   malformed: 400,
   method: 405,
@@ -58,208 +54,136 @@ export const doorPaths = {
   leave: "/.well-known/latchkey/leave",
   /** The viewer of the device's documents; its own files lie below it. */
   view: "/.well-known/latchkey/view",
+  /** Where a browser says that it was told what an open door is. */
+  seen: "/.well-known/latchkey/seen",
+  /** Ends with the secret of a link, and `/locked` where it wants a password. */
+  share: "/.well-known/latchkey/share/",
   prefix: "/.well-known/latchkey/",
 } as const;
 
 const VISIT_COOKIE = "__Host-door";
 const NONCE_COOKIE = "__Host-door-nonce";
+const SEEN_COOKIE = "__Host-door-seen";
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** Passes a request on to the device for `visitor`; null when nobody asked for a name. */
-export type Relay = (request: Request, visitor: string | null) => Promise<Response>;
-
-/** Who asks for a code. */
-interface Asked {
-  readonly accountId: string;
-  /** SHA-256 (base64url) of the nonce in the visitor's browser at the door's host. */
-  readonly nonceHash: string;
-  /** The session that shows who they are: its end is the end of the visit. */
-  readonly sessionId: string;
-}
-
-interface CodeRow extends Record<string, string | number> {
-  nonce_hash: string;
-  account_id: string;
-  session_id: string;
-  expires_at: number;
-}
+/**
+ * Passes a request on to the device.
+ * @param pass by what it is let in, for `Access.holds`
+ * @param identity the statement of who comes; null where the device wants none
+ */
+export type Relay = (request: Request, pass: string, identity: string | null) => Promise<Response>;
 
 export class Door {
-  readonly #context: DeviceContext;
+  readonly visits: Visits;
 
   constructor(context: DeviceContext) {
-    this.#context = context;
+    this.visits = new Visits(context);
   }
 
-  /** @param mayEnter asked once more when the code is written down; null where the right has gone */
-  async issueCode(
-    { accountId, nonceHash, sessionId }: Asked,
-    mayEnter: (accountId: string) => boolean,
-  ): Promise<string | null> {
-    const { sql, clock } = this.#context;
-    const code = this.#newToken();
-    const codeHash = await hashToken(code);
-    if (!mayEnter(accountId)) return null;
-    sql.run(
-      `INSERT INTO door_code (code_hash, nonce_hash, account_id, session_id, expires_at)
-       VALUES (?, ?, ?, ?, ?)`,
-      codeHash,
-      nonceHash,
-      accountId,
-      sessionId,
-      clock.now() + limits.doorCodeMs,
-    );
-    return code;
-  }
-
-  async serve(
-    request: Request,
-    mode: AccessMode,
-    mayEnter: (accountId: string) => boolean,
-    relay: Relay,
-  ): Promise<Response> {
+  /** Answers at the door, or lets the request through. */
+  async serve(request: Request, access: Access, relay: Relay): Promise<Response> {
     // Most paths are not ours, and parsing costs more than looking.
     const url = request.url.includes("latchkey/") ? new URL(request.url) : null;
     if (url?.pathname.startsWith(doorPaths.prefix)) {
+      const mayEnter: MayEnter = (account, contact) => access.mayEnter(account, contact);
       if (url.pathname === doorPaths.enter) return await this.#enter(request, url, mayEnter);
       if (url.pathname === doorPaths.leave) return await this.#leave(request);
+      if (url.pathname.startsWith(`${doorPaths.view}/`))
+        return await this.#viewerFile(request, access);
       const viewed = viewedThrough(request, url);
       if (viewed === null) return refusal("unknown");
       // Whoever gets the document gets the viewer, and nobody else; the edge hands it over.
-      return await this.serve(viewed, mode, mayEnter, async () => refusal("view"));
+      return await this.serve(viewed, access, async () => refusal("view"));
     }
-    if (mode === "everyone") {
-      if (isFromSibling(request)) return refusal("cross-site");
-      return unindexed(await relay(request, null));
+    const admitted = await this.admit(request, access);
+    if (admitted instanceof Response) return admitted;
+    const { pass, open, identity } = admitted;
+    const response = await relay(request, pass, identity);
+    return open ? unindexed(response) : response;
+  }
+
+  /** Judges who comes and from where; a refusal, or the pass with which the request goes on. */
+  async admit(
+    request: Request,
+    access: Access,
+  ): Promise<
+    Response | { readonly pass: string; readonly open: boolean; readonly identity: string | null }
+  > {
+    const stated = access.identity === "off" ? null : request.headers.get(identityHeader);
+    if (access.isOpen && stated === null) {
+      const refused = refusedAtOpenDoor(request);
+      return refused ?? { pass: access.openPass, open: true, identity: null };
     }
+    await access.shares.ready();
     const visitor = await this.#visitor(request);
-    if (visitor === null) return refusal("sign-in");
-    if (!mayEnter(visitor)) return refusal("forbidden");
-    if (isForged(request)) return refusal("cross-site");
-    return await relay(request, visitor);
-  }
-
-  forget(accountId: string): void {
-    this.#context.sql.run("DELETE FROM door_code WHERE account_id = ?", accountId);
-    this.#context.sql.run("DELETE FROM door_session WHERE account_id = ?", accountId);
-  }
-
-  /** Ends the visits and codes of a session; the people whose visit that was. */
-  endVisits(sessionId: string): ReadonlySet<string> {
-    const { sql } = this.#context;
-    sql.run("DELETE FROM door_code WHERE session_id = ?", sessionId);
-    const ended = sql.all<{ account_id: string }>(
-      "DELETE FROM door_session WHERE session_id = ? RETURNING account_id",
-      sessionId,
-    );
-    return new Set(ended.map((visit) => visit.account_id));
-  }
-
-  /** Ends every visit whose person may no longer enter. */
-  keepOnly(mayEnter: (accountId: string) => boolean): void {
-    const visitors = this.#context.sql.all<{ account_id: string }>(
-      "SELECT account_id FROM door_session UNION SELECT account_id FROM door_code",
-    );
-    for (const visitor of visitors) {
-      if (!mayEnter(visitor.account_id)) this.forget(visitor.account_id);
-    }
-  }
-
-  clear(): void {
-    this.#context.sql.run("DELETE FROM door_code");
-    this.#context.sql.run("DELETE FROM door_session");
-  }
-
-  nextExpiry(): number | null {
-    const [row] = this.#context.sql.all<{ at: number | null }>(
-      `SELECT min(at) AS at FROM (SELECT min(expires_at) AS at FROM door_code
-         UNION SELECT min(expires_at) FROM door_session)`,
-    );
-    return row?.at ?? null;
-  }
-
-  sweep(): void {
-    const now = this.#context.clock.now();
-    this.#context.sql.run("DELETE FROM door_code WHERE expires_at <= ?", now);
-    this.#context.sql.run("DELETE FROM door_session WHERE expires_at <= ?", now);
+    const judged: Judgement = access.judge(new URL(request.url).pathname, visitor);
+    if (judged.kind !== "pass") return refusal(judged.kind);
+    const { pass, open } = judged;
+    const refused = open ? refusedAtOpenDoor(request) : isForged(request) ? "cross-site" : null;
+    if (refused !== null) return refused instanceof Response ? refused : refusal(refused);
+    return { pass, open, identity: visitor.account === null ? null : stated };
   }
 
   /** Takes a code once: whatever is wrong with it, it is used up. */
-  async #enter(
-    request: Request,
-    url: URL,
-    mayEnter: (accountId: string) => boolean,
-  ): Promise<Response> {
+  async #enter(request: Request, url: URL, mayEnter: MayEnter): Promise<Response> {
     if (request.method !== "GET") return refusal("unknown");
-    const { sql, clock } = this.#context;
-    const code = url.searchParams.get("code") ?? "";
-    const nonce = cookieOf(request, NONCE_COOKIE);
-    if (parseToken("dor", code) === null) return refusal("bad-code");
-    const [codeHash, nonceHash] = [await hashToken(code), await hashToken(nonce ?? "")];
-    const token = this.#newToken();
-    const tokenHash = await hashToken(token);
-    // From here on no await: a right or a session that ends finds the code or the visit, never neither.
-    const [row] = sql.all<CodeRow>(
-      `DELETE FROM door_code WHERE code_hash = ?
-       RETURNING nonce_hash, account_id, session_id, expires_at`,
-      codeHash,
-    );
-    if (row === undefined || nonce === null || row.expires_at <= clock.now()) {
-      return refusal("bad-code");
-    }
-    if (!equalInConstantTime(row.nonce_hash, nonceHash)) return refusal("bad-code");
-    if (!mayEnter(row.account_id)) return refusal("forbidden");
-    sql.run(
-      `INSERT INTO door_session (token_hash, account_id, session_id, expires_at)
-       VALUES (?, ?, ?, ?)`,
-      tokenHash,
-      row.account_id,
-      row.session_id,
-      clock.now() + limits.doorSessionMs,
-    );
+    const taken = await this.visits.take({
+      code: url.searchParams.get("code") ?? "",
+      nonce: cookieOf(request, NONCE_COOKIE),
+      before: cookieOf(request, VISIT_COOKIE),
+      mayEnter,
+    });
+    if (taken.kind !== "entered") return refusal(taken.kind);
     const response = refusal("entered");
-    response.headers.set(doorTokenHeader, token);
+    response.headers.set(doorTokenHeader, taken.visit);
     return response;
   }
 
   async #leave(request: Request): Promise<Response> {
     const token = cookieOf(request, VISIT_COOKIE);
-    if (token !== null && parseToken("dor", token) !== null) {
-      this.#context.sql.run(
-        "DELETE FROM door_session WHERE token_hash = ?",
-        await hashToken(token),
-      );
-    }
+    if (token !== null) await this.visits.end(token);
     return refusal("left");
   }
 
-  /** The account whose visit this is, or null. */
-  async #visitor(request: Request): Promise<string | null> {
-    const token = cookieOf(request, VISIT_COOKIE);
-    if (token === null || parseToken("dor", token) === null) return null;
-    const [row] = this.#context.sql.all<{ account_id: string }>(
-      "SELECT account_id FROM door_session WHERE token_hash = ? AND expires_at > ?",
-      await hashToken(token),
-      this.#context.clock.now(),
-    );
-    return row?.account_id ?? null;
+  /** The viewer's own files are for whoever may come in at all. */
+  async #viewerFile(request: Request, access: Access): Promise<Response> {
+    if (request.method !== "GET" && request.method !== "HEAD") return refusal("unknown");
+    await access.shares.ready();
+    const visitor = await this.#visitor(request);
+    if (access.admitsSomewhere(visitor)) return refusal("view");
+    return refusal(visitor.account === null ? "sign-in" : "forbidden");
   }
 
-  #newToken(): string {
-    const { random, deviceId } = this.#context;
-    return newToken("dor", regionOf(deviceId) ?? "home", (count) => random.bytes(count));
+  async #visitor(request: Request): Promise<Visitor> {
+    const token = cookieOf(request, VISIT_COOKIE);
+    return token === null ? nobody : await this.visits.visitorOf(token);
   }
+}
+
+/** Why a request may not pass where everybody may go; null when it may. */
+function refusedAtOpenDoor(request: Request): Response | null {
+  if (isFromSibling(request)) return refusal("cross-site");
+  return isFirstPage(request) ? refusal("first") : null;
+}
+
+/**
+ * True for the first page that a browser asks for at an open door: it is told first whose page that
+ * is. What belongs to pages, and programs, ask for no page and are not held up.
+ */
+function isFirstPage(request: Request): boolean {
+  if (request.method !== "GET") return false;
+  if (!(request.headers.get("accept")?.includes("text/html") ?? false)) return false;
+  return cookieOf(request, SEEN_COOKIE) === null;
 }
 
 /**
  * The request that a visitor of the viewer would make for what they look at; null when the viewer has
- * no such address. The viewer's own files are for whoever may come in at all.
+ * no such address.
  */
 function viewedThrough(request: Request, url: URL): Request | null {
   if (request.method !== "GET" && request.method !== "HEAD") return null;
-  const isFile = url.pathname.startsWith(`${doorPaths.view}/`);
-  if (!isFile && url.pathname !== doorPaths.view) return null;
-  const path = isFile ? "/" : localPath(url.searchParams.get("path"));
+  if (url.pathname !== doorPaths.view) return null;
+  const path = localPath(url.searchParams.get("path"));
   // What is the door's own is no document, and would lead here again.
   if (path === null || new URL(path, url).pathname.startsWith(doorPaths.prefix)) return null;
   return new Request(new URL(path, url), { method: request.method, headers: request.headers });

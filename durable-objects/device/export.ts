@@ -17,8 +17,10 @@ export async function exportedTables(
   { sql, clock, deviceId }: DeviceContext,
   sealer: Sealer,
 ): Promise<ExportedTable[]> {
-  const open: Opener<ObjectColumnRule> = (rule, sealed) =>
-    sealer.open(`feature/${deviceId}/${rule.key}`, rule.at, sealed);
+  const open: Opener<ObjectColumnRule> = (rule, sealed, row) => {
+    const at = rule.by === undefined ? rule.at : `${rule.at}:${row[rule.by]}`;
+    return sealer.open(`feature/${deviceId}/${rule.key}`, at, sealed);
+  };
   const tables: ExportedTable[] = [];
   for (const [table, rule] of Object.entries<ObjectTableRule>(deviceMap)) {
     if (!isExported(rule)) continue;

@@ -9,8 +9,12 @@ import { registeredId } from "./migrations.ts";
 import type {
   AccessMode,
   AddressUpdate,
+  Closure,
   DeviceRpc,
   FeatureName,
+  IdentityMode,
+  LinkOpening,
+  NewShare,
   OpenidSettings,
   Registration,
 } from "./rpc.ts";
@@ -42,11 +46,44 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   setAccess(mode: AccessMode) {
     return this.#device.setAccess(mode);
   }
-  allow(accountId: string) {
-    return this.#device.allow(accountId);
+  setRule(service: string, path: string, mode: AccessMode) {
+    return this.#device.doorway.setRule(service, path, mode);
   }
-  disallow(accountId: string) {
-    return this.#device.disallow(accountId);
+  removeRule(ruleId: string) {
+    return this.#device.doorway.removeRule(ruleId);
+  }
+  allow(accountId: string, ruleId: string | null = null) {
+    return this.#device.allow(accountId, ruleId);
+  }
+  disallow(accountId: string, ruleId: string | null = null) {
+    return this.#device.disallow(accountId, ruleId);
+  }
+  endContact(accountId: string) {
+    return this.#device.doorway.endContact(accountId);
+  }
+  shares() {
+    return this.#device.doorway.shares();
+  }
+  makeShare(share: NewShare) {
+    return this.#device.doorway.makeShare(share);
+  }
+  stopShare(shareId: string) {
+    return this.#device.doorway.stopShare(shareId);
+  }
+  openShare(opening: LinkOpening) {
+    return this.#device.doorway.openShare(opening);
+  }
+  setIdentity(mode: IdentityMode) {
+    return this.#device.doorway.setIdentity(mode);
+  }
+  identityOf(visit: string) {
+    return this.#device.doorway.identityOf(visit);
+  }
+  mayUse(service: string, accountId: string, isContact: boolean) {
+    return this.#device.doorway.mayUse(service, accountId, isContact);
+  }
+  close(closure: Closure | null) {
+    return this.#device.doorway.close(closure);
   }
   forgetPerson(accountId: string) {
     return this.#device.forgetPerson(accountId);
@@ -60,8 +97,8 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   records() {
     return this.#device.records();
   }
-  issueDoorCode(accountId: string, nonceHash: string, sessionId: string) {
-    return this.#device.issueDoorCode(accountId, nonceHash, sessionId);
+  issueDoorCode(accountId: string, nonceHash: string, sessionId: string, isContact = false) {
+    return this.#device.issueDoorCode(accountId, nonceHash, sessionId, isContact);
   }
   endVisits(sessionId: string) {
     return this.#device.endVisits(sessionId);

@@ -5,18 +5,30 @@ import type { ObjectSql } from "./context.ts";
 const steps: readonly string[] = [
   `CREATE TABLE registration (
      device_id TEXT PRIMARY KEY, account_id TEXT NOT NULL, public_key TEXT NOT NULL,
-     label TEXT NOT NULL, access_mode TEXT NOT NULL, created_at INTEGER NOT NULL);
+     label TEXT NOT NULL, created_at INTEGER NOT NULL);
    CREATE TABLE feature (name TEXT PRIMARY KEY, since INTEGER NOT NULL);
-   CREATE TABLE guest (account_id TEXT PRIMARY KEY);
+   CREATE TABLE door (row INTEGER PRIMARY KEY CHECK (row = 1), identity TEXT NOT NULL,
+     closed_for TEXT, closed_at INTEGER);
+   CREATE TABLE door_rule (id TEXT PRIMARY KEY, service TEXT NOT NULL, path TEXT NOT NULL,
+     mode TEXT NOT NULL, UNIQUE (service, path));
+   CREATE TABLE guest (rule_id TEXT NOT NULL, account_id TEXT NOT NULL,
+     PRIMARY KEY (rule_id, account_id));
+   CREATE TABLE share (id TEXT PRIMARY KEY, audience TEXT NOT NULL, secret_hash TEXT,
+     what_sealed TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+   CREATE TABLE share_guest (share_id TEXT NOT NULL, account_id TEXT NOT NULL,
+     expires_at INTEGER NOT NULL, PRIMARY KEY (share_id, account_id));
    CREATE TABLE connection (row INTEGER PRIMARY KEY CHECK (row = 1), record_sealed TEXT NOT NULL,
      expires_at INTEGER);
    CREATE TABLE name_record (row INTEGER PRIMARY KEY CHECK (row = 1), addresses_sealed TEXT,
      update_secret_hash TEXT, changed_at INTEGER);
    CREATE TABLE name_change (family TEXT NOT NULL, expires_at INTEGER NOT NULL);
    CREATE TABLE door_code (code_hash TEXT PRIMARY KEY, nonce_hash TEXT NOT NULL,
-     account_id TEXT NOT NULL, session_id TEXT NOT NULL, expires_at INTEGER NOT NULL);
-   CREATE TABLE door_session (token_hash TEXT PRIMARY KEY, account_id TEXT NOT NULL,
-     session_id TEXT NOT NULL, expires_at INTEGER NOT NULL)`,
+     account_id TEXT NOT NULL, session_id TEXT NOT NULL, contact INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL);
+   CREATE TABLE door_session (token_hash TEXT PRIMARY KEY, account_id TEXT, session_id TEXT,
+     contact INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+   CREATE TABLE door_opened (token_hash TEXT NOT NULL, share_id TEXT NOT NULL,
+     expires_at INTEGER NOT NULL, PRIMARY KEY (token_hash, share_id))`,
   `CREATE TABLE openid_client (row INTEGER PRIMARY KEY CHECK (row = 1), auth TEXT NOT NULL,
      paths TEXT NOT NULL)`,
   `ALTER TABLE name_record ADD COLUMN reported_day INTEGER`,

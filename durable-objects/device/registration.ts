@@ -2,14 +2,13 @@
 
 import type { DeviceContext } from "./context.ts";
 import { isRegistered, migrate } from "./migrations.ts";
-import type { AccessMode, Registration } from "./rpc.ts";
+import type { Registration } from "./rpc.ts";
 
 export interface RegistrationRow extends Record<string, string | number> {
   device_id: string;
   account_id: string;
   public_key: string;
   label: string;
-  access_mode: AccessMode;
   created_at: number;
 }
 
@@ -44,8 +43,8 @@ export class RegistrationRecord {
     this.#stands = true;
     this.forgetMemory();
     sql.run(
-      `INSERT INTO registration (device_id, account_id, public_key, label, access_mode, created_at)
-       VALUES (?, ?, ?, ?, 'owner', ?) ON CONFLICT DO NOTHING`,
+      `INSERT INTO registration (device_id, account_id, public_key, label, created_at)
+       VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
       registration.deviceId,
       registration.accountId,
       registration.publicKey,

@@ -11,8 +11,75 @@ import type { Reach } from "../../protocol/reach.ts";
 export const featureNames = ["name", "link", "lan"] as const;
 export type FeatureName = (typeof featureNames)[number];
 
-export const accessModes = ["owner", "listed", "everyone"] as const;
+export const accessModes = ["owner", "listed", "contacts", "everyone"] as const;
 export type AccessMode = (typeof accessModes)[number];
+
+/** Whom a share is for: people by their IDs, the owner's contacts, whoever has its link. */
+export const audiences = ["people", "contacts", "link"] as const;
+export type Audience = (typeof audiences)[number];
+
+/** Who may come in to a path and all below it; the deepest rule counts. */
+export interface RuleDescription {
+  readonly id: string;
+  /** `web`, or a service that is reached through a tunnel: that has one rule, for `/`. */
+  readonly service: string;
+  /** `/` or `/a/b`, spelled as browsers send it. */
+  readonly path: string;
+  readonly mode: AccessMode;
+  /** Who is on its list; they count while the mode is `listed`. */
+  readonly people: readonly string[];
+}
+
+/** One file or folder that is open to somebody until a time. */
+export interface NewShare {
+  readonly path: string;
+  /** What its owner calls it; empty for nothing. */
+  readonly name: string;
+  readonly audience: Audience;
+  readonly people: readonly string[];
+  /** For a link; null for none. */
+  readonly password: string | null;
+  readonly expiresAt: number;
+}
+
+export interface ShareDescription extends Omit<NewShare, "password"> {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly hasPassword: boolean;
+}
+
+/** `secret`: what the link ends with, told this once; null for a share without a link. */
+export type MadeShare =
+  | { readonly kind: "made"; readonly share: ShareDescription; readonly secret: string | null }
+  | { readonly kind: "full" }
+  | { readonly kind: "off" };
+
+/** What somebody who has a link says to it. */
+export interface LinkOpening {
+  readonly secret: string;
+  readonly password: string;
+  /** The visit that this browser has already; null for none. */
+  readonly visit: string | null;
+}
+
+/** `visit`: for the cookie. `no` is all that a wrong, ended or made-up link is told. */
+export type LinkOpened =
+  | { readonly kind: "opened"; readonly visit: string; readonly path: string }
+  | { readonly kind: "no" };
+
+/** What the device is told of who comes: nothing, an identifier of its own, a name with it. */
+export const identityModes = ["off", "id", "name"] as const;
+export type IdentityMode = (typeof identityModes)[number];
+
+/** What an operator closed an open door for. */
+export const closeReasons = ["phishing", "malware", "illegal", "rights", "other"] as const;
+export type CloseReason = (typeof closeReasons)[number];
+
+/** The open doors of a device are closed; whom its owner lets in by name still comes in. */
+export interface Closure {
+  readonly reason: CloseReason;
+  readonly at: number;
+}
 
 export interface Registration {
   readonly deviceId: string;
@@ -31,7 +98,16 @@ export interface DeviceDescription {
   readonly publicKey: string;
   readonly createdAt: number;
   readonly features: Readonly<Record<FeatureName, boolean>>;
-  readonly access: { readonly mode: AccessMode; readonly people: readonly string[] };
+  readonly access: {
+    /** Of `/` of the web service. */
+    readonly mode: AccessMode;
+    readonly people: readonly string[];
+    /** All others. */
+    readonly rules: readonly RuleDescription[];
+    readonly identity: IdentityMode;
+    /** Null while no operator has closed it. */
+    readonly closed: Closure | null;
+  };
   /** The newest connection; null when there is none on record. */
   readonly connection: ConnectionDescription | null;
   /** Every connection that stands, the newest first; none while every feature is off. */
@@ -138,16 +214,49 @@ export interface HeldTable {
   readonly until: number | null;
 }
 
+/** The part of the remote surface that says who may come in. */
+export interface DoorRpc {
+  /**
+   * Makes a rule, or changes the one of the same service and path.
+   * @param path one that `rulePrefix` made
+   */
+  setRule(
+    service: string,
+    path: string,
+    mode: AccessMode,
+  ): Promise<DeviceDescription | "full" | null>;
+  /** What is below it comes under the rule above it. Idempotent. */
+  removeRule(ruleId: string): Promise<DeviceDescription | null>;
+  /** Somebody is no contact of the owner any more: ends what they had as one. Idempotent. */
+  endContact(accountId: string): Promise<void>;
+  /** Shares whose time has not come, the latest first; null for a device that is gone. */
+  shares(): Promise<readonly ShareDescription[] | null>;
+  makeShare(share: NewShare): Promise<MadeShare | null>;
+  /** Ends a share and what is on its way by it. @returns who was let in by it; null: there was none */
+  stopShare(shareId: string): Promise<readonly string[] | null>;
+  openShare(opening: LinkOpening): Promise<LinkOpened>;
+  setIdentity(mode: IdentityMode): Promise<DeviceDescription | null>;
+  /** Whose visit this is and what the device wants to know of them; null: nothing, or nobody's. */
+  identityOf(visit: string): Promise<{ account: string; owner: string; name: boolean } | null>;
+  /** What a visitor may do now with a service that no path leads to, such as `ssh`. */
+  mayUse(service: string, accountId: string, isContact: boolean): Promise<boolean>;
+  /** Closes the open doors by the operator's word, or opens them again (null). */
+  close(closure: Closure | null): Promise<DeviceDescription | null>;
+}
+
 /** The remote surface of a device. Every method answers null or `false` for a device that is gone. */
-export interface DeviceRpc {
+export interface DeviceRpc extends DoorRpc {
   register(registration: Registration): Promise<void>;
   describe(): Promise<DeviceDescription | null>;
   /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */
   setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null>;
   setAccess(mode: AccessMode): Promise<DeviceDescription | null>;
-  /** `full`: the list has `limits.peoplePerDevice` people already. */
-  allow(accountId: string): Promise<DeviceDescription | "full" | null>;
-  disallow(accountId: string): Promise<DeviceDescription | null>;
+  /**
+   * @param ruleId whose list; null: the list of `/` of the web service
+   * @returns `full`: the list has `limits.peoplePerDevice` people already
+   */
+  allow(accountId: string, ruleId?: string | null): Promise<DeviceDescription | "full" | null>;
+  disallow(accountId: string, ruleId?: string | null): Promise<DeviceDescription | null>;
   /** Removes every trace of a person: the list entry, door codes and door visits. */
   forgetPerson(accountId: string): Promise<void>;
   /** Makes a new update secret and forgets the old one; null while the name is off. */
@@ -158,8 +267,14 @@ export interface DeviceRpc {
   /**
    * A one-time code that lets `accountId` through the door in the browser that holds the nonce.
    * @param sessionId the session that asked: the visit ends with it
+   * @param isContact true when they are an accepted contact of the owner
    */
-  issueDoorCode(accountId: string, nonceHash: string, sessionId: string): Promise<DoorCodeResult>;
+  issueDoorCode(
+    accountId: string,
+    nonceHash: string,
+    sessionId: string,
+    isContact?: boolean,
+  ): Promise<DoorCodeResult>;
   /** Ends the visits that a session opened, and its codes. Idempotent. */
   endVisits(sessionId: string): Promise<void>;
   /**
@@ -198,6 +313,8 @@ export interface DeviceStub extends DeviceRpc {
  */
 export type Way = "agent" | "watch" | "door";
 export const wayHeader = "x-latchkey-way";
+/** With `door`: the statement of who comes, for a device that wants it; signed by the edge. */
+export const identityHeader = "x-latchkey-identity";
 /** The visitor's or device's address as the edge sees it. */
 export const peerHeader = "x-latchkey-peer";
 /** Why a device that proved who it is gets no socket (agents.ts), for the edge to say. */

@@ -5,6 +5,7 @@
  */
 
 import type { Sealer } from "../../db/seal.ts";
+import type { Access } from "./access.ts";
 import type { Connection } from "./connection.ts";
 import type { DeviceContext } from "./context.ts";
 import type { Door } from "./door.ts";
@@ -20,6 +21,7 @@ export interface Rooms {
   readonly sealer: Sealer;
   readonly features: Features;
   readonly name: Name;
+  readonly access: Access;
   readonly door: Door;
   readonly link: Link;
   readonly connection: Connection;
@@ -46,12 +48,14 @@ export class Switches {
 
   /** The data goes at once; its key goes with `finishOff`, which comes next. */
   async off(feature: FeatureName): Promise<void> {
-    const { context, features, name, door, link, connection, shortcut } = this.#rooms;
+    const { context, features, name, access, door, link, connection, shortcut } = this.#rooms;
     context.sql.transaction(() => {
       features.end(feature);
       if (feature === "name") name.clear();
-      if (feature === "link") door.clear();
       if (feature === "lan") shortcut.clear();
+      if (feature !== "link") return;
+      door.visits.clear();
+      access.shares.clear();
     });
     if (feature === "link") link.reset();
     await connection.featuresChanged(features.states());

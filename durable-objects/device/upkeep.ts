@@ -11,21 +11,25 @@ import type { Rooms, Switches } from "./switches.ts";
 export class Upkeep {
   readonly #rooms: Rooms;
   readonly #switches: Switches;
+  readonly #endWithoutRight: () => void;
   /**
    * No key is tried again before this; ms since the epoch. In memory only: an object that was thrown
    * out tries at once.
    */
   #retryAt = 0;
 
-  constructor(rooms: Rooms, switches: Switches) {
+  /** @param endWithoutRight is called where a right has expired */
+  constructor(rooms: Rooms, switches: Switches, endWithoutRight: () => void) {
     this.#rooms = rooms;
     this.#switches = switches;
+    this.#endWithoutRight = endWithoutRight;
   }
 
   /** Acts on what is true now; nothing that fails holds up the rest. */
   async run(): Promise<void> {
-    this.#rooms.door.sweep();
     this.#rooms.link.checkSockets();
+    this.#rooms.door.visits.sweep();
+    if (this.#rooms.access.shares.sweep()) this.#endWithoutRight();
     this.#rooms.name.sweep();
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
@@ -40,16 +44,15 @@ export class Upkeep {
 
   /** Sets the next wake-up; none when nothing waits. */
   schedule(): void {
-    const { context, features, door, name, link, connection, shortcut } = this.#rooms;
+    const { context, features, access, door, name, link, connection, shortcut } = this.#rooms;
     const now = context.clock.now();
     const keyed = [connection.nextExpiry(), shortcut.nextExpiry()];
     const keys = [...keyed, features.ending().length === 0 ? null : now].map((at) =>
       at !== null && at <= now ? Math.max(at, this.#retryAt) : at,
     );
+    const rows = [door.visits.nextExpiry(), access.shares.nextExpiry(), name.nextExpiry()];
     const sockets = nextCheck(link.passages.size, now);
-    const times = [door.nextExpiry(), name.nextExpiry(), sockets, ...keys].filter(
-      (at) => at !== null,
-    );
+    const times = [...rows, sockets, ...keys].filter((at) => at !== null);
     context.wakeAt(times.length === 0 ? null : Math.min(...times));
   }
 

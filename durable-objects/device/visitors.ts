@@ -1,55 +1,91 @@
 /**
- * Who may reach a device, and who is on the way: the list, the door and what Link carries for them.
+ * Who may reach a device, and who is on the way: the rules, the door and what Link carries for them.
  * Whoever loses the right is let out at once, also in the middle of a request.
  */
 
-import { Access } from "./access.ts";
+import { readPass } from "./access.ts";
 import { doorHeader, refusal } from "./door.ts";
 import type { RegistrationRecord } from "./registration.ts";
-import type { AccessMode, DoorCodeResult } from "./rpc.ts";
+import type {
+  AccessMode,
+  Closure,
+  DoorCodeResult,
+  IdentityMode,
+  LinkOpened,
+  LinkOpening,
+} from "./rpc.ts";
 import type { Rooms } from "./switches.ts";
 
 export class Visitors {
   readonly #rooms: Rooms;
   readonly #registration: RegistrationRecord;
-  readonly #access: Access;
   readonly #schedule: () => void;
 
   /** @param schedule is told when something that ends by itself has begun */
   constructor(rooms: Rooms, registration: RegistrationRecord, schedule: () => void) {
     this.#rooms = rooms;
     this.#registration = registration;
-    this.#access = new Access(rooms.context);
     this.#schedule = schedule;
   }
 
-  /** The people that the owner let in. */
-  listed(): string[] {
-    return this.#access.people();
-  }
-
   setMode(mode: AccessMode): void {
-    this.#access.setMode(mode);
-    this.#registration.forgetMemory();
-    this.#endWithoutRight();
+    this.#rooms.access.setMode(mode);
+    this.endWithoutRight();
   }
 
-  /** False when the list is full. */
-  allow(accountId: string): boolean {
-    return this.#access.add(accountId);
+  /** Makes or changes a rule; false when there are as many as can be. */
+  setRule(service: string, path: string, mode: AccessMode): boolean {
+    const { access, link } = this.#rooms;
+    if (access.setRule(service, path, mode) === "full") return false;
+    const id = access.ruleAt(service, path);
+    this.endWithoutRight();
+    // Where a path went is not kept: whoever was let in above, and would not be here, ends.
+    if (id !== null) link.keepOnly((pass) => pass === null || access.holdsBeside(pass, id));
+    return true;
   }
 
-  disallow(accountId: string): void {
-    this.#access.remove(accountId);
-    this.#endWithoutRight();
+  removeRule(ruleId: string): void {
+    this.#rooms.access.removeRule(ruleId);
+    this.endWithoutRight();
   }
 
-  /** Takes a person off the list with every visit, whatever the mode. */
+  /** False when the list is full, null when there is none. */
+  allow(accountId: string, ruleId: string | null): boolean | null {
+    return this.#rooms.access.add(accountId, ruleId);
+  }
+
+  disallow(accountId: string, ruleId: string | null): void {
+    this.#rooms.access.remove(accountId, ruleId);
+    this.endWithoutRight();
+  }
+
+  endContact(accountId: string): void {
+    this.#rooms.door.visits.endContact(accountId);
+    this.endWithoutRight();
+  }
+
+  /** Ends a share; the people it was for, or null when there is none. */
+  stopShare(shareId: string): readonly string[] | null {
+    const people = this.#rooms.access.shares.stop(shareId);
+    this.endWithoutRight();
+    return people;
+  }
+
+  setIdentity(mode: IdentityMode): void {
+    this.#rooms.access.setIdentity(mode);
+  }
+
+  close(closure: Closure | null): void {
+    this.#rooms.access.close(closure);
+    this.endWithoutRight();
+  }
+
+  /** Takes a person off every list with every visit, whatever the mode. */
   forget(accountId: string): void {
-    const { door, link } = this.#rooms;
-    this.#access.remove(accountId);
-    door.forget(accountId);
-    link.keepOnly((visitor) => visitor !== accountId);
+    const { access, door, link } = this.#rooms;
+    access.forget(accountId);
+    door.visits.forget(accountId);
+    link.keepOnly((pass) => accountOf(pass) !== accountId);
   }
 
   /** A one-time code with which a person who may enter comes back to the door. */
@@ -57,32 +93,45 @@ export class Visitors {
     readonly accountId: string;
     readonly nonceHash: string;
     readonly sessionId: string;
+    readonly isContact: boolean;
   }): Promise<DoorCodeResult> {
-    const code = this.#mayEnter(asked.accountId)
-      ? await this.#rooms.door.issueCode(asked, (person) => this.#mayEnter(person))
+    const mayEnter = (person: string, contact: boolean) => this.#mayEnter(person, contact);
+    const code = mayEnter(asked.accountId, asked.isContact)
+      ? await this.#rooms.door.visits.issueCode(asked, mayEnter)
       : null;
     if (code === null) return { kind: "forbidden" };
     this.#schedule();
     return { kind: "code", code };
   }
 
+  /** Lets a browser in that has a link, with its password if it wants one. */
+  async openShare({ secret, password, visit }: LinkOpening): Promise<LinkOpened> {
+    const { access, door } = this.#rooms;
+    const share = await access.shares.ofLink(secret, password);
+    if (share === null || access.closed !== null) return { kind: "no" };
+    const visitor = { account: null, contact: false, opened: new Set([share.id]) };
+    const stands = () =>
+      this.#isOn && access.shares.holds(share.id, visitor, access.closed !== null);
+    const opened = await door.visits.open(visit, share.id, stands);
+    if (opened === null) return { kind: "no" };
+    this.#schedule();
+    return { kind: "opened", visit: opened.visit, path: share.prefix };
+  }
+
   /** Ends the visits that came from a session. */
   endVisits(sessionId: string): void {
     const { door, link } = this.#rooms;
     // Which visit a request under way belongs to is not kept: those of the same person end with it.
-    const visitors = door.endVisits(sessionId);
-    link.keepOnly((visitor) => visitor === null || !visitors.has(visitor));
+    const visitors = door.visits.endVisits(sessionId);
+    link.keepOnly((pass) => !visitors.has(accountOf(pass) ?? ""));
   }
 
   /** Answers a request at the door, from the device when its visitor may pass. */
-  async serve(request: Request, mode: AccessMode): Promise<Response> {
-    const { door, link } = this.#rooms;
+  async serve(request: Request): Promise<Response> {
+    const { access, door, link } = this.#rooms;
     try {
-      const response = await door.serve(
-        request,
-        mode,
-        (accountId) => this.#mayEnter(accountId),
-        (forwarded, visitor) => link.relay(forwarded, visitor),
+      const response = await door.serve(request, access, (forwarded, pass, identity) =>
+        link.relay(forwarded, pass, identity),
       );
       const entered = response.headers.get(doorHeader) === "entered";
       if (entered || response.status === 101) this.#schedule();
@@ -94,15 +143,23 @@ export class Visitors {
     }
   }
 
-  #endWithoutRight(): void {
-    const { door, link } = this.#rooms;
-    door.keepOnly((accountId) => this.#mayEnter(accountId));
-    link.keepOnly((visitor) => this.#mayEnter(visitor));
+  /** Ends what nobody has a right to any more: visits, and what is on its way. */
+  endWithoutRight(): void {
+    const { access, door, link } = this.#rooms;
+    door.visits.keepOnly((person, contact) => this.#mayEnter(person, contact));
+    link.keepOnly((pass) => this.#isOn && pass !== null && access.holds(pass));
   }
 
-  #mayEnter(visitor: string | null): boolean {
-    const row = this.#registration.row();
-    if (row === null || !this.#rooms.features.isOn("link")) return false;
-    return this.#access.mayEnter(row, visitor);
+  get #isOn(): boolean {
+    return this.#registration.row() !== null && this.#rooms.features.isOn("link");
   }
+
+  #mayEnter(account: string, contact: boolean): boolean {
+    return this.#isOn && this.#rooms.access.mayEnter(account, contact);
+  }
+}
+
+/** Whose pass it is; null: nobody was asked. */
+function accountOf(pass: string | null): string | null {
+  return pass === null ? null : readPass(pass).account;
 }

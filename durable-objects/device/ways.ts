@@ -9,7 +9,7 @@ import type { Shortcut } from "./shortcut.ts";
 
 interface Known {
   readonly row: RegistrationRow;
-  /** People on the owner's list. */
+  /** People whom the owner lets in by name. */
   readonly people: readonly string[];
   readonly connection: { readonly online: boolean };
   readonly shortcut: Shortcut;
@@ -21,7 +21,7 @@ export async function waysFor(
   { row, people, connection, shortcut }: Known,
 ): Promise<WaysView | null> {
   const isOwner = accountId === row.account_id;
-  const isListed = row.access_mode !== "owner" && people.includes(accountId);
+  const isListed = people.includes(accountId);
   if (!isOwner && !isListed) return null;
   return {
     publicKey: row.public_key,

@@ -186,6 +186,14 @@ const signedIn = `
   PUT /api/devices/:id/access
   PUT /api/devices/:id/access/people/:account
   DELETE /api/devices/:id/access/people/:account
+  PUT /api/devices/:id/access/rules
+  DELETE /api/devices/:id/access/rules/:rule
+  PUT /api/devices/:id/access/rules/:rule/people/:account
+  DELETE /api/devices/:id/access/rules/:rule/people/:account
+  PUT /api/devices/:id/access/identity
+  GET /api/devices/:id/shares
+  POST /api/devices/:id/shares
+  DELETE /api/devices/:id/shares/:share
   POST /api/devices/:id/update-secret
   GET /api/devices/:id/live
   GET /door

@@ -87,7 +87,13 @@ describe("the list of people", () => {
 
   it("[CON-3] begins with nobody, and answers the same for people who are not there", async () => {
     const { id, access } = enrolled.device;
-    expect(access).toEqual({ mode: "owner", people: [] });
+    expect(access).toEqual({
+      mode: "owner",
+      people: [],
+      rules: [],
+      identity: "off",
+      closed: null,
+    });
     const there = await newPerson();
     const nowhere = newId("acc", "home", ports.random.bytes);
     const [one, other] = [
@@ -138,7 +144,7 @@ describe("the list of people", () => {
         get: (deviceId) =>
           ({
             allow: async (accountId: string) => {
-              const answer = await ports.devices.get(deviceId).allow(accountId);
+              const answer = await ports.devices.get(deviceId).allow(accountId, null);
               const gone = bindings.DB_HOME.prepare(
                 "DELETE FROM device_guest WHERE account_id = ?",
               );

@@ -8,6 +8,7 @@ import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Db } from "../../db/db.ts";
+import { hasReach, insertReach } from "../../db/queries/devices.ts";
 import { codeOf, useCode } from "../../db/queries/openid-codes.ts";
 import {
   denyDeviceCode,
@@ -110,6 +111,13 @@ async function allowed() {
 }
 
 const readers: Record<string, Reader> = {
+  "region.door_reach": async () => {
+    const db = drizzle(bindings.DB_HOME) as Db;
+    const device = newId("dev", "home", systemRandom.bytes);
+    const liveMs = limits.doorSessionMs;
+    await insertReach(db, device, accountId, test.clock.now() + liveMs);
+    return { liveMs, isSeen: () => hasReach(db, device, accountId, test.clock.now()) };
+  },
   "region.oauth_device_code": async () => {
     const [codeHash, userCodeHash] = [
       await hashToken(`device ${serial}`),

@@ -77,7 +77,12 @@ describe("[RGT-1] the archive", () => {
       const inside = placed(held, "device", deviceId);
       const registration = inside.find(({ table }) => table === "registration");
       expect(registration?.rows).toMatchObject([{ device_id: deviceId, account_id: accountId }]);
-      expect(inside.map(({ table }) => table)).toEqual(["registration", "feature"]);
+      expect(inside.map(({ table }) => table)).toEqual([
+        "registration",
+        "feature",
+        "door",
+        "door_rule",
+      ]);
       // That the directory leads to it; the hash of its name would say nothing to its owner.
       expect(placed(held, "directory", deviceId)).toMatchObject([
         { table: "label", class: "directory entry", rows: [{ device_id: "held, not shown" }] },

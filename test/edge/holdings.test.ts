@@ -67,17 +67,23 @@ it("counts what each device's object holds, feature by feature", async () => {
   const request = { userCode: start.user_code, label: "holdings" };
   const { id } = await approveEnrolment(test.ports, accountId, request);
   const names = async () => (await held()).filter(({ own }) => !own).map(({ name }) => name);
-  expect(await names()).toEqual(["directory entry", "device"]);
+  expect(await names()).toEqual(["directory entry", "device", "access"]);
   await setFeature(test.ports, accountId, id, "name", true);
   await setFeature(test.ports, accountId, id, "link", true);
   const update = { secret: null, ipv4: { set: "192.0.2.1" }, ipv6: "keep" } as const;
   await test.ports.devices.get(id).updateAddresses(update);
   await setAccess(test.ports, accountId, id, "listed");
   await test.ports.devices.get(id).issueDoorCode(accountId, "nonce", "ses");
-  expect(await names()).toEqual(["directory entry", "device", "name record", "door visit"]);
+  expect(await names()).toEqual([
+    "directory entry",
+    "device",
+    "access",
+    "name record",
+    "door visit",
+  ]);
   await setFeature(test.ports, accountId, id, "name", false);
   await setFeature(test.ports, accountId, id, "link", false);
-  expect(await names()).toEqual(["directory entry", "device"]);
+  expect(await names()).toEqual(["directory entry", "device", "access"]);
 });
 
 it("holds nothing about an account that is none", async () => {

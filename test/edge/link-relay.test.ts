@@ -27,7 +27,7 @@ beforeEach(async () => {
   agent = await device.connect();
 });
 
-const page = { headers: { accept: "text/html" } };
+const page = { headers: { accept: "text/html", cookie: "__Host-door-seen=yes" } };
 
 describe("a request through Link", () => {
   it("reaches the device with what the edge knows and nothing the visitor claims", async () => {

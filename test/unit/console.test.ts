@@ -23,7 +23,7 @@ const device: DeviceDescription = {
   label: "attic",
   createdAt: now,
   features: { name: false, link: false, lan: false },
-  access: { mode: "owner", people: [] },
+  access: { mode: "owner", people: [], rules: [], identity: "off", closed: null },
   connection: null,
   agents: [],
   name: null,

@@ -46,7 +46,7 @@ describe("a device's features", () => {
     },
   );
 
-  it("[FEA-4] with all features off nothing is left but the registration and the list of people", async () => {
+  it("[FEA-4] with all features off nothing is left but the registration and who may come in", async () => {
     const held = await heldDevice();
     for (const feature of featureNames) await held.device.setFeature(feature, true);
     const later = held.clock.now() + 1_000_000;
@@ -55,7 +55,7 @@ describe("a device's features", () => {
     }
     for (const feature of featureNames) await held.device.setFeature(feature, false);
     const left = tables.filter(([table]) => count(held, table) > 0).map(([table]) => table);
-    expect(left).toEqual(["migration", "registration"]);
+    expect(left).toEqual(["migration", "registration", "door", "door_rule"]);
     expect([...held.keys.kept.keys()]).toEqual([]);
   });
 });
@@ -81,13 +81,16 @@ describe("what expires in a device's object", () => {
     },
   );
 
-  it("is all that expires: five tables", () => {
+  it("is all that expires: eight tables", () => {
     expect(expiring.map(([table]) => table)).toEqual([
+      "share",
+      "share_guest",
       "connection",
       "name_change",
       "shortcut",
       "door_code",
       "door_session",
+      "door_opened",
     ]);
   });
 });

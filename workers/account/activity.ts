@@ -44,6 +44,11 @@ export const activityEvents = [
   "contact-blocked",
   "device-added",
   "device-removed",
+  "access-changed",
+  "shared",
+  "share-stopped",
+  "door-closed",
+  "door-opened",
   "exported",
   "dormancy-warned",
 ] as const;

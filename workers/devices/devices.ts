@@ -10,14 +10,18 @@ import {
   insertGuest,
   ownerOf,
 } from "../../db/queries/devices.ts";
+import { rulePrefix } from "../../durable-objects/device/paths.ts";
 import type {
   AccessMode,
   DeviceDescription,
   DeviceStub,
   FeatureName,
+  IdentityMode,
 } from "../../durable-objects/device/rpc.ts";
 import { isId } from "../../protocol/ids.ts";
+import { webService } from "../../protocol/link/headers.ts";
 import type { Reach } from "../../protocol/reach.ts";
+import { doorOrigin } from "../config.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { endDevice, regionDb } from "./ending.ts";
@@ -115,6 +119,7 @@ export async function allow(
   accountId: string,
   deviceId: string,
   personId: string,
+  ruleId: string | null = null,
 ): Promise<DeviceDescription> {
   const object = await ownDevice(ports, accountId, deviceId);
   if (!isId("acc", personId)) throw new Problem("bad-request", "account");
@@ -122,15 +127,16 @@ export async function allow(
   const db = guestsDb(ports, personId);
   await insertGuest(db, deviceId, personId);
   const known = await hasGuest(db, deviceId, personId);
-  const device = await object.allow(personId);
+  const device = await object.allow(personId, ruleId);
   if (device === "full" || device === null) {
-    await deleteGuest(db, deviceId, personId);
+    const still = await object.describe();
+    if (still === null || !isListed(still, personId)) await deleteGuest(db, deviceId, personId);
     throw new Problem(device === null ? "not-found" : "too-many");
   }
   // An erasure that ran in between took the row and may have missed the list. Looked at for people who
   // are not there too: the work must not tell.
   const stays = await hasGuest(db, deviceId, personId);
-  return known && !stays ? present(await object.disallow(personId)) : device;
+  return known && !stays ? present(await object.disallow(personId, ruleId)) : device;
 }
 
 /** Lets a person in no longer: what they have open ends at once. Idempotent. */
@@ -139,17 +145,83 @@ export async function disallow(
   accountId: string,
   deviceId: string,
   personId: string,
+  ruleId: string | null = null,
 ): Promise<DeviceDescription> {
   const object = await ownDevice(ports, accountId, deviceId);
   if (!isId("acc", personId)) throw new Problem("bad-request", "account");
-  const device = present(await object.disallow(personId));
-  await deleteGuest(guestsDb(ports, personId), deviceId, personId);
+  const device = present(await object.disallow(personId, ruleId));
+  await forgetUnlisted(ports, device, [personId]);
   return device;
 }
 
 /** Where a person's rows are. A region that is none has nobody in it; ours finds as much. */
 function guestsDb(ports: Ports, personId: string): Db {
   return ports.regions.db(personId) ?? regionDb(ports, ports.regions.default);
+}
+
+/** True while a person stands on some list of the device. */
+function isListed({ access }: DeviceDescription, personId: string): boolean {
+  return [access, ...access.rules].some(({ people }) => people.includes(personId));
+}
+
+/** Whoever is on no list of the device any more is not known to be let in by it. */
+async function forgetUnlisted(
+  ports: Ports,
+  device: DeviceDescription,
+  people: readonly string[],
+): Promise<void> {
+  for (const person of people) {
+    if (!isListed(device, person)) await deleteGuest(guestsDb(ports, person), device.id, person);
+  }
+}
+
+/**
+ * Says who may come in to a path and all below it, or use a service. The deepest path counts.
+ * @throws Problem `bad-request` for a path that a device might read as another, `too-many`
+ */
+export async function setRule(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  rule: { readonly service: string; readonly path: string; readonly mode: AccessMode },
+): Promise<DeviceDescription> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  const before = present(await object.describe());
+  const origin = doorOrigin(ports.config, before.label);
+  const path = rulePrefix(rule.path, origin);
+  if (path === null) throw new Problem("path-unclear", "path");
+  if (rule.service !== webService && (path !== "/" || rule.mode === "everyone")) {
+    throw new Problem("bad-request", path === "/" ? "mode" : "path");
+  }
+  const device = present(await object.setRule(rule.service, path, rule.mode));
+  if (device === "full") throw new Problem("too-many", "path");
+  return device;
+}
+
+/** What is below its path comes under the rule above again. Idempotent. */
+export async function removeRule(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  ruleId: string,
+): Promise<DeviceDescription> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  const before = present(await object.describe());
+  const device = present(await object.removeRule(ruleId));
+  const people = before.access.rules.find(({ id }) => id === ruleId)?.people ?? [];
+  await forgetUnlisted(ports, device, people);
+  return device;
+}
+
+/** What the device is told of who comes (docs/door.md). */
+export async function setIdentity(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  mode: IdentityMode,
+): Promise<DeviceDescription> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  return present(await object.setIdentity(mode));
 }
 
 /** A new update secret, shown this once. @throws Problem `feature-off` while the name is off */

@@ -22,22 +22,12 @@ import { type Ctx, service } from "../http.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
-import {
-  allow,
-  disallow,
-  getDevice,
-  listDevices,
-  ownDevice,
-  rotateUpdateSecret,
-  setAccess,
-  setFeature,
-} from "./devices.ts";
+import { getDevice, listDevices, ownDevice, rotateUpdateSecret, setFeature } from "./devices.ts";
 import { removeDevice } from "./owning.ts";
-import { deviceJson, mode, view } from "./view.ts";
+import { deviceJson, view } from "./view.ts";
 
 const feature = z.enum(featureNames);
 const deviceId = z.strictObject({ id: z.string() });
-const person = z.strictObject({ id: z.string(), account: z.string() });
 const oneDevice = { 200: json(deviceJson, "The device as it is now") };
 
 export const devices = service();
@@ -102,40 +92,6 @@ devices.openapi(
     return c.json(view(c.env.config, device), 200);
   },
 );
-
-devices.openapi(
-  createRoute({
-    method: "put",
-    path: "/api/devices/{id}/access",
-    middleware: scoped("devices:write"),
-    request: { params: deviceId, body: body(z.strictObject({ mode })) },
-    responses: oneDevice,
-  }),
-  async (c) => {
-    const { id } = c.req.valid("param");
-    const device = await setAccess(c.env, c.var.accountId, id, c.req.valid("json").mode);
-    return c.json(view(c.env.config, device), 200);
-  },
-);
-
-for (const [method, change] of [
-  ["put", allow],
-  ["delete", disallow],
-] as const) {
-  devices.openapi(
-    createRoute({
-      method,
-      path: "/api/devices/{id}/access/people/{account}",
-      middleware: scoped("devices:write"),
-      request: { params: person },
-      responses: oneDevice,
-    }),
-    async (c) => {
-      const { id, account } = c.req.valid("param");
-      return c.json(view(c.env.config, await change(c.env, c.var.accountId, id, account)), 200);
-    },
-  );
-}
 
 devices.openapi(
   createRoute({

@@ -1,13 +1,19 @@
 /** A device as the JSON API shows it to its owner. */
 
 import * as z from "zod";
-import { accessModes, type DeviceDescription } from "../../durable-objects/device/rpc.ts";
+import {
+  accessModes,
+  closeReasons,
+  type DeviceDescription,
+  identityModes,
+} from "../../durable-objects/device/rpc.ts";
 import { serviceStates } from "../../protocol/agent.ts";
 import { type Config, doorOrigin } from "../config.ts";
 import { time } from "../described.ts";
 import { iso } from "../http.ts";
 
 export const mode = z.enum(accessModes);
+export const identityMode = z.enum(identityModes);
 
 export const deviceJson = z.strictObject({
   id: z.string(),
@@ -16,7 +22,21 @@ export const deviceJson = z.strictObject({
   host: z.string(),
   created_at: time,
   features: z.strictObject({ name: z.boolean(), link: z.boolean(), lan: z.boolean() }),
-  access: z.strictObject({ mode, people: z.array(z.string()) }),
+  access: z.strictObject({
+    mode,
+    people: z.array(z.string()),
+    rules: z.array(
+      z.strictObject({
+        id: z.string(),
+        service: z.string(),
+        path: z.string(),
+        mode,
+        people: z.array(z.string()),
+      }),
+    ),
+    identity: identityMode,
+    closed: z.strictObject({ reason: z.enum(closeReasons), at: time }).nullable(),
+  }),
   connection: z
     .strictObject({
       online: z.boolean(),
@@ -50,7 +70,7 @@ export const deviceJson = z.strictObject({
 
 /** What the object says of the device, in the words of the API. */
 export function view(config: Config, device: DeviceDescription): z.infer<typeof deviceJson> {
-  const { connection, name } = device;
+  const { access, connection, name } = device;
   return {
     id: device.id,
     label: device.label,
@@ -58,7 +78,14 @@ export function view(config: Config, device: DeviceDescription): z.infer<typeof 
     host: `${device.label}.${config.ddnsZone}`,
     created_at: iso(device.createdAt),
     features: device.features,
-    access: { mode: device.access.mode, people: [...device.access.people] },
+    access: {
+      mode: access.mode,
+      people: [...access.people],
+      rules: access.rules.map((rule) => ({ ...rule, people: [...rule.people] })),
+      identity: access.identity,
+      closed:
+        access.closed === null ? null : { reason: access.closed.reason, at: iso(access.closed.at) },
+    },
     connection: connection === null ? null : { ...connection, since: iso(connection.since) },
     agents: device.agents.map(({ heardAt, since, ...agent }) => ({
       ...agent,

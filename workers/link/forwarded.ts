@@ -4,14 +4,23 @@
  * (durable-objects/device/link/heads.ts) and drops every other claim.
  */
 
-import { peerHeader, wayHeader } from "../../durable-objects/device/rpc.ts";
+import { identityHeader, peerHeader, wayHeader } from "../../durable-objects/device/rpc.ts";
 
-/** @param peer the visitor's address; null when not known */
-export function forwarded(request: Request, peer: string | null): Request {
+/**
+ * @param peer the visitor's address; null when not known
+ * @param identity the statement of who comes; null where the device wants none
+ */
+export function forwarded(
+  request: Request,
+  peer: string | null,
+  identity: string | null = null,
+): Request {
   // The visitor's browser follows the device's redirects; the edge never does.
   const onward = new Request(request, { redirect: "manual" });
   onward.headers.set(wayHeader, "door");
   if (peer === null) onward.headers.delete(peerHeader);
   else onward.headers.set(peerHeader, peer);
+  if (identity === null) onward.headers.delete(identityHeader);
+  else onward.headers.set(identityHeader, identity);
   return onward;
 }

@@ -10,6 +10,9 @@ export const doorPageNames = [
   "unknown",
   "offline",
   "forbidden",
+  "closed",
+  "first",
+  "share",
   "bad-code",
   "cross-site",
   "failed",
@@ -30,6 +33,20 @@ export interface DoorFacts {
   readonly nonce: string;
   /** Seconds after which trying again makes sense; null when it does not. */
   readonly retryAfter: number | null;
+  /** What the form of a page sends, and where to. */
+  readonly form?: DoorForm;
+}
+
+/** A page that asks something first. */
+export interface DoorForm {
+  /** A path of the door. */
+  readonly action: string;
+  /** Where to go then; null where the answer knows. */
+  readonly to: string | null;
+  /** True for a link that wants a password. */
+  readonly isLocked: boolean;
+  /** True after a try that was wrong. */
+  readonly isWrong: boolean;
 }
 
 /** Draws one page each: a whole HTML document. */
@@ -42,6 +59,9 @@ export const problemOfPage: Readonly<Record<Exclude<DoorPageName, "left">, Probl
   unknown: "not-found",
   offline: "device-offline",
   forbidden: "forbidden",
+  closed: "door-closed",
+  first: "first-page",
+  share: "share-refused",
   "bad-code": "code-expired",
   "cross-site": "cross-site",
   failed: "device-failed",
@@ -56,10 +76,25 @@ function plain(text: string): (facts: DoorFacts) => string {
     `<!doctype html><html lang="en"><meta charset="utf-8"><title>${text}</title><p>${text}.</p><p><a href="${console}">Latchkey</a></p></html>`;
 }
 
+function asking(text: string): (facts: DoorFacts) => string {
+  return ({ form }) => {
+    const field = (name: string, value: string) =>
+      `<input name="${name}" value="${value.replaceAll("&", "&amp;").replaceAll('"', "&quot;")}">`;
+    const fields = [
+      form?.to == null ? "" : field("to", form.to),
+      form?.isLocked ? field("password", "") : "",
+    ].join("");
+    return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${text}</title><form method="post" action="${form?.action}">${fields}<button>${text}</button></form></html>`;
+  };
+}
+
 export const plainPages: DoorPages = {
   unknown: plain(problems["not-found"].title),
   offline: plain(problems["device-offline"].title),
   forbidden: plain(problems.forbidden.title),
+  closed: plain(problems["door-closed"].title),
+  first: asking("Go on to this device"),
+  share: asking("Somebody shares something with you"),
   "bad-code": plain(problems["code-expired"].title),
   "cross-site": plain(problems["cross-site"].title),
   failed: plain(problems["device-failed"].title),

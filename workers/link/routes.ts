@@ -7,6 +7,7 @@ import {
   asksForWebSocket,
   type DoorVerdict,
   doorHeader,
+  doorPaths,
   doorTokenHeader,
   newNonce,
 } from "../../durable-objects/device/door.ts";
@@ -15,7 +16,15 @@ import { cookieHeader } from "../cookies.ts";
 import type { Ports } from "../ports.ts";
 import { type ProblemCode, problemResponse } from "../problem.ts";
 import { forwarded } from "./forwarded.ts";
-import { type DoorPageName, type DoorPages, plainPages, problemOfPage } from "./pages.ts";
+import { identityFor } from "./identity.ts";
+import {
+  type DoorForm,
+  type DoorPageName,
+  type DoorPages,
+  plainPages,
+  problemOfPage,
+} from "./pages.ts";
+import { openLink, seenFirst } from "./share.ts";
 import type { Viewer } from "./view.ts";
 import { nonceOf, pathBehindDoor } from "./way-back.ts";
 
@@ -56,13 +65,41 @@ export async function link(
 
 async function serve(visit: Visit, label: string | null): Promise<Response> {
   const { request, ports } = visit;
+  const own = request.url.includes("latchkey/") ? await ownAnswer(visit, label) : null;
+  if (own !== null) return own;
   const deviceId = label === null ? null : await ports.directory.deviceOfLabel(label);
   if (deviceId === null) return await page(visit, "unknown", 404);
   // workerd would pass any request for a WebSocket on as a GET (RFC 6455 §4.1 knows no other).
   if (asksForWebSocket(request) && request.method !== "GET") return problemResponse("bad-request");
-  const response = await ports.devices.get(deviceId).fetch(forwarded(request, ports.peer));
+  const object = ports.devices.get(deviceId);
+  const identity = await identityFor(ports, deviceId, object, request);
+  const response = await object.fetch(forwarded(request, ports.peer, identity));
   const verdict = response.headers.get(doorHeader) as DoorVerdict | null;
   return verdict === null ? response : await answer(visit, verdict, response);
+}
+
+/** What the edge answers by itself at a door, there or not; null for everything else. */
+async function ownAnswer(visit: Visit, label: string | null): Promise<Response | null> {
+  const { request, ports } = visit;
+  const { pathname } = new URL(request.url);
+  if (pathname === doorPaths.seen) {
+    const to = await seenFirst(request);
+    if (to === null) return await page(visit, "cross-site", 403);
+    return redirect(to, [cookieHeader("__Host-door-seen", "yes")]);
+  }
+  if (!pathname.startsWith(doorPaths.share)) return null;
+  const isLocked = pathname.endsWith("/locked");
+  const form = { action: pathname, to: null, isLocked, isWrong: request.method === "POST" };
+  // The page says the same of every link, also of one that is none, at a door that is none.
+  if (request.method !== "POST") return await page(visit, "share", 200, null, form);
+  const opened = await openLink(request, ports, label, pathname);
+  if (opened === "cross-site") return await page(visit, "cross-site", 403);
+  if (opened === "too-many-tries") return problemResponse("too-many-tries");
+  if (opened === null) return await page(visit, "share", 403, "share-refused", form);
+  return redirect(pathBehindDoor(opened.path), [
+    cookieHeader("__Host-door", opened.visit),
+    cookieHeader("__Host-door-seen", "yes"),
+  ]);
 }
 
 /** Makes something of the object's own word. */
@@ -82,6 +119,12 @@ async function answer(visit: Visit, verdict: DoorVerdict, response: Response): P
       return methodNotAllowed();
     case "stalled":
       return problemResponse("request-timeout");
+    case "first": {
+      const url = new URL(visit.request.url);
+      const to = url.pathname + url.search;
+      const form = { action: doorPaths.seen, to, isLocked: false, isWrong: false };
+      return await page(visit, "first", 200, null, form);
+    }
     case "revoked":
       return await page(visit, "forbidden", 403);
     default:
@@ -152,6 +195,7 @@ async function page(
   name: DoorPageName,
   status: number,
   problem: ProblemCode | null = name === "left" ? null : problemOfPage[name],
+  form?: DoorForm,
 ): Promise<Response> {
   const { request, ports, label, pages } = visit;
   const retryAfter = RETRY_AFTER[name] ?? null;
@@ -163,12 +207,13 @@ async function page(
     return response;
   }
   const nonce = base64url(ports.random.bytes(16));
-  const facts = { label, console: ports.config.origin, nonce, retryAfter };
+  const known = { label, console: ports.config.origin, nonce, retryAfter };
+  const facts = form === undefined ? known : { ...known, form };
   headers.set("content-type", "text/html; charset=utf-8");
   headers.set("referrer-policy", "no-referrer");
   headers.set(
     "content-security-policy",
-    `default-src 'none'; style-src 'nonce-${nonce}'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    `default-src 'none'; style-src 'nonce-${nonce}'; img-src 'self' data:; base-uri 'none'; form-action ${form === undefined ? "'none'" : "'self'"}; frame-ancestors 'none'`,
   );
   return new Response(await pages[name](facts), { status, headers });
 }

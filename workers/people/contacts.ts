@@ -25,6 +25,7 @@ import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import type { Client } from "../sign-in/client.ts";
 import { between, type Relation } from "./between.ts";
+import { endContactAtDoors } from "./doors.ts";
 
 /** The two sides of a pair, each with the database it lies in. */
 interface Pair {
@@ -116,6 +117,7 @@ export async function removeContact(
   const removed = await deleteEdge(my, mine, ["asked", "contact"]);
   await deleteEdge(their, theirs, ["asking", "contact"]);
   if (removed) await note(ports, me, "contact-removed", { client, about: other });
+  await endContactAtDoors(ports, me, other);
 }
 
 /**
@@ -134,6 +136,7 @@ export async function blockPerson(
   }
   await deleteEdge(their, theirs, ["asking", "contact"]);
   await note(ports, me, "contact-blocked", { client, about: other });
+  await endContactAtDoors(ports, me, other);
 }
 
 /** Lets somebody ask again. Idempotent. @throws Problem as `pairOf` */

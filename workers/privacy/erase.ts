@@ -4,7 +4,7 @@
  * anywhere is taken up by the next sweep; it never stops half way, and never keeps who it was.
  */
 
-import { deleteGuest } from "../../db/queries/devices.ts";
+import { deleteGuest, deleteReach } from "../../db/queries/devices.ts";
 import { deleteAccountRows, devicesIn } from "../../db/queries/retention.ts";
 import { newId, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -49,11 +49,13 @@ export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise
   const own = await devicesIn(db, "device", accountId, limit);
   await eachOf(own, (deviceId) => dropDevice(ports, accountId, deviceId));
   const others = await devicesIn(db, "device_guest", accountId, limit);
-  await eachOf(others, async (deviceId) => {
+  const visited = await devicesIn(db, "door_reach", accountId, limit);
+  await eachOf([...new Set([...others, ...visited])], async (deviceId) => {
     await ports.devices.get(deviceId).forgetPerson(accountId);
     await deleteGuest(db, deviceId, accountId);
+    await deleteReach(db, deviceId, accountId);
   });
-  if (own.length === limit || others.length === limit) return false;
+  if ([own, others, visited].some(({ length }) => length === limit)) return false;
 
   await deleteAccountRows(db, [...plan.region, ...plan.reach], accountId);
   // Again: a sign-in that was under way may have made the key anew, an ask that was have reached someone.

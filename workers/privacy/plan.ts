@@ -24,7 +24,7 @@ export interface ErasurePlan {
 }
 
 /** Tables whose rows lead to objects: the account's own devices, and those that let it in. */
-const REACHING = ["device", "device_guest"];
+const REACHING = ["device", "device_guest", "door_reach"];
 
 /** The plan of erasing an account. */
 export function erasurePlan(map: Pick<DataMap, "region" | "directory"> = dataMap): ErasurePlan {

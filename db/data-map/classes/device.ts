@@ -23,7 +23,8 @@ export const deviceClasses = {
   access: {
     basis: "contract",
     title: "Who may come in",
-    holds: "only you, the identifiers of people you listed, or everyone",
+    holds:
+      "for the whole door, or a path or service of it: only you, the identifiers of people you listed, your contacts, or everyone; whether the device is told who comes",
     purpose: "to let in whom you want and nobody else",
     feature: "device",
     live: "until you change it",
@@ -34,6 +35,21 @@ export const deviceClasses = {
     inExport: "yes",
     place: "device object",
     obligations: ["CON-3"],
+  },
+  "closed door": {
+    basis: "legitimate interest",
+    title: "A door that the operator closed",
+    holds: "why and since when nobody comes in without being known",
+    purpose: "to stop harm to others, and to tell you",
+    feature: "device",
+    live: "until the operator opens it again",
+    liveMs: null,
+    copiesMs: HISTORY_MS,
+    seenBy: "you, the operator, and as a reason whoever asks at the door",
+    deletedBy: "the operator, unregistering, erasing the account",
+    inExport: "yes",
+    place: "device object",
+    obligations: ["CON-7"],
   },
   enrolment: {
     basis: "contract",

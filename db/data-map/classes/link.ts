@@ -5,12 +5,29 @@ import type { DataClass } from "../data-class.ts";
 import { HISTORY_MS, span } from "../periods.ts";
 
 export const linkClasses = {
+  share: {
+    basis: "contract",
+    title: "What you share",
+    holds:
+      "the path that you share and what you call it, sealed; for whom, until when; of a link and its password hashes only",
+    purpose: "to let others open one file or folder of your device",
+    feature: "link",
+    live: `until you stop it, ${span(limits.shareMs)} at most`,
+    liveMs: limits.shareMs,
+    copiesMs: HISTORY_MS,
+    seenBy: "you; whom you share with sees the path and what your device shows there",
+    deletedBy:
+      "stopping it, time, switching Link off, unregistering; of a person you share with, erasing their account",
+    inExport: "yes",
+    place: "device object",
+    obligations: ["FEA-6", "CON-12", "CON-14"],
+  },
   "door visit": {
     basis: "legitimate interest",
     title: "Who is at a device's door",
     holds:
-      "a hash of the visit, the visitor's account identifier and that of the session it began in; for a WebSocket that is open, in memory only, who opened it and from which network",
-    purpose: "to let a signed-in visitor through without asking on every page",
+      "a hash of the visit, the visitor's account identifier and that of the session it began in, or which links it opened; for a WebSocket that is open, in memory only, who opened it and from which network",
+    purpose: "to let a visitor through without asking on every page",
     feature: "link",
     live: span(limits.doorSessionMs),
     liveMs: limits.doorSessionMs,
@@ -21,6 +38,23 @@ export const linkClasses = {
     inExport: "metadata",
     place: "device object",
     obligations: ["CON-3", "CKY-1"],
+  },
+  "door reach": {
+    basis: "legitimate interest",
+    title: "Whose devices know you as a visitor",
+    holds:
+      "your account identifier and that of a device that you visited, or where something is shared with you",
+    purpose: "to end your visits with your session, and to be forgotten there with your account",
+    feature: "link",
+    live: `as long as the visit or the share, ${span(limits.shareMs)} at most`,
+    liveMs: limits.shareMs,
+    copiesMs: HISTORY_MS,
+    seenBy: "you, in your export",
+    deletedBy:
+      "time, the owner stopping the share, unregistering the device, erasing either account",
+    inExport: "yes",
+    place: "region",
+    obligations: ["RGT-14", "CON-11"],
   },
   "relayed content": {
     basis: "contract",

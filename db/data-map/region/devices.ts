@@ -18,6 +18,13 @@ export const deviceTables = {
     erase: { by: "account_id" },
     columns: { id, account_id: id, device_id: id },
   },
+  door_reach: {
+    class: "door reach",
+    key: "id",
+    expires: "expires_at",
+    erase: { by: "account_id" },
+    columns: { id, account_id: id, device_id: id, expires_at: time },
+  },
   enrolment: {
     class: "enrolment",
     key: "device_code_hash",

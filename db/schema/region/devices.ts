@@ -32,6 +32,25 @@ export const deviceGuest = sqliteTable(
   ],
 );
 
+/**
+ * Which devices know a person for a while: as their visitor, or because something is shared with them.
+ * So that ending their session, or erasing them, reaches those devices.
+ */
+export const doorReach = sqliteTable(
+  "door_reach",
+  {
+    id: text().primaryKey(), // `<device>/<account>`
+    accountId: text("account_id").notNull(),
+    deviceId: text("device_id").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [
+    index("door_reach_account").on(table.accountId),
+    index("door_reach_device").on(table.deviceId),
+    index("door_reach_expires_at").on(table.expiresAt),
+  ],
+);
+
 /** RFC 8628 device authorization before anyone approved it: no person, no address. */
 export const enrolment = sqliteTable(
   "enrolment",

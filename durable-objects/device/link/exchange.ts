@@ -29,7 +29,7 @@ export type Outcome =
 
 export interface ExchangeOptions {
   readonly request: Request;
-  /** Who is served: an account, or null when the door is open to everyone. */
+  /** By what and as whom it was let in: a pass of `Access`. */
   readonly visitor: string | null;
   /** The network it comes from, which has a share of the streams. */
   readonly network: string;

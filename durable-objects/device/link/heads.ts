@@ -29,7 +29,9 @@ const CLAIMS = new Set([
   "x-remote-ip",
   "x-remote-addr",
 ]);
-const CLAIM_PREFIXES = [OURS, "x-forwarded-", "cf-"];
+const CLAIM_PREFIXES = [OURS, "latchkey-", "x-forwarded-", "cf-"];
+/** Says who the visitor is, to a device that wants it (docs/door.md). */
+const IDENTITY = "latchkey-user";
 const OUR_COOKIES = "__host-door";
 /** RFC 6455 §11.3: each end of a WebSocket makes its own; only the subprotocols pass. */
 const HANDSHAKE = new Set([
@@ -60,8 +62,12 @@ export type RequestFault = NonNullable<ReturnType<typeof requestFault>>;
 /**
  * The head that the device gets: the public Host, the visitor's address as the edge sees it,
  * end-to-end headers, and no cookie or header that is between the visitor and us.
+ * @param identity what the edge says of who comes; null for nothing
  */
-export function openHead(request: Request): OpenHead | RequestFault {
+export function openHead(
+  request: Request,
+  identity: string | null = null,
+): OpenHead | RequestFault {
   const url = new URL(request.url);
   const upgrade = asksForWebSocket(request);
   const headers = forwardedHeaders(url, request.headers.get(peerHeader));
@@ -72,6 +78,7 @@ export function openHead(request: Request): OpenHead | RequestFault {
     if (kept === "" && name !== "content-length") continue;
     headers.push([name, headersHoldText ? toByteString(kept) : kept]);
   }
+  if (identity !== null) headers.push([IDENTITY, identity]);
   const path = url.pathname + url.search;
   const plain = { service: webService, method: request.method, path, headers };
   const head: OpenHead = upgrade ? { ...plain, upgrade: "websocket" } : plain;

@@ -114,10 +114,15 @@ export class Link {
    * Answers a visitor through one of the device's sockets. A bodyless GET or HEAD waits for an offline
    * device up to `limits.linkHoldOfflineMs`; when its connection went before a head, it is tried once
    * more: on another connection at once, else on the next that comes within the same time.
-   * @param visitor the account that may enter; null when the door is open to everyone
+   * @param visitor by what and as whom it was let in: a pass of `Access`
+   * @param identity the statement of who comes, for a device that wants it
    */
-  async relay(request: Request, visitor: string | null): Promise<Response> {
-    const head = openHead(request);
+  async relay(
+    request: Request,
+    visitor: string | null,
+    identity: string | null = null,
+  ): Promise<Response> {
+    const head = openHead(request, identity);
     if (typeof head === "string") return refusal(head);
     const payload = encodeHead(head);
     if (payload === null) return refusal("too-long");
@@ -222,7 +227,7 @@ export class Link {
     this.#live.clear();
   }
 
-  /** Ends the requests of visitors who may no longer enter (`null`: a visitor nobody asked for a name). */
+  /** Ends the requests whose pass holds no longer. */
   keepOnly(mayEnter: (visitor: string | null) => boolean): void {
     this.passages.keepOnly(mayEnter, visitorCloses.revoked);
     for (const exchange of [...this.#exchanges]) {

@@ -7,19 +7,23 @@ import {
   deleteEnrolment,
   deleteGuest,
   deleteGuestsOf,
+  deleteReach,
   devicesOf,
   devicesReached,
   endingDevices,
   enrolmentByUserCode,
   hasGuest,
+  hasReach,
   insertDevice,
   insertEnrolment,
   insertGuest,
+  insertReach,
   markEnding,
   notePoll,
   ownerOf,
   pollState,
   restoreUserCode,
+  shortenReach,
 } from "../../../db/queries/devices.ts";
 import { devicesIn } from "../../../db/queries/retention.ts";
 import { account } from "../../../db/schema/region.ts";
@@ -171,6 +175,34 @@ export const deviceCases: Cases = {
     assert.equal(await hasGuest(region, device, guest), false);
     await deleteGuestsOf(region, device);
     assert.equal(await hasGuest(region, device, other), false);
+  },
+
+  "a device knows a visitor until the latest time that was said, if they exist": async ({
+    region,
+  }) => {
+    const [person, device] = [await newAccount(region), newDeviceId()];
+    const knows = (at: number) => hasReach(region, device, person, at);
+    for (const until of [NOW + 10, NOW + 30, NOW + 20]) {
+      await insertReach(region, device, person, until);
+    }
+    assert.deepEqual(
+      [await knows(NOW), await knows(NOW + 29), await knows(NOW + 30)],
+      [true, true, false],
+    );
+    assert.deepEqual(await devicesReached(region, person), [device]);
+    assert.deepEqual(await devicesIn(region, "door_reach", person, 9), [device]);
+    await shortenReach(region, device, person, NOW + 40);
+    assert.equal(await knows(NOW + 29), true);
+    await shortenReach(region, device, person, NOW + 5);
+    assert.deepEqual([await knows(NOW + 4), await knows(NOW + 5)], [true, false]);
+    await deleteReach(region, device, person);
+    assert.equal(await knows(NOW), false);
+    await insertReach(region, device, person, NOW + 10);
+    await deleteGuestsOf(region, device);
+    assert.equal(await knows(NOW), false);
+    const nobody = newId("acc", "home", systemRandom.bytes);
+    await insertReach(region, device, nobody, NOW + 10);
+    assert.equal(await hasReach(region, device, nobody, NOW), false);
   },
 
   "a person is known to the own devices and to those that let one in, each once": async ({

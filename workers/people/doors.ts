@@ -1,0 +1,51 @@
+/**
+ * Contacts at the doors of devices. A device's object knows no contacts: who comes is looked at when
+ * they are handed over, and where a contact ends, the devices of both are told at once (CON-3).
+ */
+
+import { edgeState } from "../../db/queries/contacts.ts";
+import { devicesOf } from "../../db/queries/devices.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
+
+/** True when two people agreed to be contacts, and neither thought better of it. */
+export async function areContacts(ports: Ports, one: string, other: string): Promise<boolean> {
+  const [mine, theirs] = [ports.regions.db(one), ports.regions.db(other)];
+  if (mine === null || theirs === null) return false;
+  const now = ports.clock.now();
+  const states = await Promise.all([
+    edgeState(mine, { me: one, other }, now),
+    edgeState(theirs, { me: other, other: one }, now),
+  ]);
+  return states.every((state) => state === "contact");
+}
+
+/**
+ * Two people are no contacts any more: what each had at the other's doors as one ends. Idempotent.
+ * @throws Problem `unavailable` when a device could not be told; asking again tells it
+ */
+export async function endContactAtDoors(ports: Ports, one: string, other: string): Promise<void> {
+  const [mine, theirs] = await Promise.all([doorsOf(ports, one), doorsOf(ports, other)]);
+  const waiting = [
+    ...mine.map((id) => ({ id, person: other })),
+    ...theirs.map((id) => ({ id, person: one })),
+  ];
+  let failed = false;
+  const lane = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      try {
+        await ports.devices.get(next.id).endContact(next.person);
+      } catch {
+        failed = true;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: limits.erasureObjectsAtOnce }, lane));
+  if (failed) throw new Problem("unavailable");
+}
+
+async function doorsOf(ports: Ports, accountId: string): Promise<string[]> {
+  const db = ports.regions.db(accountId);
+  return db === null ? [] : (await devicesOf(db, accountId)).map(({ id }) => id);
+}
