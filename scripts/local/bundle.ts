@@ -12,14 +12,14 @@ import { buildConsole } from "../build-console.ts";
 import { withoutAttestation } from "./without-attestation.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const ENTRY = "index.js";
+const ENTRY = "index.mjs";
 
 /** A module of a worker, in Miniflare's words. */
 export type WorkerModule =
   | { readonly type: "ESModule"; readonly path: string; readonly contents: string }
   | { readonly type: "CompiledWasm"; readonly path: string; readonly contents: Buffer };
 
-/** Builds the worker; its entry, `index.js`, comes first. */
+/** Builds the worker; its entry, `index.mjs`, comes first. */
 export async function bundleWorker(): Promise<WorkerModule[]> {
   await buildConsole();
   const wasm = new Map<string, string>();
@@ -32,6 +32,7 @@ export async function bundleWorker(): Promise<WorkerModule[]> {
     external: ["cloudflare:*", "node:*"],
     splitting: true,
     chunkNames: "[name]-[hash]",
+    outExtension: { ".js": ".mjs" },
     jsx: "automatic",
     jsxImportSource: "hono/jsx",
     minify: true,

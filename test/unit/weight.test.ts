@@ -34,10 +34,10 @@ it("starts without what only people need", { timeout: 60_000 }, async () => {
   const start = (path: string) => {
     if (started.has(path)) return;
     started.add(path);
-    const imports = scripts.get(path)?.matchAll(/(?:from|import)\s*"\.\/([^"]+\.js)"/g) ?? [];
+    const imports = scripts.get(path)?.matchAll(/(?:from|import)\s*"\.\/([^"]+\.mjs)"/g) ?? [];
     for (const [, name] of imports) start(name as string);
   };
-  start("index.js");
+  start("index.mjs");
   const code = [...started].map((path) => scripts.get(path)).join("\n");
   expect(code).toContain("/nic/update");
   for (const late of ["/api/sign-up", "/oauth/jwks", "ZodObject", "greetingTimeout"]) {
