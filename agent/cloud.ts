@@ -30,12 +30,20 @@ export interface Answer {
 
 /** Posts JSON. @throws AgentFailure when the cloud cannot be reached */
 export async function post(cloud: string, path: string, body: unknown): Promise<Answer> {
+  const headers = { "content-type": "application/json" };
+  return await ask(cloud, path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+/** Asks with an access token. @throws AgentFailure when the cloud cannot be reached */
+export async function get(cloud: string, path: string, token: string): Promise<Answer> {
+  return await ask(cloud, path, { headers: { authorization: `Bearer ${token}` } });
+}
+
+async function ask(cloud: string, path: string, init: RequestInit): Promise<Answer> {
   let response: Response;
   try {
     response = await fetch(cloud + path, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
+      ...init,
       redirect: "error",
       signal: AbortSignal.timeout(limits.agentRequestMs),
     });

@@ -21,12 +21,14 @@ import { LinkServer } from "./link.ts";
 import { answers } from "./service.ts";
 import type { Shortcut } from "./shortcut.ts";
 import type { AgentSocket, OpenSocket, SocketEnd } from "./socket.ts";
+import type { TcpServices } from "./tunnel/services.ts";
 
 export interface ConnectionOptions {
   readonly device: EnrolledDevice;
   readonly identity: Identity;
   readonly service: string | null;
   readonly shortcut: Shortcut | null;
+  readonly tcp: TcpServices | null;
   readonly greeting: AgentGreeting;
   readonly open: OpenSocket;
   readonly clock: AgentClock;
@@ -68,7 +70,7 @@ export class Connection {
   }
 
   async run(): Promise<ConnectionEnd> {
-    const { device, identity, clock, greeting, signal, open } = this.#with;
+    const { device, identity, clock, greeting, tcp, signal, open } = this.#with;
     const assertion = await signAssertion(
       identity.privateKey,
       device.device_id,
@@ -81,7 +83,7 @@ export class Connection {
     const end = await new Promise<SocketEnd>((resolve) => {
       this.#socket = open(
         device.cloud,
-        { assertion, userAgent, greeting },
+        { assertion, userAgent, greeting, tcp: tcp?.names ?? [] },
         {
           onOpen: () => {
             this.#opened();
@@ -161,7 +163,7 @@ export class Connection {
   }
 
   #setLink(on: boolean): void {
-    const { service, log, device } = this.#with;
+    const { service, tcp, log, device } = this.#with;
     if (on === (this.#link !== null)) return;
     if (!on) {
       this.#link?.close();
@@ -171,13 +173,14 @@ export class Connection {
     }
     this.#link = new LinkServer({
       origin: service,
+      tcp,
       send: (message, sent) => this.#socket?.send(message, sent),
       bufferedAmount: () => this.#socket?.bufferedAmount() ?? 0,
       onProtocolError: (reason) => this.#socket?.close(closeCodes.protocolError, reason),
       onGoAway: () => this.#relieve(),
     });
     log(
-      service === null
+      service === null && tcp === null
         ? "Link is on, but this box offers nothing: start it with --serve URL."
         : `Link is on: ${device.link}`,
     );

@@ -7,6 +7,7 @@ export const exitCodes = {
   notEnrolled: 3,
   unregistered: 4,
   replaced: 5,
+  strangeKey: 6,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

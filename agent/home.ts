@@ -11,6 +11,10 @@ import { AgentFailure, reasonOf } from "./failure.ts";
 
 const KEY_FILE = "key.json";
 const DEVICE_FILE = "device.json";
+/** Written by a person, never by us. */
+const SERVICES_FILE = "services.json";
+const LOGIN_FILE = "login.json";
+const KNOWN_FILE = "known-devices.json";
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 
@@ -19,6 +23,17 @@ export interface Identity {
   /** Ed25519 public key, base64url of 32 bytes. */
   readonly publicKey: string;
 }
+
+/** For whom tunnels are opened; kept as the key is, readable by its owner alone. */
+export interface Login {
+  /** The cloud's origin. */
+  readonly cloud: string;
+  /** A personal access token with the scope `devices:connect`. */
+  readonly token: string;
+}
+
+/** Ed25519 public keys, base64url, by `<cloud> <label>`. */
+export type KnownDevices = Readonly<Record<string, string>>;
 
 export interface EnrolledDevice extends EnrolmentDone {
   /** The cloud's origin. */
@@ -50,6 +65,43 @@ export class Home {
     } catch {
       throw new AgentFailure(`${join(this.folder, KEY_FILE)} is not a key. Enroll again.`);
     }
+  }
+
+  /** The device's key itself, for the certificate under which TLS ends here; null when there is none. */
+  keyItself(): Promise<JsonWebKey | null> {
+    return this.#read<JsonWebKey>(KEY_FILE);
+  }
+
+  /** The TCP services that a person wrote down here, each as `name=host:port`. @throws AgentFailure */
+  async tcpServices(): Promise<string[]> {
+    const file = await this.#read<{ tcp?: unknown }>(SERVICES_FILE);
+    if (file === null) return [];
+    const { tcp } = file;
+    const entries = typeof tcp === "object" && tcp !== null ? Object.entries(tcp) : null;
+    if (entries === null || entries.some(([, target]) => typeof target !== "string")) {
+      throw new AgentFailure(
+        `${join(this.folder, SERVICES_FILE)} reads {"tcp": {"ssh": "127.0.0.1:22"}}.`,
+      );
+    }
+    return entries.map(([name, target]) => `${name}=${target}`);
+  }
+
+  /** Where a person's access token is for, and the token; null before `login`. */
+  login(): Promise<Login | null> {
+    return this.#read<Login>(LOGIN_FILE);
+  }
+
+  async saveLogin(login: Login): Promise<void> {
+    await this.#write(LOGIN_FILE, login);
+  }
+
+  /** The keys of devices that were met before, by cloud and label. */
+  async knownDevices(): Promise<KnownDevices> {
+    return (await this.#read<KnownDevices>(KNOWN_FILE)) ?? {};
+  }
+
+  async saveKnownDevices(known: KnownDevices): Promise<void> {
+    await this.#write(KNOWN_FILE, known);
   }
 
   /** The device's key, made when there is none. */

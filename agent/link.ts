@@ -20,10 +20,13 @@ import {
 import { Session } from "../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
 import { LocalSocket } from "./local-socket.ts";
+import type { TcpServices } from "./tunnel/services.ts";
 
 export interface LinkServerOptions {
   /** The local service, e.g. `http://127.0.0.1:8080`; null offers nothing, so every stream is refused. */
   readonly origin: string | null;
+  /** The TCP services that tunnels lead to; none when absent. */
+  readonly tcp?: TcpServices | null;
   /** Sends one binary message over the device's socket; `sent` when its bytes are no longer needed. */
   send(message: Uint8Array<ArrayBuffer>, sent: () => void): void;
   /** Bytes that the socket has taken and not sent yet. */
@@ -67,7 +70,12 @@ export class LinkServer {
         accept: (stream, payload) => {
           const head = decodeOpen(payload);
           if (head === null) return null;
-          if (origin === null || head.service !== webService) return null;
+          if (head.service !== webService) {
+            const handler = options.tcp?.serve(stream, head.service) ?? null;
+            if (handler === null) stream.reset(resetCode.refused);
+            return handler;
+          }
+          if (origin === null) return null;
           if (head.upgrade !== undefined) return webSocketTo(options.origin, stream, head);
           const service = new Service(stream);
           service.start(origin, head);

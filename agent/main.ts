@@ -3,7 +3,9 @@
  * `deno run -A agent/main.ts …`. This file reads the command line and speaks; the rest does.
  */
 
+import type { AddressInfo } from "node:net";
 import process from "node:process";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { renderUnicodeCompact } from "uqr";
 import packageJson from "../package.json" with { type: "json" };
@@ -14,12 +16,16 @@ import { defaultHome, Home } from "./home.ts";
 import { openidClient } from "./openid.ts";
 import { type RunEnd, run } from "./run.ts";
 import type { ShortcutFlags } from "./shortcut.ts";
+import { listen, login, tunnelTarget } from "./tunnel/command.ts";
+import { forgetDevice } from "./tunnel/known.ts";
+import { openTunnel, type TunnelTarget } from "./tunnel/visitor.ts";
 
 const usage = `latchkey agent ${packageJson.version}: gives a box at home a name and a door
 
   enroll --cloud URL        ask for a code and wait until you approve it in the console
   run [--serve ORIGIN]      keep the connection; offer the web page at ORIGIN, for
-                            instance http://127.0.0.1:8080, behind the door
+      [--tcp NAME=ADDRESS]  instance http://127.0.0.1:8080, behind the door, and TCP
+                            services for tunnels, for instance ssh=127.0.0.1:22
       [--home-page ORIGIN]  where that page is in your home network, for the shortcut:
                             https://nas.example.org:5001
       [--direct PORT]       its port under the box's name, which your router forwards
@@ -31,11 +37,20 @@ const usage = `latchkey agent ${packageJson.version}: gives a box at home a name
          [--signed]         client and redirect addresses as JSON; with --callback (once
                             or more) or --signed it is set so first
 
+On the computer you sit at (docs/tunnel.md):
+
+  login --cloud URL         keep an access token for tunnels; it is read from the input
+  tunnel DEVICE SERVICE     open a port here that leads to a service of your box, read by
+         [--port N]         nobody between; --stdio joins it to input and output instead,
+         [--stdio]          for ssh -o ProxyCommand; --fingerprint takes the key that
+         [--fingerprint F]  \`status\` shows on the box
+  forget DEVICE             forget the key of a box that was enrolled anew
+
   --home DIR                where the key is kept ($LATCHKEY_HOME, else ~/.latchkey)
   --help, --version
 
 Exit codes: 0 done, 1 failed, 2 not understood, 3 not enrolled, 4 unregistered by its
-owner, 5 replaced by another program with the same key.
+owner, 5 replaced by another program with the same key, 6 a box with a strange key.
 `;
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -61,6 +76,12 @@ interface Options {
   readonly callbacks: readonly string[] | undefined;
   readonly signed: boolean;
   readonly shortcut: ShortcutFlags;
+  readonly tcp: readonly string[];
+  readonly port: string | undefined;
+  readonly stdio: boolean;
+  readonly fingerprint: string | undefined;
+  /** What stands behind the command. */
+  readonly rest: readonly string[];
 }
 
 /** Aborts on Ctrl-C and on the service manager's stop. */
@@ -92,9 +113,9 @@ const commands: Readonly<Record<string, (options: Options) => Promise<ExitCode>>
     return exitCodes.done;
   },
 
-  async run({ home, serve, shortcut }) {
+  async run({ home, serve, tcp, shortcut }) {
     const signal = stopSignal();
-    const end = await run({ home, serve: serve ?? null, shortcut, log: say, signal });
+    const end = await run({ home, serve: serve ?? null, tcp, shortcut, log: say, signal });
     say(endings[end].sentence);
     return endings[end].code;
   },
@@ -117,7 +138,62 @@ const commands: Readonly<Record<string, (options: Options) => Promise<ExitCode>>
     say(JSON.stringify(await openidClient(home, change), null, 2));
     return exitCodes.done;
   },
+
+  async login({ home, cloud }) {
+    if (cloud === undefined) throw new AgentFailure("login needs --cloud URL.", exitCodes.usage);
+    if (process.stdin.isTTY) {
+      say(`Make an access token that may open tunnels at ${cloud}/account/tokens, and paste it:`);
+    }
+    await login(home, cloud, await firstLine(process.stdin));
+    say("Kept, readable by you alone.");
+    return exitCodes.done;
+  },
+
+  async tunnel({ home, rest: [device = "", service = ""], port = "0", stdio, fingerprint }) {
+    if (!/^\d{1,5}$/.test(port)) throw new AgentFailure("--port is a number.", exitCodes.usage);
+    const environment = process.env;
+    const target = await tunnelTarget({
+      ...{ home, environment, device, service, key: fingerprint ?? null },
+      say: complain,
+    });
+    if (stdio) return await overStdio(target);
+    const server = await listen(target, Number(port), complain);
+    const { port: opened } = server.address() as AddressInfo;
+    say(`127.0.0.1:${opened} leads to ${service} on "${device}" until you stop it.`);
+    await new Promise((resolve) => stopSignal().addEventListener("abort", resolve));
+    server.close();
+    process.exit(exitCodes.done); // whoever is still in a tunnel is cut off
+  },
+
+  async forget({ home, rest: [device = ""] }) {
+    const known = await forgetDevice(new Home(home), device.toLowerCase());
+    say(known ? `The key of "${device}" is forgotten.` : `"${device}" was never met.`);
+    return exitCodes.done;
+  },
 };
+
+const complain = (line: string) => void process.stderr.write(`${line}\n`);
+
+/** What each command takes behind its name; nothing where it is not named. */
+const takes: Readonly<Record<string, number>> = { tunnel: 2, forget: 1 };
+
+/** Joins a tunnel to the standard input and output, until both ended. */
+async function overStdio(target: TunnelTarget): Promise<ExitCode> {
+  const remote = await openTunnel(target);
+  process.stdin.pipe(remote);
+  remote.pipe(process.stdout);
+  process.stdout.on("error", () => remote.destroy());
+  const whole = await new Promise<boolean>((resolve) => {
+    remote.once("close", () => resolve(remote.readableEnded));
+  });
+  process.stdin.destroy();
+  return whole ? exitCodes.done : exitCodes.failed;
+}
+
+async function firstLine(input: NodeJS.ReadStream): Promise<string> {
+  for await (const line of createInterface({ input })) return line.trim();
+  return "";
+}
 
 async function main(args: string[]): Promise<ExitCode> {
   const { values, positionals } = parse(args);
@@ -131,8 +207,13 @@ async function main(args: string[]): Promise<ExitCode> {
     return values.help ? exitCodes.done : exitCodes.usage;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command === undefined || more.length > 0) {
-    throw new AgentFailure(`"${more[0] ?? name}" is not understood; see --help.`, exitCodes.usage);
+  const wanted = takes[name] ?? 0;
+  if (command === undefined || more.length > wanted) {
+    const odd = command === undefined ? name : more[wanted];
+    throw new AgentFailure(`"${odd}" is not understood; see --help.`, exitCodes.usage);
+  }
+  if (more.length < wanted) {
+    throw new AgentFailure(`${name} needs ${wanted} words behind it; see --help.`, exitCodes.usage);
   }
   const home = values.home ?? defaultHome(process.env);
   return await command({
@@ -149,6 +230,11 @@ async function main(args: string[]): Promise<ExitCode> {
       key: values.key,
       proxied: values.proxied,
     },
+    tcp: values.tcp ?? [],
+    port: values.port,
+    stdio: values.stdio ?? false,
+    fingerprint: values.fingerprint,
+    rest: more,
   });
 }
 
@@ -169,6 +255,10 @@ function parse(args: string[]) {
         cert: { type: "string" },
         key: { type: "string" },
         proxied: { type: "boolean" },
+        tcp: { type: "string", multiple: true },
+        port: { type: "string" },
+        stdio: { type: "boolean" },
+        fingerprint: { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "v" },
       },

@@ -15,6 +15,8 @@ import { Home } from "./home.ts";
 import { answers, serviceOrigin } from "./service.ts";
 import { readShortcut, Shortcut, type ShortcutFlags } from "./shortcut.ts";
 import { type OpenSocket, openSocket, type SocketEnd } from "./socket.ts";
+import { tlsIdentity } from "./tunnel/certificate.ts";
+import { TcpServices, tcpTargets } from "./tunnel/services.ts";
 
 export type RunEnd = "stopped" | "replaced" | "unregistered";
 
@@ -25,6 +27,8 @@ export interface RunOptions {
   readonly serve: string | null;
   /** Where its page is without the relay; none offers no shortcut. */
   readonly shortcut?: ShortcutFlags;
+  /** TCP services for tunnels, each as `name=host:port`, beside those of the home file. */
+  readonly tcp?: readonly string[];
   /** Tells a person what happens; never an address, a path or a visitor. */
   log(line: string): void;
   /** Stops the agent cleanly. */
@@ -87,15 +91,23 @@ export async function run(options: RunOptions): Promise<RunEnd> {
   const box = { cloud, host, privateKey: identity.privateKey };
   const shortcut =
     settings === null ? null : new Shortcut(settings, box, { clock, log: options.log });
-  const next = await keepConnected({ device, identity, service, shortcut }, options);
+  const tcp = await tcpServices(home, options.tcp ?? []);
+  const next = await keepConnected({ device, identity, service, shortcut, tcp }, options);
   await shortcut?.close();
   if (next === "unregistered") await home.forget();
   return next;
 }
 
+/** The services that were typed, and before them those that stand in the home file; null: none. */
+async function tcpServices(home: Home, typed: readonly string[]): Promise<TcpServices | null> {
+  const targets = tcpTargets([...(await home.tcpServices()), ...typed]);
+  const key = targets.size === 0 ? null : await home.keyItself();
+  return key === null ? null : new TcpServices(targets, tlsIdentity(key));
+}
+
 /** Comes back after each end that is none, and has another connection before it gives up one. */
 async function keepConnected(
-  box: Pick<ConnectionOptions, "device" | "identity" | "service" | "shortcut">,
+  box: Pick<ConnectionOptions, "device" | "identity" | "service" | "shortcut" | "tcp">,
   options: RunOptions,
 ): Promise<RunEnd> {
   const { signal, log } = options;

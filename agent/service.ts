@@ -29,7 +29,7 @@ export function serviceOrigin(typed: string): string {
 }
 
 /** Link-local and metadata addresses; `URL` has written every spelling of an address the same way. */
-function isForbidden(hostname: string): boolean {
+export function isForbidden(hostname: string): boolean {
   const host = hostname.toLowerCase().replace(/\.$/, "");
   return (
     METADATA_HOSTS.has(host) ||

@@ -12,6 +12,7 @@ import {
   greetingText,
 } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
+import { tcpHeader } from "../protocol/tunnel.ts";
 import { isLoopback } from "./cloud.ts";
 import { reasonOf } from "./failure.ts";
 
@@ -47,6 +48,8 @@ export interface UpgradeWords {
   readonly assertion: string;
   readonly userAgent: string;
   readonly greeting: AgentGreeting;
+  /** The names of the TCP services that it offers. */
+  readonly tcp: readonly string[];
 }
 
 export const openSocket: OpenSocket = (cloud, who, events) => {
@@ -62,6 +65,7 @@ export const openSocket: OpenSocket = (cloud, who, events) => {
       authorization: `Bearer ${who.assertion}`,
       "user-agent": who.userAgent,
       [agentHeader]: greetingText(who.greeting),
+      ...(who.tcp.length > 0 ? { [tcpHeader]: who.tcp.join(",") } : {}),
     },
     perMessageDeflate: false,
     handshakeTimeout: limits.agentOpenMs,

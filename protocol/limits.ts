@@ -203,6 +203,12 @@ export const limits = {
   linkDrainMs: MINUTE, // what lives on a connection that takes no new streams
   linkProbeMs: 10 * SECOND, // of silence while somebody waits, and then again for the answer
   agentsPerDevice: 4,
+  tcpServicesPerDevice: 16,
+  tunnelsPerDevice: 32, // each holds two windows at most, one a direction
+  tunnelsPerVisitor: 16, // of one account at one device
+  tunnelConnectMs: 10 * SECOND, // to the service at home; to TLS
+  tunnelIdleMs: 12 * HOUR, // no byte either way
+  tunnelBytesPerDay: 1024 ** 4, // of all tunnels of one device
   agentPingMs: 25 * SECOND,
   agentStaleMs: 75 * SECOND,
   agentBackoffMinMs: 500,

@@ -26,6 +26,10 @@ const says: Readonly<Record<TokenScope, { name: string; says: string }>> = {
     name: "Change your devices",
     says: "Switch features, say who may come in, make update passwords. Not remove them.",
   },
+  "devices:connect": {
+    name: "Open tunnels to your devices",
+    says: "Reach the TCP services that a device offers, such as SSH, from the command line.",
+  },
 };
 
 /** The lives that the page offers, in days. */

@@ -180,11 +180,16 @@ export const attachmentMap = {
       "since",
       "address",
       "agent",
+      "tcp",
       "jti",
       "service",
       "told",
       "leavingSince",
     ],
+  },
+  tunnel: {
+    class: "access",
+    fields: ["kind", "id", "account", "token", "service", "until"],
   },
   watch: { class: "operations", fields: ["kind", "until"] },
   visitor: {

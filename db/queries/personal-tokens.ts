@@ -49,9 +49,11 @@ export async function insertPersonalToken(
 }
 
 export interface CheckedToken {
+  readonly id: string;
   readonly accountId: string;
   readonly scopes: string;
   readonly usedDay: number | null;
+  readonly expiresAt: number;
 }
 
 /** The live token with this hash. */
@@ -62,8 +64,10 @@ export async function personalTokenOf(
 ): Promise<CheckedToken | null> {
   const [row] = await db
     .select({
+      id: personalToken.id,
       accountId: personalToken.accountId,
       scopes: personalToken.scopes,
+      expiresAt: personalToken.expiresAt,
       usedDay: personalToken.usedDay,
     })
     .from(personalToken)
@@ -113,7 +117,22 @@ export async function personalTokensOf(
     .orderBy(personalToken.createdAt, personalToken.id);
 }
 
-/** Ends a token of an account; null when it has no such token. */
+/** Lets a token of an account open nothing from `now` on; null when it has no such token. */
+export async function expirePersonalToken(
+  db: Db,
+  accountId: string,
+  id: string,
+  now: number,
+): Promise<{ readonly scopes: string } | null> {
+  const [row] = await db
+    .update(personalToken)
+    .set({ expiresAt: now })
+    .where(and(eq(personalToken.id, id), eq(personalToken.accountId, accountId)))
+    .returning({ scopes: personalToken.scopes });
+  return row ?? null;
+}
+
+/** Deletes a token of an account; null when it has no such token. */
 export async function deletePersonalToken(
   db: Db,
   accountId: string,

@@ -227,6 +227,12 @@ export class Access {
     return this.#admits(rule, { account, contact, opened: nobody.opened });
   }
 
+  /** True for somebody who may use one or the other such service. */
+  mayUseSome(account: string): boolean {
+    if (this.#isOwner(account)) return true;
+    return this.#all().some(({ service }) => this.mayUse(service, account, false));
+  }
+
   /** True while what a pass was given for is there and lets its holder in. */
   holds(pass: string): boolean {
     const { by, account } = readPass(pass);

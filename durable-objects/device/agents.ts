@@ -16,9 +16,10 @@ import {
   type ServiceState,
 } from "../../protocol/agent.ts";
 import { limits } from "../../protocol/limits.ts";
+import { tcpHeader, tcpServicesIn } from "../../protocol/tunnel.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import type { FeatureStates } from "./features.ts";
-import { peerHeader } from "./rpc.ts";
+import { agentRefusalHeader, peerHeader } from "./rpc.ts";
 
 const AGENT = "agent";
 
@@ -28,6 +29,8 @@ export interface AgentAttachment extends AgentGreeting {
   readonly since: number;
   readonly address: string | null;
   readonly agent: string;
+  /** The names of its TCP services. */
+  readonly tcp: readonly string[];
   /** The assertion that opened it: not good for a second socket, also after hibernation. */
   readonly jti: string;
   /** What the agent said of its service; null while it has said nothing. */
@@ -93,6 +96,7 @@ export class Agents {
       since: this.#context.clock.now(),
       address: request.headers.get(peerHeader),
       agent: (request.headers.get("user-agent") ?? "").slice(0, 100),
+      tcp: tcpServicesIn(request.headers.get(tcpHeader)),
       jti,
       service: null,
       told: false,
@@ -138,6 +142,11 @@ export class Agents {
   /** Those that may take a new visitor, the newest first. */
   ready(): Socket[] {
     return this.live().filter((socket) => agentOf(socket)?.leavingSince === null);
+  }
+
+  /** The TCP services that one or the other offers, sorted. */
+  tcpServices(): string[] {
+    return [...new Set(this.ready().flatMap((socket) => agentOf(socket)?.tcp ?? []))].sort();
   }
 
   /** Those that only finish what lives on them. */
@@ -250,4 +259,10 @@ export function tryClose(socket: Socket, code: number, reason: string): void {
   } catch {
     // It closed a moment ago.
   }
+}
+
+/** Says why a device gets no socket; the edge makes a problem of it. */
+export function refusedAgent(reason: AgentRefusal): Response {
+  const status = reason === "malformed" ? 400 : 409;
+  return new Response(null, { status, headers: { [agentRefusalHeader]: reason } });
 }

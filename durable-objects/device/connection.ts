@@ -53,6 +53,11 @@ export class Connection {
     return this.#newest() !== null;
   }
 
+  /** The TCP services that the device offers now, sorted. */
+  tcpServices(): readonly string[] {
+    return this.#agents.tcpServices();
+  }
+
   /** Where the newest connection comes from; null when the device is offline. */
   address(): string | null {
     return this.#newest()?.address ?? null;
@@ -98,8 +103,11 @@ export class Connection {
     const rows = this.#agents.live().flatMap((socket) => {
       const attachment = agentOf(socket);
       if (attachment === null) return [];
-      const { since, address, agent, service } = attachment;
-      return { since: new Date(since).toISOString(), address, agent, service };
+      const { since, address, agent, tcp, service } = attachment;
+      return {
+        ...{ since: new Date(since).toISOString(), address, agent, service },
+        tcp: tcp.join(" "),
+      };
     });
     if (rows.length === 0) return null;
     return { table: "live socket", class: attachmentMap.agent.class, sources: {}, rows };

@@ -10,14 +10,16 @@ import { Sealer } from "../../db/seal.ts";
 import { parseAgentNotice, parseReach } from "../../protocol/agent.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { Access } from "./access.ts";
-import { type AgentRefusal, Agents, agentOf } from "./agents.ts";
+import { Agents, agentOf, refusedAgent } from "./agents.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { Door, refusal } from "./door.ts";
 import { Doorway } from "./doorway.ts";
 import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
+import { realAfter } from "./link/after.ts";
 import { Link } from "./link/link.ts";
+import { Tunnels } from "./link/tunnel.ts";
 import { Name } from "./name.ts";
 import { readOpenid, writeOpenid } from "./openid.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
@@ -34,11 +36,12 @@ import type {
   OpenidDevice,
   OpenidSettings,
   Registration,
+  TunnelOffer,
   UpdateResult,
   Way,
   WaysView,
 } from "./rpc.ts";
-import { agentRefusalHeader, wayHeader } from "./rpc.ts";
+import { wayHeader } from "./rpc.ts";
 import { Shortcut } from "./shortcut.ts";
 import { type Rooms, Switches } from "./switches.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -56,6 +59,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   readonly #connection: Connection;
   readonly #shortcut: Shortcut;
   readonly #link: Link;
+  readonly #tunnels: Tunnels;
   readonly #switches: Switches;
   readonly #upkeep: Upkeep;
   readonly #access: Access;
@@ -81,6 +85,9 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     this.#connection = new Connection(context, sealer, this.#agents);
     this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
     this.#access = new Access(context, sealer, () => this.#row()?.account_id ?? null);
+    this.#tunnels = new Tunnels(context, realAfter, (service, payload, handler) =>
+      this.#link.openStream(service, payload, handler),
+    );
     const rooms: Rooms = {
       context,
       sealer,
@@ -89,6 +96,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       access: this.#access,
       door: new Door(context),
       link: this.#link,
+      tunnels: this.#tunnels,
       connection: this.#connection,
       shortcut: this.#shortcut,
     };
@@ -131,6 +139,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       connection: watched ? await this.#connection.describe() : null,
       agents: watched ? this.#connection.health((socket) => this.#link.streamsOf(socket)) : [],
       name: features.name ? await this.#name.describe() : null,
+      tcp: features.link ? this.#agents.tcpServices() : [],
     };
   }
 
@@ -214,6 +223,14 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     return this.#row() === null ? null : await this.#shortcut.read();
   }
 
+  async tunnelOffer(accountId: string): Promise<TunnelOffer | null> {
+    return this.#visitors.tunnelOffer(accountId);
+  }
+
+  async endToken(tokenId: string): Promise<void> {
+    this.#tunnels.keepOnly((visitor) => visitor.token !== tokenId);
+  }
+
   async openid(): Promise<OpenidDevice | null> {
     const row = this.#row();
     return row === null ? null : readOpenid(this.#context.sql, row);
@@ -249,6 +266,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     // Deaf at once; what is under way finds no device any more and writes nothing.
     this.#registration.end();
     this.#features.forgetMemory();
+    this.#tunnels.keepOnly(() => false);
     this.#link.reset();
     this.#agents.closeAll("unregistered");
     this.#connection.closeWatchers("unregistered");
@@ -266,7 +284,9 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     const row = this.#row();
     const way = request.headers.get(wayHeader) as Way | null;
     if (row === null)
-      return way === "door" ? refusal("unknown") : new Response(null, { status: 404 });
+      return way === "door" || way === "tunnel"
+        ? refusal("unknown")
+        : new Response(null, { status: 404 });
     switch (way) {
       case "agent":
         return await this.#acceptAgent(request, row.public_key);
@@ -278,6 +298,8 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       case "door":
         if (!this.#isOn("link")) return refusal("unknown");
         return await this.#visitors.serve(request);
+      case "tunnel":
+        return this.#isOn("link") ? this.#visitors.tunnel(request) : refusal("unknown");
       default:
         return new Response(null, { status: 400 });
     }
@@ -286,6 +308,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   async onMessage(socket: Socket, data: string | ArrayBuffer): Promise<void> {
     if (!this.#registration.stands) return;
     if (this.#link.passages.isVisitor(socket)) this.#link.passages.hear(socket, data);
+    if (this.#tunnels.isTunnel(socket)) return this.#tunnels.onMessage(socket, data);
     if (agentOf(socket) === null) return;
     if (typeof data !== "string" || !(await this.#onText(socket, data))) {
       this.#link.onMessage(socket, data);
@@ -311,6 +334,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
 
   async onClose(socket: Socket, code: number, reason: string): Promise<void> {
     if (!this.#registration.stands) return;
+    this.#tunnels.onClose(socket);
     if (this.#link.passages.isVisitor(socket)) this.#link.passages.left(socket, code, reason);
     if (agentOf(socket) === null) return;
     this.#link.onAgentGone(socket);
@@ -375,10 +399,4 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   #isOn(feature: FeatureName): boolean {
     return this.#registration.stands && this.#features.isOn(feature);
   }
-}
-
-/** Says why a device gets no socket; the edge makes a problem of it. */
-function refusedAgent(reason: AgentRefusal): Response {
-  const status = reason === "malformed" ? 400 : 409;
-  return new Response(null, { status, headers: { [agentRefusalHeader]: reason } });
 }

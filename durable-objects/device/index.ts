@@ -109,6 +109,12 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   ownReach() {
     return this.#device.ownReach();
   }
+  tunnelOffer(accountId: string) {
+    return this.#device.tunnelOffer(accountId);
+  }
+  endToken(tokenId: string) {
+    return this.#device.endToken(tokenId);
+  }
   openid() {
     return this.#device.openid();
   }

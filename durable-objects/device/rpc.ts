@@ -114,6 +114,19 @@ export interface DeviceDescription {
   readonly agents: readonly AgentHealth[];
   /** Null while the name is off. */
   readonly name: NameDescription | null;
+  /** The TCP services that the device offers while it is connected, sorted. */
+  readonly tcp: readonly string[];
+}
+
+/** What somebody who may open tunnels needs to know of a device. */
+export interface TunnelOffer {
+  readonly id: string;
+  readonly label: string;
+  /** Ed25519 public key, base64url of 32 bytes. */
+  readonly publicKey: string;
+  readonly online: boolean;
+  /** Those that they may use. */
+  readonly services: readonly string[];
 }
 
 export interface ConnectionDescription {
@@ -284,6 +297,10 @@ export interface DeviceRpc extends DoorRpc {
   ways(accountId: string): Promise<WaysView | null>;
   /** What the device says of its ways, for its owner, whether or not the door is on. */
   ownReach(): Promise<Reach | null>;
+  /** What `accountId` needs to know to open tunnels; null where it may not. */
+  tunnelOffer(accountId: string): Promise<TunnelOffer | null>;
+  /** Ends the tunnels that an access token opened. Idempotent. */
+  endToken(tokenId: string): Promise<void>;
   /** The device as an OpenID client. */
   openid(): Promise<OpenidDevice | null>;
   /** Keeps what the device said of itself as an OpenID client; false for a device that is gone. */
@@ -310,11 +327,18 @@ export interface DeviceStub extends DeviceRpc {
  * - `agent`: the device's own socket; `Authorization: Bearer <assertion>`
  * - `watch`: the owner's console follows the live state
  * - `door`: a visitor's request through Link
+ * - `tunnel`: a visitor's socket to one of the device's TCP services
  */
-export type Way = "agent" | "watch" | "door";
+export type Way = "agent" | "watch" | "door" | "tunnel";
 export const wayHeader = "x-latchkey-way";
 /** With `door`: the statement of who comes, for a device that wants it; signed by the edge. */
 export const identityHeader = "x-latchkey-identity";
+/** With `tunnel`: whose access token the edge found good, which token, and when it ends (ms). */
+export const tunnelHeaders = {
+  account: "x-latchkey-account",
+  token: "x-latchkey-token",
+  until: "x-latchkey-until",
+} as const;
 /** The visitor's or device's address as the edge sees it. */
 export const peerHeader = "x-latchkey-peer";
 /** Why a device that proved who it is gets no socket (agents.ts), for the edge to say. */

@@ -11,6 +11,7 @@ import type { DeviceContext } from "./context.ts";
 import type { Door } from "./door.ts";
 import type { Features } from "./features.ts";
 import type { Link } from "./link/link.ts";
+import type { Tunnels } from "./link/tunnel.ts";
 import type { Name } from "./name.ts";
 import { type FeatureName, featureNames } from "./rpc.ts";
 import type { Shortcut } from "./shortcut.ts";
@@ -24,6 +25,7 @@ export interface Rooms {
   readonly access: Access;
   readonly door: Door;
   readonly link: Link;
+  readonly tunnels: Tunnels;
   readonly connection: Connection;
   readonly shortcut: Shortcut;
 }
@@ -48,7 +50,8 @@ export class Switches {
 
   /** The data goes at once; its key goes with `finishOff`, which comes next. */
   async off(feature: FeatureName): Promise<void> {
-    const { context, features, name, access, door, link, connection, shortcut } = this.#rooms;
+    const { context, features, name, access, door, link, tunnels, connection, shortcut } =
+      this.#rooms;
     context.sql.transaction(() => {
       features.end(feature);
       if (feature === "name") name.clear();
@@ -57,7 +60,10 @@ export class Switches {
       door.visits.clear();
       access.shares.clear();
     });
-    if (feature === "link") link.reset();
+    if (feature === "link") {
+      tunnels.keepOnly(() => false);
+      link.reset();
+    }
     await connection.featuresChanged(features.states());
   }
 

@@ -31,6 +31,7 @@ export class Upkeep {
     this.#rooms.door.visits.sweep();
     if (this.#rooms.access.shares.sweep()) this.#endWithoutRight();
     this.#rooms.name.sweep();
+    this.#rooms.tunnels.sweep();
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
     await this.finishOff();
@@ -44,7 +45,8 @@ export class Upkeep {
 
   /** Sets the next wake-up; none when nothing waits. */
   schedule(): void {
-    const { context, features, access, door, name, link, connection, shortcut } = this.#rooms;
+    const { context, features, access, door, name, link, tunnels, connection, shortcut } =
+      this.#rooms;
     const now = context.clock.now();
     const keyed = [connection.nextExpiry(), shortcut.nextExpiry()];
     const keys = [...keyed, features.ending().length === 0 ? null : now].map((at) =>
@@ -52,7 +54,7 @@ export class Upkeep {
     );
     const rows = [door.visits.nextExpiry(), access.shares.nextExpiry(), name.nextExpiry()];
     const sockets = nextCheck(link.passages.size, now);
-    const times = [...rows, sockets, ...keys].filter((at) => at !== null);
+    const times = [...rows, tunnels.nextExpiry(), sockets, ...keys].filter((at) => at !== null);
     context.wakeAt(times.length === 0 ? null : Math.min(...times));
   }
 

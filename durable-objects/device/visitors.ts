@@ -5,6 +5,7 @@
 
 import { readPass } from "./access.ts";
 import { doorHeader, refusal } from "./door.ts";
+import { tunnelVisitor } from "./link/tunnel.ts";
 import type { RegistrationRecord } from "./registration.ts";
 import type {
   AccessMode,
@@ -13,6 +14,7 @@ import type {
   IdentityMode,
   LinkOpened,
   LinkOpening,
+  TunnelOffer,
 } from "./rpc.ts";
 import type { Rooms } from "./switches.ts";
 
@@ -82,9 +84,10 @@ export class Visitors {
 
   /** Takes a person off every list with every visit, whatever the mode. */
   forget(accountId: string): void {
-    const { access, door, link } = this.#rooms;
+    const { access, door, link, tunnels } = this.#rooms;
     access.forget(accountId);
     door.visits.forget(accountId);
+    tunnels.keepOnly((visitor) => visitor.account !== accountId);
     link.keepOnly((pass) => accountOf(pass) !== accountId);
   }
 
@@ -145,9 +148,46 @@ export class Visitors {
 
   /** Ends what nobody has a right to any more: visits, and what is on its way. */
   endWithoutRight(): void {
-    const { access, door, link } = this.#rooms;
+    const { access, door, link, tunnels } = this.#rooms;
+    tunnels.keepOnly(({ account, service }) => this.#mayTunnel(account, service));
     door.visits.keepOnly((person, contact) => this.#mayEnter(person, contact));
     link.keepOnly((pass) => this.#isOn && pass !== null && access.holds(pass));
+  }
+
+  /** What an account needs to know to open tunnels; null where it may not. */
+  tunnelOffer(account: string): TunnelOffer | null {
+    const row = this.#registration.row();
+    if (row === null || !this.#mayTunnel(account, null)) return null;
+    const { connection } = this.#rooms;
+    return {
+      id: row.device_id,
+      label: row.label,
+      publicKey: row.public_key,
+      online: connection.online,
+      services: connection.tcpServices().filter((service) => this.#mayTunnel(account, service)),
+    };
+  }
+
+  /** Joins a visitor's socket to a service of the device. */
+  tunnel(request: Request): Response {
+    const { tunnels, connection } = this.#rooms;
+    const visitor = tunnelVisitor(request, this.#rooms.context.clock.now());
+    if (visitor === null) return refusal("malformed");
+    if (!this.#mayTunnel(visitor.account, visitor.service)) return refusal("forbidden");
+    if (!connection.online) return refusal("offline");
+    if (!connection.tcpServices().includes(visitor.service)) return refusal("unknown");
+    const answer = tunnels.accept(request, visitor);
+    if (typeof answer === "string") return refusal(answer);
+    this.#schedule();
+    return answer;
+  }
+
+  /** @param service null: whether it may open any tunnel, also while the device offers nothing */
+  #mayTunnel(account: string, service: string | null): boolean {
+    if (!this.#isOn) return false;
+    const { access } = this.#rooms;
+    // A program shows a token and not whose contact it is: contacts are let in as listed people.
+    return service === null ? access.mayUseSome(account) : access.mayUse(service, account, false);
   }
 
   get #isOn(): boolean {

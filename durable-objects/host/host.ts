@@ -116,6 +116,8 @@ export class DeviceHost {
       endVisits: (sessionId) => call((device) => device.endVisits(sessionId)),
       ways: (accountId) => call((device) => device.ways(accountId)),
       ownReach: () => call((device) => device.ownReach()),
+      tunnelOffer: (accountId) => call((device) => device.tunnelOffer(accountId)),
+      endToken: (tokenId) => call((device) => device.endToken(tokenId)),
       openid: () => call((device) => device.openid()),
       setOpenid: (settings) => call((device) => device.setOpenid(settings)),
       holdings: () => call((device) => device.holdings()),

@@ -47,6 +47,8 @@ export class LinkStream implements Contender {
   readonly id: number;
   sendWindow = new SendWindow(limits.linkStreamWindowBytes, limits.linkConnectionWindowBytes);
   readonly receiveWindow = new ReceiveWindow(limits.linkStreamWindowBytes);
+  /** The handler's `drain` is told of every message that took bytes, not only of room after a wait. */
+  watched = false;
   deficit = 0;
   queued = false;
   /** Our direction is over: END was sent. */
@@ -230,8 +232,9 @@ export class LinkStream implements Contender {
 
   /** Tells the writer once that there is room again. */
   tellDrain(): void {
-    if (!this.#full || this.dead || this.pendingBytes > limits.linkWriteBufferBytes / 2) return;
-    this.#full = false;
+    const room = this.#full && this.pendingBytes <= limits.linkWriteBufferBytes / 2;
+    if (this.dead || !(room || this.watched)) return;
+    if (room) this.#full = false;
     (this.#socket?.handler ?? this.#handler).drain();
   }
 

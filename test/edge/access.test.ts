@@ -196,6 +196,7 @@ const signedIn = `
   DELETE /api/devices/:id/shares/:share
   POST /api/devices/:id/update-secret
   GET /api/devices/:id/live
+  GET /api/tunnels/:label
   GET /door
   GET /devices
   GET /devices/add
@@ -316,6 +317,7 @@ const before = `
   ALL /account/programs/*
   ALL /api/tokens
   ALL /api/tokens/*
+  ALL /api/tunnels/*
   ALL /api/contacts
   ALL /api/contacts/*
   ALL /api/people/*

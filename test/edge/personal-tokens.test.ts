@@ -35,6 +35,7 @@ const declared: Readonly<Record<string, TokenScope>> = {
   "PUT /api/devices/:id/access/people/:account": "devices:write",
   "DELETE /api/devices/:id/access/people/:account": "devices:write",
   "POST /api/devices/:id/update-secret": "devices:write",
+  "GET /api/tunnels/:label": "devices:connect",
 };
 
 let test: TestPorts;

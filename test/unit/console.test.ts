@@ -27,6 +27,7 @@ const device: DeviceDescription = {
   connection: null,
   agents: [],
   name: null,
+  tcp: [],
 };
 const connection = { online: true, since: now, address: null, agent: "" };
 

@@ -8,6 +8,7 @@
 import { noteActiveDay, personKey, sealedAt, startOfDay } from "../../db/queries/accounts.ts";
 import {
   deletePersonalToken,
+  expirePersonalToken,
   insertPersonalToken,
   notePersonalTokenUse,
   personalTokenOf,
@@ -16,6 +17,7 @@ import {
 import { isId, newId, regionOf } from "../../protocol/ids.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { hashToken, newToken, parseToken } from "../../protocol/tokens.ts";
+import { atDevicesReached } from "../devices/reached.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import type { Client } from "../sign-in/client.ts";
@@ -23,7 +25,12 @@ import { note } from "./activity.ts";
 import { notice } from "./notices.ts";
 
 /** Everything that a token can be allowed. A route that declares none of these takes no token. */
-export const tokenScopes = ["account:read", "devices:read", "devices:write"] as const;
+export const tokenScopes = [
+  "account:read",
+  "devices:read",
+  "devices:write",
+  "devices:connect",
+] as const;
 export type TokenScope = (typeof tokenScopes)[number];
 
 const scopesOf = (text: string): TokenScope[] =>
@@ -122,7 +129,11 @@ async function nameOf(ports: Ports, accountId: string, id: string, nameSealed: s
   return (await ports.sealer.open(personKey(accountId), at, nameSealed)) ?? "Token";
 }
 
-/** Ends a token at once. @throws Problem `not-found` */
+/**
+ * Ends a token at once: first it opens nothing any more, then the tunnels that it opened end, and its
+ * row goes last, so that an end that was cut off can be asked for again.
+ * @throws Problem `not-found`; `unavailable` when a tunnel could not be ended
+ */
 export async function endPersonalToken(
   ports: Ports,
   accountId: string,
@@ -130,17 +141,30 @@ export async function endPersonalToken(
   client: Client,
 ): Promise<void> {
   const db = homeOf(ports, accountId);
-  const gone = isId("pat", id) ? await deletePersonalToken(db, accountId, id) : null;
-  if (gone === null) throw new Problem("not-found");
+  const now = ports.clock.now();
+  const ended = isId("pat", id) ? await expirePersonalToken(db, accountId, id, now) : null;
+  if (ended === null) throw new Problem("not-found");
+  if (scopesOf(ended.scopes).includes("devices:connect")) {
+    await atDevicesReached(ports, db, accountId, (device) => device.endToken(id));
+  }
+  const gone = await deletePersonalToken(db, accountId, id);
+  if (gone === null) throw new Problem("not-found"); // another request was faster
   const about = await nameOf(ports, accountId, id, gone.nameSealed);
   await note(ports, accountId, "token-ended", { client, about });
+}
+
+export interface CheckedPersonalToken {
+  readonly id: string;
+  readonly accountId: string;
+  readonly scopes: readonly TokenScope[];
+  readonly expiresAt: number;
 }
 
 /** Whose token it is and what it may do: one query. Null when it is none, ended or too old. */
 export async function checkPersonalToken(
   ports: Ports,
   token: string,
-): Promise<{ readonly accountId: string; readonly scopes: readonly TokenScope[] } | null> {
+): Promise<CheckedPersonalToken | null> {
   const region = parseToken("pat", token)?.region;
   const db = region === undefined ? null : ports.regions.db(region);
   if (db === null) return null;
@@ -154,5 +178,6 @@ export async function checkPersonalToken(
     // A program that does its work is use: its owner's account is not dormant (ACC-14).
     ports.background(noteActiveDay(db, found.accountId, now));
   }
-  return { accountId: found.accountId, scopes: scopesOf(found.scopes) };
+  const { id, accountId, expiresAt } = found;
+  return { id, accountId, scopes: scopesOf(found.scopes), expiresAt };
 }

@@ -12,6 +12,7 @@ import {
   newNonce,
 } from "../../durable-objects/device/door.ts";
 import { base64url, hashToken } from "../../protocol/tokens.ts";
+import { tunnelPath } from "../../protocol/tunnel.ts";
 import { cookieHeader } from "../cookies.ts";
 import type { Ports } from "../ports.ts";
 import { type ProblemCode, problemResponse } from "../problem.ts";
@@ -71,6 +72,9 @@ async function serve(visit: Visit, label: string | null): Promise<Response> {
   if (deviceId === null) return await page(visit, "unknown", 404);
   // workerd would pass any request for a WebSocket on as a GET (RFC 6455 §4.1 knows no other).
   if (asksForWebSocket(request) && request.method !== "GET") return problemResponse("bad-request");
+  if (isTunnel(request.url)) {
+    return await (await import("./tunnel.ts")).tunnel(request, ports, deviceId);
+  }
   const object = ports.devices.get(deviceId);
   const identity = await identityFor(ports, deviceId, object, request);
   const response = await object.fetch(forwarded(request, ports.peer, identity));
@@ -100,6 +104,11 @@ async function ownAnswer(visit: Visit, label: string | null): Promise<Response |
     cookieHeader("__Host-door", opened.visit),
     cookieHeader("__Host-door-seen", "yes"),
   ]);
+}
+
+/** Parsing costs more than looking, and most paths are not ours. */
+function isTunnel(url: string): boolean {
+  return url.includes(tunnelPath) && new URL(url).pathname === tunnelPath;
 }
 
 /** Makes something of the object's own word. */

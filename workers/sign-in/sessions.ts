@@ -1,7 +1,6 @@
 /** Sessions: checking one (a single query), listing them, ending them. */
 
 import { noteActiveDay, personKey, sealedAt } from "../../db/queries/accounts.ts";
-import { devicesReached } from "../../db/queries/devices.ts";
 import {
   deleteSession,
   expireSession,
@@ -14,6 +13,7 @@ import { type CheckedSession, sessionMemory } from "../../db/session-cache.ts";
 import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken, parseToken } from "../../protocol/tokens.ts";
+import { atDevicesReached } from "../devices/reached.ts";
 import type { Signed } from "../http.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
@@ -130,24 +130,7 @@ export async function signOut(ports: Ports, token: string): Promise<void> {
 async function end(ports: Ports, db: Db, key: SessionKey): Promise<boolean> {
   const ended = await expireSession(db, key, ports.clock.now());
   if (ended === null) return false;
-  await endVisits(ports, db, ended.accountId, ended.id);
+  await atDevicesReached(ports, db, ended.accountId, (device) => device.endVisits(ended.id));
   await deleteSession(db, key);
   return true;
-}
-
-/** Tells every device that lets the account in as somebody: its own, and those it is a guest of. */
-async function endVisits(ports: Ports, db: Db, accountId: string, sessionId: string) {
-  const waiting = await devicesReached(db, accountId);
-  let failed = false;
-  const lane = async () => {
-    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-      try {
-        await ports.devices.get(id).endVisits(sessionId);
-      } catch {
-        failed = true;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: limits.erasureObjectsAtOnce }, lane));
-  if (failed) throw new Problem("unavailable");
 }

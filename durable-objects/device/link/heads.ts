@@ -1,5 +1,6 @@
 /** From a visitor's request to OPEN, and from HEAD to the response's headers. Pure. */
 
+import { networkOf, parsePeer } from "../../../protocol/addresses.ts";
 import {
   endToEnd,
   fromByteString,
@@ -145,4 +146,10 @@ export function deviceCookie(value: string): string | null {
 /** Responses that have no body, whatever their headers say (RFC 9110 §6.4.1). */
 export function hasNoBody(method: string, status: number): boolean {
   return method === "HEAD" || status === 204 || status === 205 || status === 304;
+}
+
+/** The network a visitor comes from; whoever's address is not known is one of the unknown. */
+export function networkAt(peer: string | null): string {
+  const address = parsePeer(peer ?? "");
+  return address === null ? "unknown" : networkOf(address);
 }

@@ -7,19 +7,19 @@
  */
 
 import type { Clock, Random } from "../../../db/primitives.ts";
-import { networkOf, parsePeer } from "../../../protocol/addresses.ts";
 import { closeCodes } from "../../../protocol/agent.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { capability } from "../../../protocol/link/frames.ts";
 import { encodeHead, type OpenHead } from "../../../protocol/link/headers.ts";
 import { Session } from "../../../protocol/link/session.ts";
-import type { LinkStream } from "../../../protocol/link/stream.ts";
-import { tryClose } from "../agents.ts";
+import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts";
+import { agentOf, tryClose } from "../agents.ts";
 import type { Socket, Sockets } from "../context.ts";
 import { refusal } from "../door.ts";
 import { peerHeader } from "../rpc.ts";
+import { type After, realAfter } from "./after.ts";
 import { Exchange, type ExchangeOptions, microtask, type Outcome } from "./exchange.ts";
-import { openHead } from "./heads.ts";
+import { networkAt, openHead } from "./heads.ts";
 import { visitorCloses } from "./passage.ts";
 import { Passages } from "./passages.ts";
 
@@ -45,14 +45,6 @@ export interface LinkContext {
   readonly agents: AgentSockets;
   readonly sockets: Sockets;
 }
-
-/** Runs `work` after `ms`; the returned function takes it back. */
-export type After = (ms: number, work: () => void) => () => void;
-
-const realAfter: After = (ms, work) => {
-  const timer = setTimeout(work, ms);
-  return () => clearTimeout(timer);
-};
 
 /** What a request goes over. */
 interface Over {
@@ -167,9 +159,11 @@ export class Link {
   }
 
   /** The socket with the fewest streams, the newest of several; `busy` when all have all they may. */
-  #leastLoaded(except: Socket | null): Over | "busy" | null {
+  #leastLoaded(except: Socket | null, may = (_socket: Socket) => true): Over | "busy" | null {
     this.#dropDead();
-    const sockets = this.#context.agents.ready().filter((socket) => socket !== except);
+    const sockets = this.#context.agents
+      .ready()
+      .filter((socket) => socket !== except && may(socket));
     let best: Socket | null = null;
     for (const socket of sockets) {
       if (this.#live.get(socket)?.session.isFull) continue;
@@ -177,6 +171,20 @@ export class Link {
     }
     if (best !== null) return { socket: best, session: this.#sessionOf(best).session };
     return sockets.length === 0 ? null : "busy";
+  }
+
+  /** Opens a stream to a TCP service; whoever asks is its handler and closes it. */
+  openStream(
+    service: string,
+    payload: Uint8Array,
+    handler: StreamHandler,
+  ): LinkStream | "offline" | "busy" {
+    const over = this.#leastLoaded(
+      null,
+      (socket) => agentOf(socket)?.tcp.includes(service) ?? false,
+    );
+    if (over === null) return "offline";
+    return over === "busy" ? over : over.session.open(payload, false, handler);
   }
 
   /** A device connected: who waited for it goes on, and what it relieved is closed when it is empty. */
@@ -385,12 +393,6 @@ function carriesWebSockets(session: Session): boolean {
 /** RFC 9110 §9.2.2: repeating these changes nothing, and without a body nothing is used up. */
 function isRepeatable(request: Request, head: OpenHead): boolean {
   return request.body === null && (head.method === "GET" || head.method === "HEAD");
-}
-
-/** The network a visitor comes from; whoever's address is not known is one of the unknown. */
-function networkAt(peer: string | null): string {
-  const address = parsePeer(peer ?? "");
-  return address === null ? "unknown" : networkOf(address);
 }
 
 /** A random start: a late frame of a session that was forgotten meets no stream of the new one. */

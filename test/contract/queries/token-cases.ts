@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import {
   deletePersonalToken,
+  expirePersonalToken,
   insertPersonalToken,
   notePersonalTokenUse,
   personalTokenOf,
@@ -51,13 +52,28 @@ export const tokenCases: Cases = {
     const accountId = await newAccount(region);
     const row = newToken(accountId);
     await insertPersonalToken(region, row, 9);
-    const found = { accountId, scopes: "devices:read", usedDay: null };
+    const { id, scopes, expiresAt } = row;
+    const found = { id, accountId, scopes, usedDay: null, expiresAt };
     assert.deepEqual(await personalTokenOf(region, row.tokenHash, NOW + 9), found);
     assert.equal(await personalTokenOf(region, row.tokenHash, NOW + 10), null);
     for (const day of [5, 7, 6]) await notePersonalTokenUse(region, row.tokenHash, day);
     const { tokenHash: _hash, accountId: _account, ...kept } = row;
     assert.deepEqual(await personalTokensOf(region, accountId, NOW + 9), [{ ...kept, usedDay: 7 }]);
     assert.deepEqual(await personalTokensOf(region, accountId, NOW + 10), []);
+  },
+
+  "a personal token opens nothing once it was expired, by its owner alone": async ({ region }) => {
+    const [accountId, other] = [await newAccount(region), await newAccount(region)];
+    const row = newToken(accountId);
+    await insertPersonalToken(region, row, 9);
+    assert.equal(await expirePersonalToken(region, other, row.id, NOW), null);
+    assert.notEqual(await personalTokenOf(region, row.tokenHash, NOW), null);
+    const ended = { scopes: row.scopes };
+    assert.deepEqual(await expirePersonalToken(region, accountId, row.id, NOW), ended);
+    assert.equal(await personalTokenOf(region, row.tokenHash, NOW), null);
+    assert.deepEqual(await expirePersonalToken(region, accountId, row.id, NOW), ended);
+    await deletePersonalToken(region, accountId, row.id);
+    assert.equal(await expirePersonalToken(region, accountId, row.id, NOW), null);
   },
 
   "a personal token is ended by its owner alone, once": async ({ region }) => {
