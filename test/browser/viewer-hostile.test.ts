@@ -92,6 +92,7 @@ describe("a document", () => {
       ]).toContain(word);
     } else {
       if (frame === null) throw new Error("not shown");
+      expect(await page.locator("iframe").getAttribute("sandbox")).toBe("allow-scripts");
       if (document.seen !== "") await frame.getByText(document.seen).first().waitFor();
       // Whatever it put there has had its turn.
       await frame.evaluate(() => new Promise((done) => requestAnimationFrame(() => done(null))));
