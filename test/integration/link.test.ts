@@ -297,6 +297,22 @@ describe.each([workerd, deno])("Link on $name", (runtime) => {
       expect((await visit("/nowhere")).status).toBe(404);
     });
 
+    it("has a viewer beside the device's pages: its page, a frame, what the frame needs", async () => {
+      const view = "/.well-known/latchkey/view";
+      const page = await visit(`${view}?path=/a.pdf`, { headers: { accept: "text/html" } });
+      expect([page.status, page.text]).toEqual([200, expect.stringContaining("<h1")]);
+      const frame = /view-pdf\.\w+\.html/.exec(page.text)?.[0];
+      for (const [name, type] of [
+        [frame, "text/html; charset=utf-8"],
+        ["pdfjs-6.5.438-jbig2.wasm", "application/wasm"],
+        ["pdfjs-6.5.438-78-EUC-H.bcmap", "application/octet-stream"],
+      ]) {
+        const file = await visit(`${view}/${name}`, { headers: { "accept-encoding": "gzip" } });
+        expect([name, file.status, file.headers["content-type"]]).toEqual([name, 200, type]);
+      }
+      expect((await visit(`${view}/index.html`)).status).toBe(404);
+    });
+
     it("keeps each Set-Cookie apart, without a parent domain, and none of ours", async () => {
       expect((await visit("/cookies")).headers["set-cookie"]).toEqual(["a=1", "b=2; Path=/"]);
     });
