@@ -15,6 +15,7 @@ import {
 import { signAssertion } from "../protocol/assertion.ts";
 import { limits } from "../protocol/limits.ts";
 import { encodeMessage, frameType } from "../protocol/link/frames.ts";
+import { bulkLaneTo } from "./bulk.ts";
 import type { AgentClock } from "./clock.ts";
 import type { EnrolledDevice, Identity } from "./home.ts";
 import { LinkServer } from "./link.ts";
@@ -178,6 +179,7 @@ export class Connection {
       bufferedAmount: () => this.#socket?.bufferedAmount() ?? 0,
       onProtocolError: (reason) => this.#socket?.close(closeCodes.protocolError, reason),
       onGoAway: () => this.#relieve(),
+      bulk: bulkLaneTo(device.cloud, device.device_id),
     });
     log(
       service === null && tcp === null

@@ -8,8 +8,9 @@
 
 import { type Dispatcher, Pool } from "undici";
 import { limits } from "../protocol/limits.ts";
-import { resetCode } from "../protocol/link/frames.ts";
+import { capability, resetCode } from "../protocol/link/frames.ts";
 import {
+  contentLength,
   decodeOpen,
   encodeHead,
   endToEnd,
@@ -19,6 +20,7 @@ import {
 } from "../protocol/link/headers.ts";
 import { Session } from "../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
+import { BulkBody, type BulkLane, type SendSegment } from "./bulk.ts";
 import { LocalSocket } from "./local-socket.ts";
 import type { TcpServices } from "./tunnel/services.ts";
 
@@ -35,6 +37,8 @@ export interface LinkServerOptions {
   onProtocolError(reason: string): void;
   /** The edge asks for another connection in place of this one. */
   onGoAway?(): void;
+  /** Carries what is long beside the frames; without one, frames carry everything. */
+  readonly bulk?: BulkLane;
   /** Replaces the connections to the local service, for tests. */
   readonly dispatcher?: Pick<Dispatcher, "dispatch" | "destroy">;
 }
@@ -42,6 +46,9 @@ export interface LinkServerOptions {
 export class LinkServer {
   readonly #origin: Pick<Dispatcher, "dispatch" | "destroy"> | null;
   readonly #session: Session;
+  readonly #bulk: BulkLane | null;
+  /** The edge refused a segment: this connection's bodies go in frames. */
+  #bulkRefused = false;
   /** Goes on when the socket has sent something. */
   #onSent: (() => void) | null = null;
 
@@ -49,6 +56,7 @@ export class LinkServer {
     const own = options.origin === null ? null : connectionsTo(options.origin);
     const origin = options.dispatcher ?? own;
     this.#origin = origin;
+    this.#bulk = options.bulk ?? null;
     this.#session = new Session(
       {
         send: (message, sent) =>
@@ -77,7 +85,7 @@ export class LinkServer {
           }
           if (origin === null) return null;
           if (head.upgrade !== undefined) return webSocketTo(options.origin, stream, head);
-          const service = new Service(stream);
+          const service = new Service(stream, this.#laneFor);
           service.start(origin, head);
           return service;
         },
@@ -90,6 +98,13 @@ export class LinkServer {
     return this.#session;
   }
 
+  /** The way for a long body; `isRefused` when the edge would not have it. */
+  readonly #laneFor: LaneFor = (isRefused) => {
+    if (isRefused) this.#bulkRefused = true;
+    const granted = ((this.#session.capabilities ?? 0) & capability.bulk) !== 0;
+    return granted && !this.#bulkRefused ? (this.#bulk?.send ?? null) : null;
+  };
+
   /** Takes one binary message of the edge. */
   onMessage(data: ArrayBuffer | Uint8Array): void {
     this.#session.receive(data instanceof Uint8Array ? data : new Uint8Array(data));
@@ -99,8 +114,12 @@ export class LinkServer {
   close(): void {
     this.#session.close();
     void this.#origin?.destroy();
+    this.#bulk?.close();
   }
 }
+
+/** Which way a long body may go beside the frames, if there is one. */
+type LaneFor = (isRefused?: boolean) => SendSegment | null;
 
 /** Where only tests serve requests there is no origin, and no WebSocket. */
 function webSocketTo(
@@ -131,14 +150,23 @@ interface RawHeaders {
 /** One visitor's request, served from the local origin. */
 class Service implements StreamHandler, Dispatcher.DispatchHandler {
   readonly #stream: LinkStream;
+  readonly #laneFor: LaneFor;
+  /** Bytes of the response that went in frames. */
+  #framed = 0;
+  /** How long the response is; null when it does not say. */
+  #length: number | null = null;
+  #askedForLane = false;
+  /** The rest of the response, once it goes by the bulk lane. */
+  #bulk: BulkBody | null = null;
   #controller: Dispatcher.DispatchController | null = null;
   #body: Body | null = null;
   /** The response is complete, or the stream is dead: nothing more may be said. */
   #over = false;
   #aborted = false;
 
-  constructor(stream: LinkStream) {
+  constructor(stream: LinkStream, laneFor: LaneFor) {
     this.#stream = stream;
+    this.#laneFor = laneFor;
   }
 
   start(origin: Pick<Dispatcher, "dispatch">, head: OpenHead): void {
@@ -173,6 +201,36 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   drain(): void {
     this.#controller?.resume();
   }
+  /** The edge lets the rest of the response, or another segment of it, come by the bulk lane. */
+  bulk(token: Uint8Array): void {
+    const send = this.#laneFor();
+    if (this.#over || this.#aborted) return;
+    if (this.#bulk !== null) this.#bulk.granted(token.slice());
+    else if (send !== null) this.#bulk = this.#onLane(send, token.slice());
+  }
+
+  #onLane(send: SendSegment, token: Uint8Array): BulkBody {
+    return new BulkBody(send, token, this.#framed, {
+      drain: () => this.#controller?.resume(),
+      refused: (bytes, ended) => {
+        this.#laneFor(true);
+        this.#bulk = null;
+        for (const chunk of bytes) this.#stream.write(chunk);
+        if (ended) this.#finish();
+        else this.#controller?.resume();
+      },
+      broken: () => this.#fail(resetCode.internal),
+      done: () => this.#finish(),
+    });
+  }
+
+  /** Asks for the bulk lane when enough went in frames and enough is left, or when nobody knows. */
+  #askForLane(): void {
+    if (this.#askedForLane || this.#framed < limits.linkBulkAfterBytes) return;
+    this.#askedForLane = true;
+    const left = (this.#length ?? Number.POSITIVE_INFINITY) - this.#framed;
+    if (left >= limits.linkBulkAfterBytes && this.#laneFor() !== null) this.#stream.bulk(NOTHING);
+  }
 
   // What the local service says (DispatchHandler)
 
@@ -182,23 +240,37 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   }
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     if (status < 200 || this.#over) return;
-    const payload = encodeHead({ status, headers: responseHeaders(controller as RawHeaders) });
+    const headers = responseHeaders(controller as RawHeaders);
+    const length = contentLength(headers);
+    this.#length = length === "bad" ? null : length;
+    const payload = encodeHead({ status, headers });
     if (payload === null) this.#fail(resetCode.badMessage);
     else this.#stream.sendHead(payload, false);
   }
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
+    if (this.#bulk !== null) {
+      if (!this.#bulk.write(chunk)) controller.pause();
+      return;
+    }
+    this.#framed += chunk.byteLength;
     if (!this.#stream.write(chunk)) controller.pause();
+    this.#askForLane();
   }
   onResponseEnd(): void {
-    this.#over = true;
-    this.#stream.end();
-    this.#body?.fail();
+    if (this.#bulk !== null) this.#bulk.end();
+    else this.#finish();
   }
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#over) return;
     const late = error.name === "HeadersTimeoutError" || error.name === "BodyTimeoutError";
     this.#fail(late ? resetCode.timeout : resetCode.unreachable);
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#stream.end();
+    this.#body?.fail();
   }
 
   #fail(code: number): void {
@@ -209,10 +281,13 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
 
   #abort(): void {
     this.#aborted = true;
+    this.#bulk?.abort();
     this.#body?.fail();
     this.#controller?.abort(new Error("the visitor left"));
   }
 }
+
+const NOTHING = new Uint8Array(0);
 
 /** A request body as undici reads it: bytes count as taken only when the local service took them. */
 class Body implements AsyncIterable<Uint8Array> {

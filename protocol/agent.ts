@@ -7,6 +7,11 @@ import type { Reach } from "./reach.ts";
 export const agentSubprotocol = "latchkey.link.v1";
 export const agentSocketPath = "/api/agent/socket";
 
+/** The bulk lane: a segment of a body, sent beside the frames. The device's id follows. */
+export const agentBulkPath = "/api/agent/bulk/";
+/** How many bytes of this body went in frames: the segment begins behind them. */
+export const bulkOffsetHeader = "latchkey-offset";
+
 /**
  * The header of an agent's upgrade: `<id> <epoch>`. Without it a program is one of a kind that
  * knows no other: each of its connections replaces the one before. What it can do, its HELLO says.

@@ -185,6 +185,11 @@ export const limits = {
   linkUploadIdleMs: 60 * SECOND,
   linkUntakenMs: 15 * MINUTE, // a paused film; its player asks for the rest when it goes on
   linkHoldOfflineMs: 5 * SECOND,
+  linkBulkAfterBytes: 1024 * 1024, // what goes in frames before a body asks for the bulk lane
+  linkBulkSegmentBytes: 64 * 1024 * 1024, // below 100 MB, the smallest body cap of the platform
+  linkBulkSegmentMs: MINUTE,
+  linkBulkQueueBytes: 256 * 1024,
+  linkBulkConnections: 16,
   linkBufferedBytes: 512 * 1024,
   linkWriteBufferBytes: 128 * 1024,
   linkControlFrames: 1024,

@@ -25,6 +25,10 @@ interface Row {
 }
 const table = [
   { paths: /^\/(?:healthz$|nic\/|v3\/|dns-query$)/, load: () => forDevices },
+  {
+    paths: /^\/api\/agent\/bulk\//,
+    load: byNeed(async () => (await import("./link/bulk.ts")).bulk),
+  },
   { paths: /^\/api\//, load: byNeed(async () => (await import("./api.ts")).api) },
   { paths: /^/, load: byNeed(async () => (await import("./site.ts")).site) },
 ] as const satisfies readonly Row[];

@@ -300,6 +300,8 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
         return await this.#visitors.serve(request);
       case "tunnel":
         return this.#isOn("link") ? this.#visitors.tunnel(request) : refusal("unknown");
+      case "bulk":
+        return await this.#link.bulk(request);
       default:
         return new Response(null, { status: 400 });
     }

@@ -327,9 +327,10 @@ export interface DeviceStub extends DeviceRpc {
  * - `agent`: the device's own socket; `Authorization: Bearer <assertion>`
  * - `watch`: the owner's console follows the live state
  * - `door`: a visitor's request through Link
+ * - `bulk`: a segment of a response beside the frames; `Authorization: Bearer <one-time token>`
  * - `tunnel`: a visitor's socket to one of the device's TCP services
  */
-export type Way = "agent" | "watch" | "door" | "tunnel";
+export type Way = "agent" | "watch" | "door" | "tunnel" | "bulk";
 export const wayHeader = "x-latchkey-way";
 /** With `door`: the statement of who comes, for a device that wants it; signed by the edge. */
 export const identityHeader = "x-latchkey-identity";

@@ -11,6 +11,8 @@ import { limits } from "../limits.ts";
 
 export const frameHeaderBytes = 12;
 export const protocolVersion = 1;
+/** 256 bits that only the two ends of one session know, good for one segment of one body. */
+export const bulkTokenBytes = 32;
 
 export const frameType = {
   /**
@@ -38,6 +40,8 @@ export const frameType = {
   wsClose: 11,
   /** Bytes u32 that may be sent to me on this WebSocket, which goes on in a new session. */
   resume: 12,
+  /** Nothing, from the agent: may the rest of this body come by the bulk lane? From the edge a token: it may. */
+  bulk: 13,
 } as const;
 
 export type FrameType = (typeof frameType)[keyof typeof frameType];
@@ -55,7 +59,7 @@ export const messageFlag = {
 } as const;
 
 /** What an end can do beyond version 1, as bits of HELLO's capabilities. */
-export const capability = { webSocket: 1 } as const;
+export const capability = { webSocket: 1, bulk: 2 } as const;
 
 /** Why a stream was reset. Unknown codes are taken as `internal`. */
 export const resetCode = {
@@ -119,6 +123,7 @@ const shapes: { readonly [type: number]: Shape } = {
     max: 2 + limits.linkSocketReasonBytes,
   },
   [frameType.resume]: { stream: "some", flags: 0, min: 4, max: 4 },
+  [frameType.bulk]: { stream: "some", flags: 0, min: 0, max: bulkTokenBytes },
 };
 
 /** The length of a frame's payload in bytes. */
@@ -212,7 +217,7 @@ export interface Hello {
 /** The payload of HELLO. */
 export function helloPayload(
   session: number,
-  capabilities: number = capability.webSocket,
+  capabilities: number = capability.webSocket | capability.bulk,
 ): Uint8Array {
   const payload = new Uint8Array(8);
   payload.set(u32((protocolVersion << 16) | capabilities));

@@ -11,6 +11,7 @@
 import { limits } from "../limits.ts";
 import { ReceiveWindow } from "./flow.ts";
 import {
+  bulkTokenBytes,
   decodeMessage,
   type FrameType,
   frameType,
@@ -175,6 +176,10 @@ export class Session implements StreamHost {
     this.#bury(stream);
   }
 
+  sendBulk(stream: LinkStream, payload: Uint8Array): void {
+    this.#outbox.control(frameType.bulk, stream.id, payload);
+  }
+
   // Receiving
 
   #onFrame(
@@ -212,6 +217,8 @@ export class Session implements StreamHost {
         return this.#sockets.onClose(id, payload);
       case frameType.resume:
         return this.#sockets.onResume(id, readU32(payload), this.#capabilities !== null);
+      case frameType.bulk:
+        return this.#onBulk(id, payload);
     }
   }
 
@@ -308,6 +315,14 @@ export class Session implements StreamHost {
     if (!stream.sendWindow.grant(bytes)) return "credit beyond the window";
     this.wantsToSend(stream);
     return null;
+  }
+
+  #onBulk(id: number, payload: Uint8Array): string | null {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return this.#onStranger(id);
+    if (payload.byteLength !== (this.#accept === null ? 0 : bulkTokenBytes)) return "bad token";
+    if (stream.socket === null) stream.handler.bulk?.(payload);
+    return this.#outbox.backlog > limits.linkControlFrames ? "too many questions" : null;
   }
 
   #onReset(id: number, code: number): string | null {

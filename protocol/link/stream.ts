@@ -21,6 +21,8 @@ export interface StreamHandler {
   reset(code: number | null): void;
   /** There is room to write again. */
   drain(): void;
+  /** About the bulk lane: a question at the edge, a token at the agent. Whoever has no lane is silent. */
+  bulk?(payload: Uint8Array): void;
 }
 
 /** Makes the handler of a stream that the edge opened; null refuses it. */
@@ -34,6 +36,7 @@ export interface StreamHost {
   consumed(stream: LinkStream, bytes: number): void;
   sendHead(stream: LinkStream, payload: Uint8Array, end: boolean): void;
   sendReset(stream: LinkStream, code: number): void;
+  sendBulk(stream: LinkStream, payload: Uint8Array): void;
 }
 
 /** What a stream has besides, once it carries a WebSocket. */
@@ -171,6 +174,11 @@ export class LinkStream implements Contender {
     if (this.dead) return;
     if (end) this.#ending = true;
     this.#host.sendHead(this, payload, end);
+  }
+
+  /** About the bulk lane: nothing asks for it, a token grants it. */
+  bulk(payload: Uint8Array): void {
+    if (!this.dead) this.#host.sendBulk(this, payload);
   }
 
   /** Gives up both directions; the handler is not told. */

@@ -105,6 +105,7 @@ const ownProof = `
   POST /api/undo
   POST /api/enrolments/token
   GET /api/agent/socket
+  POST /api/agent/bulk/:id
   POST /api/agent/openid
   GET /nic/update
   POST /nic/update

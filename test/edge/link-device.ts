@@ -3,7 +3,7 @@
 import { env } from "cloudflare:workers";
 import { type AccessMode, type DeviceStub, wayHeader } from "../../durable-objects/device/rpc.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
-import { closeCodes } from "../../protocol/agent.ts";
+import { agentBulkPath, bulkOffsetHeader, closeCodes } from "../../protocol/agent.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
 import {
@@ -223,4 +223,22 @@ export async function newDevice(ports: Ports, mode: AccessMode = "everyone"): Pr
       return await handle(request, ports);
     },
   };
+}
+
+/** A segment of a response by the bulk lane, as the edge passes it on to the object of `device`. */
+export function sendSegment(
+  device: TestDevice,
+  token: Uint8Array,
+  offset: number,
+  body: string | ReadableStream,
+): Promise<Response> {
+  const headers = {
+    [wayHeader]: "bulk",
+    authorization: `Bearer ${base64url(token)}`,
+    [bulkOffsetHeader]: String(offset),
+  };
+  const init = { method: "POST", headers, body, duplex: "half" };
+  return device.stub.fetch(
+    new Request(`${ORIGIN}${agentBulkPath}${device.id}`, init as RequestInit),
+  );
 }

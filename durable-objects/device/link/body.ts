@@ -12,6 +12,8 @@ export interface BodyPipe {
   write(bytes: Uint8Array): Promise<void>;
   /** Rejects when fewer bytes were written than announced. */
   close(): Promise<void>;
+  /** Pipes all of `source` natively; nothing else may be written until it resolves. Rejects as `write` does. */
+  take(source: ReadableStream<Uint8Array>): Promise<void>;
   /** Makes the client see an error, never a short success. */
   abort(reason: string): void;
   /** Rejects when the client leaves. */
@@ -28,6 +30,12 @@ interface NativePipes {
   readonly IdentityTransformStream?: new () => Pipe;
 }
 
+/**
+ * True where `take` costs next to nothing. On Deno a pipe of streams is JavaScript, and slower than
+ * frames: there nobody gets a token for the bulk lane.
+ */
+export const pipesNatively = "FixedLengthStream" in globalThis;
+
 /** @param length the announced number of bytes; null when it is not known */
 export function bodyPipe(length: number | null): BodyPipe {
   const native = globalThis as unknown as NativePipes;
@@ -37,14 +45,62 @@ export function bodyPipe(length: number | null): BodyPipe {
       : native.IdentityTransformStream !== undefined
         ? new native.IdentityTransformStream()
         : unbuffered(length);
-  const writer = writable.getWriter();
-  return {
-    readable,
-    write: (bytes) => writer.write(bytes),
-    close: () => writer.close(),
-    abort: (reason) => void writer.abort(new Error(reason)).catch(ignore),
-    closed: writer.closed,
-  };
+  return new Body(readable, writable);
+}
+
+class Body implements BodyPipe {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly closed: Promise<unknown>;
+  readonly #writable: WritableStream<Uint8Array>;
+  #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #piping: AbortController | null = null;
+  #gone: (reason: unknown) => void = ignore;
+
+  constructor(readable: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array>) {
+    this.readable = readable;
+    this.#writable = writable;
+    this.closed = new Promise((_, reject) => {
+      this.#gone = reject;
+    });
+    this.closed.catch(ignore);
+    this.#writer = this.#watched();
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#writer.write(bytes);
+  }
+
+  close(): Promise<void> {
+    return this.#writer.close();
+  }
+
+  async take(source: ReadableStream<Uint8Array>): Promise<void> {
+    const piping = new AbortController();
+    this.#piping = piping;
+    this.#writer.releaseLock();
+    try {
+      const kept = { preventClose: true, preventAbort: true, signal: piping.signal };
+      await source.pipeTo(this.#writable, kept);
+    } finally {
+      this.#piping = null;
+      this.#writer = this.#watched();
+      if (piping.signal.aborted) this.abort(String(piping.signal.reason));
+    }
+  }
+
+  abort(reason: string): void {
+    if (this.#piping !== null) this.#piping.abort(reason);
+    else void this.#writer.abort(new Error(reason)).catch(ignore);
+  }
+
+  /** A writer whose end is told, unless it ends because another one takes over. */
+  #watched(): WritableStreamDefaultWriter<Uint8Array> {
+    const writer = this.#writable.getWriter();
+    writer.closed.catch((reason) => {
+      if (this.#piping === null && this.#writer === writer) this.#gone(reason);
+    });
+    return writer;
+  }
 }
 
 /** Counts like FixedLengthStream, so that a short or long body is an error everywhere. */

@@ -12,7 +12,7 @@ import {
   subprotocols,
 } from "../../../protocol/link/headers.ts";
 import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts";
-import { type BodyPipe, type BodySource, bodyPipe, bodySource } from "./body.ts";
+import { type BodyPipe, type BodySource, bodyPipe, bodySource, pipesNatively } from "./body.ts";
 import { hasNoBody, responseHeaders } from "./heads.ts";
 import type { Passage } from "./passage.ts";
 
@@ -36,6 +36,8 @@ export interface ExchangeOptions {
   readonly now: () => number;
   /** A WebSocket is asked for: makes its passage when the device says 101. Null: a request like others. */
   readonly begin: ((stream: LinkStream) => Passage) | null;
+  /** Makes a token for the next segment of the response and hands it to `grant`. */
+  readonly onBulk: (exchange: Exchange) => void;
   /** Called once, when nothing of this exchange is left. */
   readonly onDone: (exchange: Exchange) => void;
 }
@@ -61,6 +63,11 @@ export class Exchange implements StreamHandler {
   #upload: "visitor" | "device" | "over" = "over";
   /** Pieces of the response that the visitor has not taken. */
   #untaken = 0;
+  /** Bytes of the response that came in frames and that the visitor has taken. */
+  #framed = 0;
+  /** A segment of the response comes by the bulk lane, or waits for the frames before it. */
+  #segment: "none" | "waits" | "passes" = "none";
+  #onFramed: (() => void) | null = null;
   /** When something moved last, ms since the epoch. */
   #movedAt = 0;
 
@@ -93,7 +100,8 @@ export class Exchange implements StreamHandler {
    * nobody. A device may be silent within its response for ever: a visitor waits for events so.
    */
   #overdue(idleMs: number): "stalled" | "timeout" | null {
-    if (this.#untaken > 0) return idleMs >= limits.linkUntakenMs ? "stalled" : null;
+    if (this.#untaken > 0 || this.#segment !== "none")
+      return idleMs >= limits.linkUntakenMs ? "stalled" : null;
     if (this.#head !== null) return null;
     switch (this.#upload) {
       case "visitor":
@@ -152,13 +160,15 @@ export class Exchange implements StreamHandler {
   }
 
   data(bytes: Uint8Array): void {
-    if (this.#pipe !== null) this.#write(this.#pipe, bytes);
+    if (this.#segment === "passes") this.#fail({ kind: "failed" }, resetCode.badMessage);
+    else if (this.#pipe !== null) this.#write(this.#pipe, bytes);
     else if (this.#responded) this.#stream?.consumed(bytes.byteLength);
     else this.#early.push(bytes);
   }
 
   end(): void {
     this.#ended = true;
+    if (this.#segment === "passes") return; // what ends the segment ends the body
     if (this.#pipe !== null) this.#closePipe(this.#pipe);
     else if (this.#responded) this.#finish(resetCode.cancel);
   }
@@ -172,6 +182,54 @@ export class Exchange implements StreamHandler {
     const onRoom = this.#onRoom;
     this.#onRoom = null;
     onRoom?.();
+  }
+
+  /** The device asks for the bulk lane; it has none before its visitor has a response. */
+  bulk(): void {
+    if (pipesNatively && this.#pipe !== null && !this.#ended) this.#options.onBulk(this);
+  }
+
+  /** Tells the device that it may send a segment of the response. */
+  grant(token: Uint8Array): void {
+    this.#stream?.bulk(token);
+  }
+
+  /**
+   * Hands one segment to the visitor as it is read.
+   * @param offset the bytes of the body that went in frames: the segment comes behind them
+   * @returns false when there is nobody for it, or when it broke: then the response is one too
+   */
+  async take(segment: ReadableStream<Uint8Array>, offset: number): Promise<boolean> {
+    const pipe = this.#pipe;
+    if (pipe === null || this.#done || this.#ended || this.#segment !== "none") return false;
+    this.#segment = "waits";
+    this.#moved();
+    if (!(await this.#framesTaken(offset))) {
+      this.#segment = "none";
+      return false;
+    }
+    this.#segment = "passes";
+    this.#moved();
+    this.#options.onBulk(this);
+    try {
+      await pipe.take(segment);
+    } catch {
+      this.#visitorLeft();
+    }
+    this.#segment = "none";
+    this.#moved();
+    if (this.#ended && !this.#done) this.#closePipe(pipe);
+    return !this.#done || this.#ended;
+  }
+
+  /** Resolves when the visitor has `count` bytes of frames; false when they are more, or never come. */
+  async #framesTaken(count: number): Promise<boolean> {
+    while (!this.#done && !this.#ended && (this.#framed < count || this.#untaken > 0)) {
+      await new Promise<void>((resolve) => {
+        this.#onFramed = resolve;
+      });
+    }
+    return !this.#done && !this.#ended && this.#framed === count;
   }
 
   // The response
@@ -222,7 +280,9 @@ export class Exchange implements StreamHandler {
     pipe.write(bytes).then(
       () => {
         this.#untaken--;
+        this.#framed += length;
         this.#moved();
+        this.#onFramed?.();
         this.#stream?.consumed(length);
       },
       () => this.#visitorLeft(),
@@ -291,6 +351,7 @@ export class Exchange implements StreamHandler {
   #finish(code: number | null): void {
     if (this.#done) return;
     this.#done = true;
+    this.#onFramed?.();
     this.#stream?.release(code ?? resetCode.cancel);
     this.#source?.cancel();
     this.drain();

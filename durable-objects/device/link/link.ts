@@ -7,7 +7,7 @@
  */
 
 import type { Clock, Random } from "../../../db/primitives.ts";
-import { closeCodes } from "../../../protocol/agent.ts";
+import { bulkOffsetHeader, closeCodes } from "../../../protocol/agent.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { capability } from "../../../protocol/link/frames.ts";
 import { encodeHead, type OpenHead } from "../../../protocol/link/headers.ts";
@@ -18,6 +18,7 @@ import type { Socket, Sockets } from "../context.ts";
 import { refusal } from "../door.ts";
 import { peerHeader } from "../rpc.ts";
 import { type After, realAfter } from "./after.ts";
+import { BulkTokens, bearerOf } from "./bulk.ts";
 import { Exchange, type ExchangeOptions, microtask, type Outcome } from "./exchange.ts";
 import { networkAt, openHead } from "./heads.ts";
 import { visitorCloses } from "./passage.ts";
@@ -67,6 +68,7 @@ export class Link {
   readonly #exchanges = new Set<Exchange>();
   /** Visitors' WebSockets. */
   readonly passages: Passages;
+  readonly #tokens: BulkTokens<Exchange>;
   /** Visitors who wait for the device to come back. */
   readonly #waiting = new Map<(back: boolean) => void, string | null>();
   #ticking = false;
@@ -84,6 +86,7 @@ export class Link {
       stir: () => this.#tick(),
       ended: () => microtask(() => this.#closeDrained()),
     });
+    this.#tokens = new BulkTokens(context.random);
   }
 
   /** For gauges: requests on their way, visitors who wait for the device, the sessions there are. */
@@ -185,6 +188,17 @@ export class Link {
     );
     if (over === null) return "offline";
     return over === "busy" ? over : over.session.open(payload, false, handler);
+  }
+
+  /** Takes a segment of a response beside the frames, for the one exchange whose token it brings. */
+  async bulk(request: Request): Promise<Response> {
+    const exchange = await this.#tokens.take(bearerOf(request));
+    if (exchange === null) return new Response(null, { status: 401 });
+    const offset = request.headers.get(bulkOffsetHeader) ?? "";
+    const isWhole = request.body !== null && /^\d{1,15}$/.test(offset);
+    const taken =
+      isWhole && (await exchange.take(request.body as ReadableStream<Uint8Array>, Number(offset)));
+    return new Response(null, { status: taken ? 204 : 409 });
   }
 
   /** A device connected: who waited for it goes on, and what it relieved is closed when it is empty. */
@@ -301,8 +315,10 @@ export class Link {
     const exchange = new Exchange({
       ...who,
       now: () => this.#context.clock.now(),
+      onBulk: (asking) => void this.#tokens.give(asking),
       onDone: () => {
         this.#exchanges.delete(exchange);
+        this.#tokens.forget(exchange);
         // After what is going on now: the session has not forgotten the stream yet.
         if (this.#context.agents.isLeaving(socket)) microtask(() => this.#closeDrained());
       },

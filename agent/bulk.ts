@@ -1,0 +1,182 @@
+/**
+ * The bulk lane: a long response goes to the edge as HTTP requests of its own, in segments below the
+ * platform's body cap, and the edge pipes them to the visitor. Frames carry what comes before, and
+ * everything where the edge grants no lane or refuses it.
+ */
+
+import { Pool } from "undici";
+import { agentBulkPath, bulkOffsetHeader } from "../protocol/agent.ts";
+import { limits } from "../protocol/limits.ts";
+
+/** Sends one segment; resolves when the visitor has all of it. @throws Error when it broke */
+export type SendSegment = (
+  token: Uint8Array,
+  offset: number,
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+) => Promise<void>;
+
+export interface BulkLane {
+  readonly send: SendSegment;
+  close(): void;
+}
+
+/** The lane of one device to its cloud, over connections that are kept. */
+export function bulkLaneTo(cloud: string, deviceId: string): BulkLane {
+  const pool = new Pool(new URL(cloud).origin, {
+    connections: limits.linkBulkConnections,
+    allowH2: false,
+    headersTimeout: 0, // the answer comes when the visitor has read it all
+    bodyTimeout: 0,
+  });
+  return {
+    async send(token, offset, body, signal) {
+      const { statusCode, body: answer } = await pool.request({
+        method: "POST",
+        path: agentBulkPath + deviceId,
+        headers: {
+          authorization: `Bearer ${Buffer.from(token).toString("base64url")}`,
+          [bulkOffsetHeader]: String(offset),
+        },
+        body: body as unknown as Buffer,
+        signal,
+      });
+      await answer.dump();
+      if (statusCode !== 204) throw new Error(`the edge answered ${statusCode}`);
+    },
+    close: () => void pool.destroy(),
+  };
+}
+
+export interface BulkEvents {
+  /** There is room to write again. */
+  drain(): void;
+  /** The lane was refused before anything came of it: `bytes` go in frames, and so does the rest. */
+  refused(bytes: readonly Uint8Array[], ended: boolean): void;
+  /** The body broke: what the visitor has is not all. */
+  broken(): void;
+  /** The visitor has everything. */
+  done(): void;
+}
+
+/** The rest of one response, on its way by the lane. */
+export class BulkBody {
+  readonly #send: SendSegment;
+  readonly #offset: number;
+  readonly #events: BulkEvents;
+  readonly #giveUp = new AbortController();
+  /** The next segment's, which the edge sends when it reads the one before. */
+  #token: Uint8Array | null;
+  #chunks: Uint8Array[] = [];
+  #queued = 0;
+  #ended = false;
+  /** Whether the edge has begun to read: from then on there is no way back to frames. */
+  #isRead = false;
+  #sending = false;
+  #paused = false;
+  #wake: (() => void) | null = null;
+
+  /** @param offset bytes of this body that went in frames */
+  constructor(send: SendSegment, token: Uint8Array, offset: number, events: BulkEvents) {
+    this.#send = send;
+    this.#token = token;
+    this.#offset = offset;
+    this.#events = events;
+  }
+
+  /** @returns false when the writer should wait for `drain` */
+  write(bytes: Uint8Array): boolean {
+    this.#chunks.push(bytes);
+    this.#queued += bytes.byteLength;
+    this.#paused = this.#queued >= limits.linkBulkQueueBytes;
+    this.#next();
+    return !this.#paused;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#next();
+  }
+
+  /** Another token: the edge reads the segment of the one before. */
+  granted(token: Uint8Array): void {
+    this.#token = token;
+    this.#isRead = true;
+    this.#next();
+  }
+
+  /** Nobody needs the rest. */
+  abort(): void {
+    this.#chunks = [];
+    this.#giveUp.abort();
+    this.#wake?.();
+  }
+
+  /** Begins a segment where one may begin, and wakes the one that waits. */
+  #next(): void {
+    this.#wake?.();
+    if (this.#sending || this.#giveUp.signal.aborted) return;
+    if (this.#chunks.length === 0) {
+      if (this.#ended) this.#events.done();
+      return;
+    }
+    const token = this.#token;
+    if (token === null) return;
+    this.#token = null;
+    this.#sending = true;
+    void this.#segment(token);
+  }
+
+  async #segment(token: Uint8Array): Promise<void> {
+    try {
+      await this.#send(token, this.#offset, this.#body(), this.#giveUp.signal);
+    } catch {
+      if (this.#giveUp.signal.aborted) return;
+      this.#giveUp.abort();
+      if (this.#isRead) this.#events.broken();
+      else this.#events.refused(this.#chunks, this.#ended);
+      return;
+    }
+    this.#sending = false;
+    this.#next();
+  }
+
+  /** What goes into one segment. Until the edge reads, the first piece is kept, and nothing else goes. */
+  async *#body(): AsyncGenerator<Uint8Array> {
+    const until = performance.now() + limits.linkBulkSegmentMs;
+    let left: number = limits.linkBulkSegmentBytes;
+    for (let first = true; left > 0 && performance.now() < until; first = false) {
+      while (this.#chunks.length === 0 && !this.#ended && !this.#giveUp.signal.aborted) {
+        await this.#woken();
+      }
+      const chunk = this.#chunks[0];
+      if (chunk === undefined) return;
+      left -= chunk.byteLength;
+      if (first && !this.#isRead) {
+        yield chunk;
+        while (!this.#isRead && !this.#giveUp.signal.aborted) await this.#woken();
+        this.#taken(chunk);
+      } else {
+        this.#taken(chunk);
+        yield chunk;
+      }
+    }
+  }
+
+  #taken(chunk: Uint8Array): void {
+    this.#chunks.shift();
+    this.#queued -= chunk.byteLength;
+    if (!this.#paused || this.#queued > limits.linkBulkQueueBytes / 2) return;
+    this.#paused = false;
+    this.#events.drain();
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+}
