@@ -291,6 +291,7 @@ export const limits = {
   // Devices hosted in one process (Deno)
   hostResidentDevices: 1000,
   hostOpenStores: 200,
+  hostSocketQueueBytes: 16 * 1024 * 1024, // twice what credits let wait for a device that does not read
   hostLimitSubjects: 50_000,
   cronMs: MINUTE,
   shutdownMs: 5 * SECOND,

@@ -9,6 +9,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "../../db/primitives.ts";
 import { pingText, pongText } from "../../protocol/agent.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { Socket, Sockets } from "../device/context.ts";
 
 /** Where an accepted socket waits for the entry that serves the request. */
@@ -31,6 +32,7 @@ export type ServerSocket = Pick<
 >;
 
 const OPEN = 1;
+const NOT_READ = 1008; // RFC 6455 §7.4.1: against the rules, in no other way
 /** RFC 6455 §7.1.5: the connection went without a close. */
 const NO_CLOSE = 1006;
 
@@ -61,7 +63,7 @@ export class HostSocket implements Socket {
     if (!this.open) throw new Error("this socket is closed");
     const socket = this.#socket;
     if (socket !== null && socket.readyState === OPEN) {
-      socket.send(data as Uint8Array<ArrayBuffer>);
+      this.#say(socket, data as Uint8Array<ArrayBuffer>);
     } else {
       // The caller may use its buffer again.
       this.#waiting.push(typeof data === "string" ? data : new Uint8Array(data));
@@ -114,11 +116,20 @@ export class HostSocket implements Socket {
     if (this.#closing !== null) closeSocket(socket, this.#closing);
   }
 
+  /** Credits bound what a device gets unasked; one that makes us answer and never reads is let go. */
+  #say(socket: ServerSocket, data: string | Uint8Array<ArrayBuffer>): void {
+    if (socket.bufferedAmount <= limits.hostSocketQueueBytes) socket.send(data);
+    else {
+      this.close(NOT_READ, "answers that nobody reads");
+      this.lost();
+    }
+  }
+
   #heard(socket: ServerSocket, data: unknown): void {
     // The platform's auto-response: the device's logic never sees a ping.
     if (data === pingText) {
       this.#heardAt = this.#clock.now();
-      if (socket.readyState === OPEN) socket.send(pongText);
+      if (socket.readyState === OPEN) this.#say(socket, pongText);
     } else if (typeof data === "string" || data instanceof ArrayBuffer) {
       this.#events.onMessage(this, data);
     }
