@@ -45,7 +45,7 @@ async function within<T>(ms: number, look: () => Promise<T | null>): Promise<T |
 
 describe("a line that fails, with the host of devices in this process", () => {
   it(`tells both ends within two seconds and leaves nothing, ${DROPS} times`, {
-    timeout: 120_000 + DROPS * 200,
+    timeout: 120_000 + DROPS * 1000,
   }, async () => {
     const clock = new StormClock();
     const edge = await NearEdge.start(join(folder, "edge"), clock.now);
