@@ -35,6 +35,8 @@ export interface Config {
   readonly origin: string;
   /** `<label>.<linkZone>` is a device's door; without port. */
   readonly linkZone: string;
+  /** The longest request body that the platform lets through to a door, in bytes; null: any. */
+  readonly linkUploadBytes: number | null;
   /** `<label>.<ddnsZone>` is a device's name. */
   readonly ddnsZone: string;
   /** Who answers for the DDNS zone, as its NS records say; the first is its primary. */
@@ -77,6 +79,7 @@ export function readConfig(variables: Variables): Config {
   return {
     origin,
     linkZone: zone(variables, "LINK_ZONE"),
+    linkUploadBytes: bytes(variables, "LINK_UPLOAD_BYTES"),
     ddnsZone,
     nameServers: nameServers(optional(variables, "NAME_SERVERS") ?? `ns1.${ddnsZone}`, ddnsZone),
     regions: regions(text(variables, "REGIONS")),
@@ -98,6 +101,14 @@ export function readConfig(variables: Variables): Config {
     ),
     minimumAge: age(optional(variables, "MINIMUM_AGE")),
   };
+}
+
+/** A number of bytes; null where none is given. */
+function bytes(variables: Variables, name: string): number | null {
+  const value = optional(variables, name);
+  if (value === null) return null;
+  if (!/^[1-9]\d{0,14}$/.test(value)) throw new Error(`${name} must be a number of bytes`);
+  return Number(value);
 }
 
 function clientsOf(text: string | null): Config["openidClients"] {

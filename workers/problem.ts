@@ -113,6 +113,10 @@ export const problems = {
   "too-many-tries": { status: 429, title: "Too many tries; wait a little" },
   "sms-failed": { status: 503, title: "The text message could not be sent; try again in a minute" },
   "mail-failed": { status: 503, title: "The mail could not be sent; try again in a minute" },
+  "upload-too-large": {
+    status: 413,
+    title: "This is more than one request can carry through this door",
+  },
   "upgrade-unsupported": {
     status: 501,
     title: "This device's program does not pass WebSockets on",

@@ -257,6 +257,19 @@ export const doorPages: DoorPages = {
         <p>It is longer than the door passes on. Nothing reached {facts.label}.</p>
       </Door>,
     ),
+  "too-large": (facts) =>
+    document(
+      <Door facts={facts} title="This is too much for one upload" painted>
+        <p>
+          One request can carry {inMegabytes(facts.uploadBytes)} through this door. Nothing of it
+          reached {facts.label}.
+        </p>
+        <p>
+          Upload smaller files, or use a program that uploads in parts. At home, {facts.label}{" "}
+          itself has no such limit.
+        </p>
+      </Door>,
+    ),
   upgrade: (facts) =>
     document(
       <Door facts={facts} title="This kind of connection cannot pass" painted>
@@ -275,3 +288,8 @@ export const doorPages: DoorPages = {
       </Door>,
     ),
 };
+
+/** Bytes for people: whole megabytes, of a million each. */
+function inMegabytes(bytes: number | null): string {
+  return bytes === null ? "any amount" : `${Math.floor(bytes / 1_000_000)} MB`;
+}

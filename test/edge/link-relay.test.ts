@@ -461,6 +461,31 @@ describe("where there is no device", () => {
     expect(response.headers.get("allow")).toContain("GET");
   });
 
+  it("an upload that the platform would cut off is refused, with what to do instead", async () => {
+    const { config } = ports;
+    const test = testPorts({ env, replace: { config: { ...config, linkUploadBytes: 3_000_000 } } });
+    const { handle } = await import("../../workers/app.ts");
+    const upload = (length: string, accept: string) =>
+      handle(
+        new Request(`http://${device.label}.link.localhost:8787/`, {
+          method: "PUT",
+          headers: { "content-length": length, accept },
+        }),
+        test.ports,
+      );
+    const problem = await upload("3000001", "*/*");
+    expect([problem.status, await problem.json()]).toMatchObject([
+      413,
+      { code: "upload-too-large" },
+    ]);
+    const shown = await upload("3000001", "text/html");
+    expect([shown.status, await shown.text()]).toEqual([413, expect.stringContaining("3 MB")]);
+    expect(agent.count(frameType.open)).toBe(0);
+    const asked = upload("0", "*/*");
+    agent.answer((await agent.request()).stream, 200, [], "");
+    expect((await asked).status).toBe(200);
+  });
+
   it("a target that is too long is refused", async () => {
     const response = await device.ask(`/${"a".repeat(limits.linkPathBytes)}`);
     expect(response.status).toBe(414);

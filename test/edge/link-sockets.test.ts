@@ -3,6 +3,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { attachmentMap } from "../../db/data-map/device.ts";
 import { limits } from "../../protocol/limits.ts";
 import { frameType, messageFlag, readClose, resetCode, u32 } from "../../protocol/link/frames.ts";
 import type { HeaderList } from "../../protocol/link/headers.ts";
@@ -166,6 +167,18 @@ describe("a WebSocket through Link", () => {
     half(text | continues, word.subarray(3));
     expect(await second.visitor.next()).toBe("between");
     expect(await first.visitor.next()).toBe("größer");
+  });
+
+  it("[CON-8] leaves nothing with the visitor's socket but what the data map says", async () => {
+    await open({ cookie: "secret=1" });
+    const kept = await runInDurableObject(DEVICES.getByName(device.id), (_object, state) =>
+      state.getWebSockets("visitor").map((socket) => socket.deserializeAttachment()),
+    );
+    expect(kept.map((one) => Object.keys(one as object).sort())).toEqual([
+      [...attachmentMap.visitor.fields].sort(),
+    ]);
+    const values = Object.values(kept[0] as object).filter((value) => value !== null);
+    expect(values.every((value) => typeof value !== "object")).toBe(true);
   });
 
   it("takes what the device says with its 101", async () => {

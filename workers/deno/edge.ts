@@ -203,10 +203,10 @@ async function upgrading(
   try {
     const response = await upgrades.run(upgrade, async () => await answer());
     if (response.status !== 101 || upgrade.socket === null) return response;
-    const upgraded = Deno.upgradeWebSocket(request, {
-      protocol: response.headers.get("sec-websocket-protocol") ?? "",
-      idleTimeout: limits.agentStaleMs / 1000,
-    });
+    const idleTimeout = limits.agentStaleMs / 1000;
+    const upgraded = Deno.upgradeWebSocket(request, { idleTimeout });
+    // As headers, the subprotocol too: Deno 2.9 knows no offer of several without blanks between them.
+    for (const [name, value] of response.headers) upgraded.response.headers.append(name, value);
     upgrade.socket.connect(upgraded.socket);
     upgrade.socket = null;
     return upgraded.response;

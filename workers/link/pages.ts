@@ -19,6 +19,7 @@ export const doorPageNames = [
   "timeout",
   "busy",
   "too-long",
+  "too-large",
   "upgrade",
   "left",
 ] as const;
@@ -31,6 +32,8 @@ export interface DoorFacts {
   readonly console: string;
   /** The nonce of the page's Content-Security-Policy, for its style. */
   readonly nonce: string;
+  /** The longest upload that passes, in bytes; null when any does. */
+  readonly uploadBytes: number | null;
   /** Seconds after which trying again makes sense; null when it does not. */
   readonly retryAfter: number | null;
   /** What the form of a page sends, and where to. */
@@ -68,6 +71,7 @@ export const problemOfPage: Readonly<Record<Exclude<DoorPageName, "left">, Probl
   timeout: "device-timeout",
   busy: "device-busy",
   "too-long": "uri-too-long",
+  "too-large": "upload-too-large",
   upgrade: "upgrade-unsupported",
 };
 
@@ -101,6 +105,7 @@ export const plainPages: DoorPages = {
   timeout: plain(problems["device-timeout"].title),
   busy: plain(problems["device-busy"].title),
   "too-long": plain(problems["uri-too-long"].title),
+  "too-large": plain(problems["upload-too-large"].title),
   upgrade: plain(problems["upgrade-unsupported"].title),
   left: plain("You have left"),
 };

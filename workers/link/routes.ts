@@ -70,6 +70,7 @@ async function serve(visit: Visit, label: string | null): Promise<Response> {
   if (own !== null) return own;
   const deviceId = label === null ? null : await ports.directory.deviceOfLabel(label);
   if (deviceId === null) return await page(visit, "unknown", 404);
+  if (isTooLarge(request, ports.config.linkUploadBytes)) return await page(visit, "too-large", 413);
   // workerd would pass any request for a WebSocket on as a GET (RFC 6455 §4.1 knows no other).
   if (asksForWebSocket(request) && request.method !== "GET") return problemResponse("bad-request");
   if (isTunnel(request.url)) {
@@ -109,6 +110,14 @@ async function ownAnswer(visit: Visit, label: string | null): Promise<Response |
 /** Parsing costs more than looking, and most paths are not ours. */
 function isTunnel(url: string): boolean {
   return url.includes(tunnelPath) && new URL(url).pathname === tunnelPath;
+}
+
+/**
+ * True for an upload of which the platform would cut off the rest. One without a length passes: nobody
+ * knows yet.
+ */
+function isTooLarge(request: Request, most: number | null): boolean {
+  return most !== null && Number(request.headers.get("content-length") ?? 0) > most;
 }
 
 /** Makes something of the object's own word. */
@@ -216,7 +225,8 @@ async function page(
     return response;
   }
   const nonce = base64url(ports.random.bytes(16));
-  const known = { label, console: ports.config.origin, nonce, retryAfter };
+  const { origin, linkUploadBytes: uploadBytes } = ports.config;
+  const known = { label, console: origin, nonce, retryAfter, uploadBytes };
   const facts = form === undefined ? known : { ...known, form };
   headers.set("content-type", "text/html; charset=utf-8");
   headers.set("referrer-policy", "no-referrer");

@@ -92,7 +92,8 @@ export class Passages {
   /** The device said 101: the stream is a WebSocket. */
   begin(stream: LinkStream, passenger: Passenger): Passage {
     const passage = new Passage(this.#passageHost, stream);
-    this.#coming.set(passage, passenger);
+    const { visitor, network } = passenger;
+    this.#coming.set(passage, { visitor, network }); // and nothing else: it stands in the attachment
     return passage;
   }
 
