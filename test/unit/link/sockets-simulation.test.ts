@@ -37,7 +37,7 @@ function someMessage(chance: Chance): Message {
 class Local implements StreamHandler, SocketHandler {
   readonly said: Message[] = [];
   readonly heard: Message[] = [];
-  end: Close | "reset" | null = null;
+  ended: Close | "reset" | null = null;
   closing: Close | null = null;
   #pieces: Uint8Array[] = [];
   #untaken: number[] = [];
@@ -47,7 +47,7 @@ class Local implements StreamHandler, SocketHandler {
     this.stream = stream;
   }
   get open(): boolean {
-    return this.end === null && this.closing === null && this.stream.socket !== null;
+    return this.ended === null && this.closing === null && this.stream.socket !== null;
   }
   say(message: Message): void {
     this.said.push(message);
@@ -72,13 +72,16 @@ class Local implements StreamHandler, SocketHandler {
     return true;
   }
   closed(close: Close): void {
-    this.end = close;
+    this.ended = close;
   }
   reset(): void {
-    this.end = "reset";
+    this.ended = "reset";
   }
   head(): boolean {
     return false;
+  }
+  end(): void {
+    // Nor does its end say anything.
   }
   data(): void {
     // A handshake has no body.
@@ -348,11 +351,11 @@ function judge({ said, heard, local, closing, end }: Guest): void {
   const standing = closing === null && end === null;
   if (standing) {
     expect([local.heard.length, heard.length]).toEqual([said.length, local.said.length]);
-    expect(local.end, "open for both").toBeNull();
+    expect(local.ended, "open for both").toBeNull();
   }
   // Whoever closed was heard to the end, unless the connection went or the other closed too.
-  if (closing !== null && local.end !== "reset" && local.closing === null) {
-    expect([local.heard.length, local.end]).toEqual([said.length, closing]);
+  if (closing !== null && local.ended !== "reset" && local.closing === null) {
+    expect([local.heard.length, local.ended]).toEqual([said.length, closing]);
   }
   if (local.closing !== null && end?.code === local.closing.code) {
     expect(heard.length).toBe(local.said.length);
