@@ -23,7 +23,7 @@ export const doorVerdicts = {
   "sign-in": 401,
   forbidden: 403,
   "cross-site": 403,
-  closed: 451,
+  closed: 403,
   first: 200,
   unknown: 404,
   malformed: 400,
