@@ -18,6 +18,12 @@ const modes: readonly { mode: AccessMode; title: string; means: string }[] = [
       "They sign in with their own Latchkey account. They can open the page; they change nothing here.",
   },
   {
+    mode: "contacts",
+    title: "My contacts",
+    means:
+      "Everybody who is a contact of yours, for as long as they are one. They sign in with their own account.",
+  },
+  {
     mode: "everyone",
     title: "Everyone",
     means:
@@ -52,6 +58,9 @@ export function AccessSubject({ device, typed, errors }: DeviceProps) {
             </button>
           </p>
         </form>
+        <p>
+          <a href={`/devices/${device.id}/door`}>Rules for paths, and sharing one file or folder</a>
+        </p>
         {(chosen === "listed" || people.length > 0) && (
           <People device={device} typed={typed} errors={errors} />
         )}

@@ -85,16 +85,6 @@ function Again({ facts }: { facts: DoorFacts }) {
   );
 }
 
-/** Where somebody says that an open door does harm. */
-function Report({ facts }: { facts: DoorFacts }) {
-  return (
-    <p class="quiet">
-      Is this a trap, or does it harm somebody?{" "}
-      <a href={`${facts.console}/report?door=${encodeURIComponent(facts.label)}`}>Report it</a>.
-    </p>
-  );
-}
-
 function document(content: Child): string {
   return `<!doctype html>${String(content)}`;
 }
@@ -164,7 +154,6 @@ export const doorPages: DoorPages = {
           </button>
         </form>
         <p class="quiet">This browser is not asked again for some months.</p>
-        <Report facts={facts} />
       </Door>,
     ),
   share: (facts) =>
@@ -193,7 +182,6 @@ export const doorPages: DoorPages = {
             Open it
           </button>
         </form>
-        <Report facts={facts} />
       </Door>,
     ),
   "bad-code": (facts) =>

@@ -78,6 +78,8 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/add?code=${waitingCode}`,
       `/devices/${deviceId}`,
       `/devices/${longId}`,
+      `/devices/${deviceId}/door`,
+      `/devices/${longId}/door?path=/photos`,
       `/devices/${deviceId}/features/link/off`,
       `/devices/${deviceId}/features/name/off`,
       `/devices/${deviceId}/unregister`,

@@ -215,6 +215,22 @@ const signedIn = `
   GET /devices/:id/people/remove
   GET /devices/:id/access
   GET /devices/:id/features/:feature
+  GET /devices/share
+  GET /devices/:id/door
+  POST /devices/:id/door/rules
+  POST /devices/:id/door/rules/remove
+  POST /devices/:id/door/rules/people
+  POST /devices/:id/door/rules/people/remove
+  POST /devices/:id/door/identity
+  POST /devices/:id/door/shares
+  POST /devices/:id/door/shares/stop
+  GET /devices/:id/door/rules
+  GET /devices/:id/door/rules/remove
+  GET /devices/:id/door/rules/people
+  GET /devices/:id/door/rules/people/remove
+  GET /devices/:id/door/identity
+  GET /devices/:id/door/shares
+  GET /devices/:id/door/shares/stop
   GET /devices/:id/unregister
   POST /devices/:id/unregister
   GET /sessions
@@ -353,6 +369,9 @@ const before = `
   ALL /account/password/remove
   ALL /devices
   ALL /devices/*
+  ALL /devices/share
+  ALL /devices/:id/door
+  ALL /devices/:id/door/*
   ALL /sessions
   ALL /sessions/*
 `;

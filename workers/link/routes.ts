@@ -92,6 +92,13 @@ async function ownAnswer(visit: Visit, label: string | null): Promise<Response |
     if (to === null) return await page(visit, "cross-site", 403);
     return redirect(to, [cookieHeader("__Host-door-seen", "yes")]);
   }
+  if (`${pathname}/` === doorPaths.share) {
+    // A device's own page may lead its owner to share what they look at.
+    const target = new URL("/devices/share", ports.config.origin);
+    target.searchParams.set("door", visit.label);
+    target.searchParams.set("path", new URL(request.url).searchParams.get("path") ?? "");
+    return redirect(target.href, []);
+  }
   if (!pathname.startsWith(doorPaths.share)) return null;
   const isLocked = pathname.endsWith("/locked");
   const form = { action: pathname, to: null, isLocked, isWrong: request.method === "POST" };
