@@ -26,7 +26,8 @@ import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import { type FormFields, type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
-import { DeviceDoorPage, shareDays, type TypedAtDoor } from "./pages/device-door.tsx";
+import { DeviceDoorPage } from "./pages/device-door.tsx";
+import { shareDays, type TypedAtDoor } from "./pages/device-shares.tsx";
 
 const done: Readonly<Record<string, string>> = {
   saved: "Saved. It holds from now on.",
