@@ -8,15 +8,9 @@ import type {
 } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { webService } from "../../protocol/link/headers.ts";
-import {
-  Command,
-  Done,
-  ErrorSummary,
-  Field,
-  type FormErrors,
-  Notice,
-} from "../components/form.tsx";
+import { Command, Done, ErrorSummary, Field, Notice } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
+import { type DeviceDoorProps, SharesSubject, shown } from "./device-shares.tsx";
 
 const modes: readonly (readonly [AccessMode, string])[] = [
   ["owner", "Only me"],
