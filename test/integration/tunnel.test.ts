@@ -139,6 +139,25 @@ describe.each([workerd, deno])("a tunnel on $name", (runtime) => {
     await box.change("/access", { mode: "owner" });
   });
 
+  it("[RGT-14] is for who is listed at that service, until they are not", async () => {
+    const guest = await newPerson(world);
+    const theirs = await accessToken(world, guest);
+    const rules = `/api/devices/${box.id}/access/rules`;
+    const body = { service: "chat", mode: "listed" };
+    const made = await ask(world, rules, { token: box.owner.token, method: "PUT", body });
+    const rule = made.json.access.rules.find((one: { service: string }) => one.service === "chat");
+    const person = `/access/rules/${rule.id}/people/${guest.accountId}`;
+    await expect(open("chat", theirs.token)).rejects.toThrow("no such device");
+    await box.change(person, {});
+    await expect(open("mirror", theirs.token)).rejects.toThrow("offers no");
+    const tunnel = await open("chat", theirs.token);
+    tunnel.on("error", () => undefined);
+    const closed = once(tunnel, "close");
+    await box.change(person, {}, "DELETE");
+    await closed;
+    await expect(open("chat", theirs.token)).rejects.toThrow("no such device");
+  });
+
   it("[RGT-14] ends with the token that opened it", async () => {
     const mine = await accessToken(world, box.owner);
     const [ended, goes] = [await open("chat", mine.token), await open("chat")];
