@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { renderUnicodeCompact } from "uqr";
 import packageJson from "../package.json" with { type: "json" };
 import { keyFingerprint } from "../protocol/agent.ts";
+import { checkFromOutside } from "./check.ts";
 import { enroll } from "./enroll.ts";
 import { AgentFailure, type ExitCode, exitCodes } from "./failure.ts";
 import { defaultHome, Home } from "./home.ts";
@@ -36,6 +37,7 @@ const usage = `latchkey agent ${packageJson.version}: gives a box at home a name
   openid [--callback PATH]  how a page of this box signs people in with Latchkey: issuer,
          [--signed]         client and redirect addresses as JSON; with --callback (once
                             or more) or --signed it is set so first
+  check PORT                is this port of the box open from outside, and does it lead here
 
 On the computer you sit at (docs/tunnel.md):
 
@@ -132,6 +134,11 @@ const commands: Readonly<Record<string, (options: Options) => Promise<ExitCode>>
     return exitCodes.done;
   },
 
+  async check({ home, rest: [port = ""] }) {
+    say(await checkFromOutside(home, port));
+    return exitCodes.done;
+  },
+
   async openid({ home, callbacks, signed }) {
     const asked = callbacks !== undefined || signed;
     const change = asked ? { paths: callbacks ?? [], signed } : null;
@@ -175,7 +182,7 @@ const commands: Readonly<Record<string, (options: Options) => Promise<ExitCode>>
 const complain = (line: string) => void process.stderr.write(`${line}\n`);
 
 /** What each command takes behind its name; nothing where it is not named. */
-const takes: Readonly<Record<string, number>> = { tunnel: 2, forget: 1 };
+const takes: Readonly<Record<string, number>> = { tunnel: 2, forget: 1, check: 1 };
 
 /** Joins a tunnel to the standard input and output, until both ended. */
 async function overStdio(target: TunnelTarget): Promise<ExitCode> {

@@ -20,6 +20,7 @@ import {
   setFeature,
 } from "../workers/devices/devices.ts";
 import { addDevice, removeDevice } from "../workers/devices/owning.ts";
+import { checkPort } from "../workers/devices/reachability.ts";
 import { confirmed, signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { Problem } from "../workers/problem.ts";
@@ -27,6 +28,7 @@ import { clientOf } from "../workers/sign-in/client.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { DevicePage } from "./pages/device.tsx";
+import type { Found } from "./pages/device-reachability.tsx";
 import { AddDevicePage, DevicesPage } from "./pages/devices.tsx";
 import { SwitchOffPage, UnregisterPage } from "./pages/leave-device.tsx";
 
@@ -196,8 +198,28 @@ devices.post("/devices/:id/update-secret", async (c) => {
   return devicePage(c, await ofThisPage(c), { secret });
 });
 
+devices.post("/devices/:id/reachability", async (c) => {
+  const port = Number((await readForm(c))("port"));
+  const device = await ofThisPage(c);
+  let found: Found | undefined;
+  const refusal = await refusalOf(
+    async () => {
+      found = { port, result: await checkPort(c.env, device, port, false) };
+    },
+    { "": "port" },
+  );
+  return devicePage(c, device, { ...(refusal === null ? { found } : { refusal }) });
+});
+
 /** Where forms go, a person may come again by the address bar: to the device, then. */
-const formPaths = ["update-secret", "people", "people/remove", "access", "features/:feature"];
+const formPaths = [
+  "reachability",
+  "update-secret",
+  "people",
+  "people/remove",
+  "access",
+  "features/:feature",
+];
 devices.on(
   "GET",
   formPaths.map((path) => `/devices/:id/${path}`),
@@ -236,9 +258,14 @@ function hostOf(c: Ctx, { label }: DeviceDescription): string {
 async function devicePage(
   c: Ctx,
   device: DeviceDescription,
-  more: { refusal?: Refusal; typed?: { person: string }; secret?: string } = {},
+  more: {
+    refusal?: Refusal;
+    typed?: { person: string };
+    secret?: string;
+    found?: Found | undefined;
+  } = {},
 ): Promise<Response> {
-  const { refusal, typed, secret } = more;
+  const { refusal, typed, secret, found } = more;
   const reach = device.features.lan ? await ownReach(c.env, c.var.accountId, device.id) : null;
   return page(
     c,
@@ -254,6 +281,7 @@ async function devicePage(
       errors={refusal?.errors}
       typed={typed}
       secret={secret}
+      found={found}
     />,
   );
 }

@@ -125,6 +125,20 @@ export function directSpot(host: string, { scheme, probe, page }: DirectPorts): 
 /** What is signed for the edge, which asks at the device's public address (workers/devices/probe.ts). */
 export const checkSpot: Spot = { probe: "check", page: "check" };
 
+/** The ports that may be tried from outside, each with what usually stands there. */
+export const checkedPorts = {
+  22: "SSH",
+  80: "web, without encryption",
+  443: "web",
+  4780: "the agent",
+  5000: "a NAS’s page",
+  5001: "a NAS’s page, encrypted",
+  8080: "web, another port",
+  8443: "web, encrypted, another port",
+} as const;
+
+export const isCheckedPort = (port: number): boolean => Object.hasOwn(checkedPorts, port);
+
 /** True for a nonce as browsers and the edge make them: base64url of 32 bytes. */
 export function isHereNonce(text: string): boolean {
   return text.length === 43 && fromBase64url(text)?.byteLength === 32;

@@ -23,6 +23,7 @@ import {
   breachTransport,
   egressGate,
   identityTransport,
+  portTransport,
   smsTransport,
   smtpTransport,
 } from "./egress/egress.ts";
@@ -64,6 +65,7 @@ function portsOf(env: Env): Shared {
     sms: smsTransport(config.smsUrl),
     "breached passwords": breachTransport(config.breachUrl),
     "identity provider": identityTransport(config.identityProviders),
+    "asker's own port": portTransport(config.allowSpecialAddresses),
   });
   const ports: Shared = {
     config,

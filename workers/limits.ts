@@ -16,6 +16,7 @@ const networkKinds: ReadonlySet<string> = new Set([
   "enrolment",
   "device-code",
   "badauth",
+  "port-check-network",
 ]);
 
 /** `inner`, with `factor` times as many tries for each kind that counts networks. */

@@ -62,6 +62,7 @@ export interface EgressAnswers {
   /** The range's suffixes and counts, a line each. */
   "breached passwords": string;
   "identity provider": IdentityAnswer;
+  "asker's own port": PortAnswer;
 }
 
 /** What a provider of accounts elsewhere answers, whatever its status. */
@@ -69,6 +70,13 @@ export interface IdentityAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+}
+
+/** What a port did when it was tried. */
+export interface PortAnswer {
+  readonly outcome: "open" | "closed" | "filtered";
+  /** The beginning of what was answered. */
+  readonly text: string;
 }
 
 export interface SmsMessage {

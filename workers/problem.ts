@@ -123,6 +123,10 @@ export const problems = {
   },
   "device-failed": { status: 502, title: "The device did not answer as it should; try again" },
   "device-offline": { status: 503, title: "The device is not connected right now" },
+  "asker-elsewhere": {
+    status: 409,
+    title: "You do not ask from the device's own public address, and no other is ever tried",
+  },
   "device-busy": { status: 503, title: "The device has too much to do right now; try again" },
   "device-timeout": { status: 504, title: "The device took too long to answer" },
   "share-period": {

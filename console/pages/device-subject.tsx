@@ -3,6 +3,7 @@
 import type { DeviceDescription, FeatureName } from "../../durable-objects/device/rpc.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import type { FormErrors } from "../components/form.tsx";
+import type { Found } from "./device-reachability.tsx";
 
 export interface DeviceProps {
   readonly device: DeviceDescription;
@@ -19,6 +20,8 @@ export interface DeviceProps {
   readonly secret?: string | undefined;
   readonly typed?: { readonly person: string } | undefined;
   readonly errors?: FormErrors | undefined;
+  /** A port that was tried just now. */
+  readonly found?: Found | undefined;
 }
 
 interface SwitchProps {

@@ -10,6 +10,7 @@ import { sayDay } from "../words.ts";
 import { runCommand } from "./commands.ts";
 import { AccessSubject } from "./device-access.tsx";
 import { NameSubject } from "./device-name.tsx";
+import { ReachabilitySubject } from "./device-reachability.tsx";
 import { ShortcutSubject } from "./device-shortcut.tsx";
 import { type DeviceProps, FeatureSwitch } from "./device-subject.tsx";
 
@@ -50,6 +51,7 @@ export function DevicePage(props: DeviceProps) {
       <AccessSubject {...props} />
       <ShortcutSubject {...props} />
       <NameSubject {...props} />
+      {device.connection !== null && <ReachabilitySubject {...props} />}
       <ConnectionSubject {...props} />
       <LeaveSubject {...props} />
     </div>

@@ -186,6 +186,11 @@ export const egressMap = {
     recipient: "the provider of the account elsewhere that you chose",
     fields: ["provider", "method", "url", "authorization", "body"],
   },
+  "asker's own port": {
+    class: "port check",
+    recipient: "whatever answers at the public address that you ask from",
+    fields: ["address", "port", "nonce"],
+  },
 } as const;
 
 export type EgressRecipient = keyof typeof egressMap;

@@ -107,6 +107,7 @@ const ownProof = `
   GET /api/agent/socket
   POST /api/agent/bulk/:id
   POST /api/agent/openid
+  POST /api/agent/reachability
   GET /nic/update
   POST /nic/update
   ALL /nic/update
@@ -196,6 +197,7 @@ const signedIn = `
   POST /api/devices/:id/shares
   DELETE /api/devices/:id/shares/:share
   POST /api/devices/:id/update-secret
+  POST /api/devices/:id/reachability
   GET /api/devices/:id/live
   GET /api/tunnels/:label
   GET /door
@@ -210,6 +212,8 @@ const signedIn = `
   POST /devices/:id/people
   POST /devices/:id/people/remove
   POST /devices/:id/update-secret
+  POST /devices/:id/reachability
+  GET /devices/:id/reachability
   GET /devices/:id/update-secret
   GET /devices/:id/people
   GET /devices/:id/people/remove

@@ -21,7 +21,13 @@ import {
 import { type RegionId, regionOf } from "../../protocol/ids.ts";
 import { type Config, readConfig } from "../../workers/config.ts";
 import { egressGate } from "../../workers/egress/egress.ts";
-import type { IdentityAnswer, MailMessage, Ports, SmsMessage } from "../../workers/ports.ts";
+import type {
+  IdentityAnswer,
+  MailMessage,
+  PortAnswer,
+  Ports,
+  SmsMessage,
+} from "../../workers/ports.ts";
 
 /** A clock that stands still until it is told. */
 export class TestClock implements Clock {
@@ -69,6 +75,10 @@ export interface TestPorts {
   readonly identity: {
     answer: ((fields: Readonly<Record<string, string>>) => Promise<IdentityAnswer>) | null;
   };
+  /** What a port that is tried does. */
+  readonly port: {
+    answer: (fields: Readonly<Record<string, string>>) => Promise<PortAnswer>;
+  };
   readonly lines: Parameters<Ports["log"]>[0][];
   /** Everything that left the house: the recipient and the fields. */
   readonly egress: { recipient: string; fields: Readonly<Record<string, string>> }[];
@@ -93,6 +103,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
   const sms = { sent: [] as SmsMessage[], failing: false };
   const breaches = { range: "", failing: false };
   const identity: TestPorts["identity"] = { answer: null };
+  const port: TestPorts["port"] = { answer: async () => ({ outcome: "filtered", text: "" }) };
   const lines: TestPorts["lines"] = [];
   const left: TestPorts["egress"] = [];
   const pending: Promise<unknown>[] = [];
@@ -111,6 +122,10 @@ export function testPorts(options: TestPortsOptions): TestPorts {
       if (breaches.failing) throw new Error("the service is away");
       left.push({ recipient: "breached passwords", fields });
       return breaches.range;
+    },
+    "asker's own port": async (fields) => {
+      left.push({ recipient: "asker's own port", fields });
+      return await port.answer(fields);
     },
     "identity provider": async (fields) => {
       if (identity.answer === null) throw new Error("the provider is away");
@@ -146,7 +161,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
   const settle = async () => {
     while (pending.length > 0) await Promise.all(pending.splice(0));
   };
-  return { ports, clock, mail, sms, breaches, identity, lines, egress: left, settle };
+  return { ports, clock, mail, sms, breaches, identity, port, lines, egress: left, settle };
 }
 
 function regionsOf(

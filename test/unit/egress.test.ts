@@ -15,6 +15,7 @@ describe("[SHR-1] the egress gate", () => {
     sms: async (fields) => void left.push(fields),
     "breached passwords": async ({ prefix }) => `${prefix}: none`,
     "identity provider": async () => ({ status: 200, contentType: "", body: "" }),
+    "asker's own port": async () => ({ outcome: "closed", text: "" }),
   });
   /** As code would call it that the compiler did not see. */
   const send = gate.send as unknown as (recipient: string, fields: object) => Promise<void>;

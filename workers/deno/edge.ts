@@ -21,6 +21,7 @@ import {
   breachTransport,
   egressGate,
   identityTransport,
+  portTransport,
   smsTransport,
   smtpTransport,
 } from "../egress/egress.ts";
@@ -136,6 +137,7 @@ function portsOf(
     sms: smsTransport(config.smsUrl),
     "breached passwords": breachTransport(config.breachUrl),
     "identity provider": identityTransport(config.identityProviders),
+    "asker's own port": portTransport(config.allowSpecialAddresses),
   });
   return {
     config,

@@ -17,6 +17,11 @@ export function smtpTransport(...settings: Parameters<typeof SmtpTransport>): Tr
   return async (fields) => (await import("./smtp.ts")).smtpTransport(...settings)(fields);
 }
 
+/** One port of the asker's own address (port.ts), which is loaded with the first. */
+export function portTransport(allowTrial: boolean): Transports["asker's own port"] {
+  return async (fields) => (await import("./port.ts")).portTransport(allowTrial)(fields);
+}
+
 /** What a recipient's transport does with the declared fields. */
 export type Transports = {
   readonly [R in EgressRecipient]: (

@@ -59,7 +59,7 @@ export class Box {
     });
   }
 
-  async switch(feature: "name" | "link", on: boolean): Promise<void> {
+  async switch(feature: "name" | "link" | "lan", on: boolean): Promise<void> {
     const answer = await this.ask(`/features/${feature}`, "PUT", { on });
     if (answer.status !== 200) throw new Error(`switch: ${answer.status} ${answer.text}`);
   }

@@ -1,6 +1,7 @@
 /** Devices: enrolment, features, access, the two sockets, unregistering. */
 
 import { beforeAll, describe, expect, it } from "vitest";
+import { listenHere } from "../../../agent/here.ts";
 import {
   agentSocketPath,
   agentSubprotocol,
@@ -76,6 +77,40 @@ export function devices(world: () => World): void {
       await watch.until(online(false));
       expect((await box.ask("")).json.connection).toMatchObject({ online: false });
       watch.socket.close();
+    });
+
+    it("[CON-3] say where they are at home, and only who is let in by name is told", async () => {
+      const box = await Box.enroll(world(), owner, newLabel());
+      await box.switch("link", true);
+      await box.switch("lan", true);
+      const socket = await box.connect();
+      const spot = { probe: "http://192.168.1.20:4780", page: "http://192.168.1.20:5000" };
+      socket.socket.send(JSON.stringify({ type: "reach", reach: { home: [spot], direct: null } }));
+      const smart = (token?: string) =>
+        ask(world(), `/${box.label}`, {
+          headers: { accept: "text/html", ...(token ? { cookie: `__Host-sid=${token}` } : {}) },
+        });
+      await expect.poll(async () => (await smart(owner.token)).text).toContain(spot.probe);
+      const stranger = await smart();
+      expect([stranger.status, stranger.text]).toEqual([303, ""]);
+      await box.switch("lan", false);
+      expect((await smart(owner.token)).status).toBe(303);
+      socket.socket.close();
+    });
+
+    it("are told whether a port of theirs is open, by one try at their own address", async () => {
+      const box = await Box.enroll(world(), owner, newLabel());
+      await box.switch("link", true);
+      const socket = await box.connect();
+      const port = 8443;
+      const check = async () => (await box.ask("/reachability", "POST", { port })).json;
+      expect(await check()).toEqual({ result: "closed" });
+      const { privateKey } = box.key;
+      const at = { port, host: "127.0.0.1", tls: null, cloud: world().origin };
+      const here = await listenHere({ ...at, privateKey, spots: () => [] });
+      expect(await check()).toEqual({ result: "this-device" });
+      await here.close();
+      socket.socket.close();
     });
 
     it("are answered a ping", async () => {
