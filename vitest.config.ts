@@ -63,7 +63,7 @@ export default defineConfig({
       },
       running("integration", 120_000),
       running("contract", 120_000),
-      running("clients", 60_000),
+      running("clients", 180_000),
       running("browser", 120_000),
     ],
   },
