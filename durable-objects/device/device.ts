@@ -24,7 +24,6 @@ import { Name } from "./name.ts";
 import { readOpenid, writeOpenid } from "./openid.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
-  AccessMode,
   AddressUpdate,
   DeviceDescription,
   DeviceRpc,
@@ -154,24 +153,6 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       }
       return await this.#changed();
     });
-  }
-
-  setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
-    return this.#change(() => this.#visitors.setMode(mode));
-  }
-
-  async allow(
-    accountId: string,
-    ruleId: string | null = null,
-  ): Promise<DeviceDescription | "full" | null> {
-    if (this.#row() === null) return null;
-    const added = this.#visitors.allow(accountId, ruleId);
-    if (added === null) return null;
-    return added ? await this.#changed() : "full";
-  }
-
-  disallow(accountId: string, ruleId: string | null = null): Promise<DeviceDescription | null> {
-    return this.#change(() => this.#visitors.disallow(accountId, ruleId));
   }
 
   async forgetPerson(accountId: string): Promise<void> {
@@ -376,12 +357,6 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       await this.#changed();
       return response;
     });
-  }
-
-  async #change(work: () => void): Promise<DeviceDescription | null> {
-    if (this.#row() === null) return null;
-    work();
-    return await this.#changed();
   }
 
   async #changed(): Promise<DeviceDescription | null> {

@@ -40,6 +40,23 @@ export class Doorway implements DoorRpc {
     this.#house = house;
   }
 
+  setAccess(mode: AccessMode): Promise<DeviceDescription | null> {
+    return this.#change(() => this.#visitors.setMode(mode));
+  }
+
+  async allow(
+    accountId: string,
+    ruleId: string | null = null,
+  ): Promise<DeviceDescription | "full" | null> {
+    const added = this.#house.owner() === null ? null : this.#visitors.allow(accountId, ruleId);
+    if (added === null) return null;
+    return added ? await this.#house.changed() : "full";
+  }
+
+  disallow(accountId: string, ruleId: string | null = null): Promise<DeviceDescription | null> {
+    return this.#change(() => this.#visitors.disallow(accountId, ruleId));
+  }
+
   async setRule(
     service: string,
     path: string,

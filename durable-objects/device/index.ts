@@ -44,7 +44,7 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
     return this.#device.setFeature(feature, on);
   }
   setAccess(mode: AccessMode) {
-    return this.#device.setAccess(mode);
+    return this.#device.doorway.setAccess(mode);
   }
   setRule(service: string, path: string, mode: AccessMode) {
     return this.#device.doorway.setRule(service, path, mode);
@@ -53,10 +53,10 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
     return this.#device.doorway.removeRule(ruleId);
   }
   allow(accountId: string, ruleId: string | null = null) {
-    return this.#device.allow(accountId, ruleId);
+    return this.#device.doorway.allow(accountId, ruleId);
   }
   disallow(accountId: string, ruleId: string | null = null) {
-    return this.#device.disallow(accountId, ruleId);
+    return this.#device.doorway.disallow(accountId, ruleId);
   }
   endContact(accountId: string) {
     return this.#device.doorway.endContact(accountId);

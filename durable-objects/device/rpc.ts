@@ -229,6 +229,13 @@ export interface HeldTable {
 
 /** The part of the remote surface that says who may come in. */
 export interface DoorRpc {
+  setAccess(mode: AccessMode): Promise<DeviceDescription | null>;
+  /**
+   * @param ruleId whose list; null: the list of `/` of the web service
+   * @returns `full`: the list has `limits.peoplePerDevice` people already
+   */
+  allow(accountId: string, ruleId?: string | null): Promise<DeviceDescription | "full" | null>;
+  disallow(accountId: string, ruleId?: string | null): Promise<DeviceDescription | null>;
   /**
    * Makes a rule, or changes the one of the same service and path.
    * @param path one that `rulePrefix` made
@@ -263,13 +270,6 @@ export interface DeviceRpc extends DoorRpc {
   describe(): Promise<DeviceDescription | null>;
   /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */
   setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null>;
-  setAccess(mode: AccessMode): Promise<DeviceDescription | null>;
-  /**
-   * @param ruleId whose list; null: the list of `/` of the web service
-   * @returns `full`: the list has `limits.peoplePerDevice` people already
-   */
-  allow(accountId: string, ruleId?: string | null): Promise<DeviceDescription | "full" | null>;
-  disallow(accountId: string, ruleId?: string | null): Promise<DeviceDescription | null>;
   /** Removes every trace of a person: the list entry, door codes and door visits. */
   forgetPerson(accountId: string): Promise<void>;
   /** Makes a new update secret and forgets the old one; null while the name is off. */

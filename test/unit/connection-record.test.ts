@@ -153,7 +153,7 @@ it("[CON-2] whose key cannot be destroyed is hidden, and tried again until key a
     expect(wake).toBe(now + limits.keyRetryMs);
     // What changes meanwhile puts it off no further.
     now += 1000;
-    await device.setAccess("owner");
+    await device.doorway.setAccess("owner");
     expect(wake).toBe(now - 1000 + limits.keyRetryMs);
   }
   storeIsAway = false;
@@ -168,7 +168,7 @@ it("[CON-2] is tried again as soon as the object wakes, whatever its memory held
   await nextWake(boot());
   storeIsAway = false;
   const device = boot();
-  await device.setAccess("owner");
+  await device.doorway.setAccess("owner");
   expect(wake).toBeLessThanOrEqual(now);
   await device.onAlarm();
   expect([rows(), [...keys.keys()]]).toEqual([[], []]);
