@@ -180,6 +180,15 @@ export const limits = {
   linkStreamWindowBytes: 256 * 1024,
   linkConnectionWindowBytes: 8 * 1024 * 1024,
   linkStreams: 256,
+  linkStreamsPerDevice: 512, // over all of its connections; an operator may set these (docs/link.md)
+  linkRequestsPerSecond: 1000,
+  linkVisitorRequestsPerSecond: 500,
+  linkBytesPerDay: 1e12,
+  linkVisitorBytesPerDay: 250e9,
+  linkVisitorsKept: 10_000, // networks in the memory of a device's object
+  trafficMs: DAY,
+  trafficWriteMs: MINUTE,
+  trafficTellMs: 2 * SECOND,
   linkStreamsPerVisitor: 128, // a browser over HTTP/2 asks for a hundred things at once
   linkHeadMs: 60 * SECOND,
   linkUploadIdleMs: 60 * SECOND,

@@ -1,5 +1,6 @@
 /** The operator's configuration: read once at start, refused with a sentence when it is wrong. */
 
+import { type Budgets, readBudgets } from "../durable-objects/device/budgets.ts";
 import { type Family, parseAddress } from "../protocol/addresses.ts";
 import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
 import { checkLabel, labelUnder } from "../protocol/names.ts";
@@ -66,6 +67,8 @@ export interface Config {
   readonly openidClients: () => Promise<readonly Client[]>;
   /** Accounts elsewhere that may let people in; none: the console does not speak of them. */
   readonly identityProviders: readonly IdentityProvider[];
+  /** What the visitors of a device may take (docs/link.md). */
+  readonly budgets: Budgets;
   /** Below this age nobody may sign up (KID-1); null: nobody is asked. */
   readonly minimumAge: number | null;
 }
@@ -99,6 +102,7 @@ export function readConfig(variables: Variables): Config {
       (name) => optional(variables, name),
       origin,
     ),
+    budgets: readBudgets(optional(variables, "LINK_BUDGETS")),
     minimumAge: age(optional(variables, "MINIMUM_AGE")),
   };
 }

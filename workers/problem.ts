@@ -110,6 +110,11 @@ export const problems = {
   },
   "region-unknown": { status: 422, title: "This region is not offered" },
   "too-many": { status: 422, title: "You have as many of these as you can have" },
+  "visitor-budget": {
+    status: 429,
+    title: "You asked for more than one visitor may; wait a little",
+  },
+  "device-budget": { status: 503, title: "This device has reached its limit; come again later" },
   "too-many-tries": { status: 429, title: "Too many tries; wait a little" },
   "sms-failed": { status: 503, title: "The text message could not be sent; try again in a minute" },
   "mail-failed": { status: 503, title: "The mail could not be sent; try again in a minute" },

@@ -6,6 +6,7 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { DoorFacts, DoorPages } from "../../workers/link/pages.ts";
+import { count } from "../words.ts";
 
 /** The console's colors without its fonts: nothing is fetched from another host. */
 const style = `
@@ -69,6 +70,13 @@ function Door({ facts, title, painted, children }: DoorProps) {
   );
 }
 
+function wait(seconds: number): string {
+  if (seconds < 120) return count(seconds, "second");
+  return seconds < 7200
+    ? count(Math.ceil(seconds / 60), "minute")
+    : count(Math.ceil(seconds / 3600), "hour");
+}
+
 function Again({ facts }: { facts: DoorFacts }) {
   return (
     <>
@@ -79,7 +87,7 @@ function Again({ facts }: { facts: DoorFacts }) {
         </a>
       </p>
       {facts.retryAfter !== null && (
-        <p class="quiet">Give it about {facts.retryAfter} seconds first.</p>
+        <p class="quiet">Give it about {wait(facts.retryAfter)} first.</p>
       )}
     </>
   );
@@ -236,6 +244,26 @@ export const doorPages: DoorPages = {
     document(
       <Door facts={facts} title={`${facts.label} is busy`} painted>
         <p>It is answering as much at once as it can. Nothing of this request reached it.</p>
+        <Again facts={facts} />
+      </Door>,
+    ),
+  spent: (facts) =>
+    document(
+      <Door facts={facts} title={`${facts.label} has reached its limit`} painted>
+        <p>
+          Whoever runs this service limits how much may pass through one door, and this one has
+          carried that much. Nothing of this request reached the device.
+        </p>
+        <Again facts={facts} />
+      </Door>,
+    ),
+  "too-fast": (facts) =>
+    document(
+      <Door facts={facts} title="That was a lot from you" painted>
+        <p>
+          One visitor may ask for so much at this door, and you, or others in your network, have.
+          Nothing of this request reached the device.
+        </p>
         <Again facts={facts} />
       </Door>,
     ),

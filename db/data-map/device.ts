@@ -117,6 +117,16 @@ export const deviceMap = {
       expires_at: time,
     },
   },
+  traffic: {
+    class: "traffic counts",
+    feature: "link",
+    expires: "expires_at",
+    columns: {
+      row: state,
+      record_sealed: { kind: "sealed", at: "traffic.record", key: "traffic" },
+      expires_at: time,
+    },
+  },
   door_code: {
     class: "door visit",
     feature: "link",

@@ -50,7 +50,7 @@ interface ObjectSealedRule {
   readonly kind: "sealed";
   readonly at: string;
   readonly by?: string;
-  readonly key: "connection" | "name" | "lan" | "link";
+  readonly key: "connection" | "name" | "lan" | "link" | "traffic";
   /** The fields of sealed JSON that an export shows; absent: everything. */
   readonly shows?: readonly string[];
   readonly class?: ClassName;

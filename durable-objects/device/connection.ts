@@ -26,6 +26,7 @@ export class Connection {
   readonly #context: DeviceContext;
   readonly #sealer: Sealer;
   readonly #agents: Agents;
+  #toldAt = 0;
 
   constructor(context: DeviceContext, sealer: Sealer, agents: Agents) {
     this.#context = context;
@@ -135,9 +136,17 @@ export class Connection {
     await this.#record(live ?? { ...gone, since: this.#context.clock.now() });
   }
 
+  /** True when somebody looks on who was told long enough ago; `now`: who was told just now too. */
+  wantsNews(now: boolean): boolean {
+    const at = this.#context.clock.now();
+    if (!now && at - this.#toldAt < limits.trafficTellMs) return false;
+    return this.#context.sockets.tagged(WATCH).length > 0;
+  }
+
   tellWatchers(description: DeviceDescription): void {
     const text = JSON.stringify(description);
     const now = this.#context.clock.now();
+    this.#toldAt = now;
     for (const socket of this.#context.sockets.tagged(WATCH)) {
       if (watchUntil(socket) > now) trySend(socket, text);
       else socket.close(1000, "ask again");

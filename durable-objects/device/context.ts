@@ -4,6 +4,7 @@
  */
 
 import type { Clock, KeyStore, Random } from "../../db/primitives.ts";
+import type { Budgets } from "./budgets.ts";
 
 export type SqlValue = string | number | null;
 
@@ -50,6 +51,8 @@ export interface DeviceContext {
   readonly keys: KeyStore;
   /** Lets documentation and loopback addresses into DNS, for tests and trying out. */
   readonly allowSpecialAddresses: boolean;
+  /** What visitors may take, as the operator set it; absent: as this program has it. */
+  readonly budgets?: Budgets;
   /** Wakes the device at `at` (ms since the epoch); null forgets the wake-up. */
   wakeAt(at: number | null): void;
   /** Drops the whole store: the best deletion there is. */

@@ -13,6 +13,7 @@ import { Access } from "./access.ts";
 import { Agents, agentOf, refusedAgent } from "./agents.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
+import { descriptionOf } from "./description.ts";
 import { Door, refusal } from "./door.ts";
 import { Doorway } from "./doorway.ts";
 import { Features } from "./features.ts";
@@ -43,6 +44,7 @@ import type {
 import { wayHeader } from "./rpc.ts";
 import { Shortcut } from "./shortcut.ts";
 import { type Rooms, Switches } from "./switches.ts";
+import { Traffic } from "./traffic.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Visitors } from "./visitors.ts";
 import { waysFor } from "./ways.ts";
@@ -59,6 +61,8 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   readonly #shortcut: Shortcut;
   readonly #link: Link;
   readonly #tunnels: Tunnels;
+  readonly #traffic: Traffic;
+  readonly #rooms: Rooms;
   readonly #switches: Switches;
   readonly #upkeep: Upkeep;
   readonly #access: Access;
@@ -80,7 +84,9 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     this.#features = new Features(context);
     this.#name = new Name(context, sealer, () => this.#isOn("name"));
     this.#agents = new Agents(context, (socket) => this.#link.onAgentGone(socket));
-    this.#link = new Link({ ...context, agents: this.#agents });
+    this.#traffic = new Traffic(context, sealer, () => this.#isOn("link"));
+    const onTick = (idle: boolean) => this.#onTick(idle);
+    this.#link = new Link({ ...context, agents: this.#agents, traffic: this.#traffic, onTick });
     this.#connection = new Connection(context, sealer, this.#agents);
     this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
     this.#access = new Access(context, sealer, () => this.#row()?.account_id ?? null);
@@ -97,8 +103,10 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       link: this.#link,
       tunnels: this.#tunnels,
       connection: this.#connection,
+      traffic: this.#traffic,
       shortcut: this.#shortcut,
     };
+    this.#rooms = rooms;
     this.#switches = new Switches(rooms);
     this.#upkeep = new Upkeep(rooms, this.#switches, () => this.#visitors.endWithoutRight());
     this.#visitors = new Visitors(rooms, this.#registration, () => this.#upkeep.schedule());
@@ -118,28 +126,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
 
   async describe(): Promise<DeviceDescription | null> {
     const row = this.#row();
-    if (row === null) return null;
-    const features = this.#features.states();
-    const watched = features.name || features.link;
-    return {
-      id: row.device_id,
-      accountId: row.account_id,
-      label: row.label,
-      publicKey: row.public_key,
-      createdAt: row.created_at,
-      features,
-      access: {
-        mode: this.#access.mode,
-        people: this.#access.people(),
-        rules: this.#access.rules(),
-        identity: this.#access.identity,
-        closed: this.#access.closed,
-      },
-      connection: watched ? await this.#connection.describe() : null,
-      agents: watched ? this.#connection.health((socket) => this.#link.streamsOf(socket)) : [],
-      name: features.name ? await this.#name.describe() : null,
-      tcp: features.link ? this.#agents.tcpServices() : [],
-    };
+    return row === null ? null : await descriptionOf(row, this.#rooms, this.#agents);
   }
 
   setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null> {
@@ -238,6 +225,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   async exportFor(owner: string): Promise<readonly ExportedTable[]> {
     if (this.#row()?.account_id !== owner) return [];
     const { exportedTables } = await import("./export.ts");
+    await this.#inTurn(() => this.#traffic.write());
     const tables = await exportedTables(this.#context, this.#sealer);
     const live = this.#connection.liveForExport();
     return live === null ? tables : [...tables, live];
@@ -334,6 +322,14 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     return this.#inTurn(async () => {
       if (this.#row() !== null) await this.#upkeep.run();
     });
+  }
+
+  /** While somebody is on the way, and once when nobody is any more (`idle`). */
+  #onTick(idle: boolean): void {
+    if (this.#traffic.isDue(idle)) void this.#inTurn(() => this.#upkeep.writeTraffic());
+    if (this.#connection.wantsNews(idle)) {
+      void this.#changed().catch(() => undefined); // whoever looks on is told of the next change
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

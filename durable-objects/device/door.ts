@@ -34,6 +34,8 @@ export const doorVerdicts = {
   failed: 502,
   offline: 503,
   busy: 503,
+  spent: 503,
+  "too-fast": 429,
   timeout: 504,
   entered: 204,
   left: 204,

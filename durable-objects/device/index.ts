@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { pingText, pongText } from "../../protocol/agent.ts";
 import { keysOf, systemClock, systemRandom } from "../platform.ts";
+import { readBudgets } from "./budgets.ts";
 import type { DeviceContext, ObjectSql, Socket, Sockets } from "./context.ts";
 import { Device } from "./device.ts";
 import { registeredId } from "./migrations.ts";
@@ -21,6 +22,7 @@ import type {
 
 interface Env {
   readonly ALLOW_SPECIAL_ADDRESSES?: string;
+  readonly LINK_BUDGETS?: string;
   /** The buckets of the regions' keys, of which a device uses its own region's. */
   readonly [binding: string]: unknown;
 }
@@ -162,6 +164,7 @@ function contextOf(state: DurableObjectState, env: Env): DeviceContext {
     random: systemRandom,
     keys: keysOf(env),
     allowSpecialAddresses: env.ALLOW_SPECIAL_ADDRESSES === "yes",
+    budgets: readBudgets(env.LINK_BUDGETS ?? null),
     wakeAt: (at) => {
       // The write is coalesced and covered by the output gate; nothing leaves before it is durable.
       if (at === null) void state.storage.deleteAlarm();

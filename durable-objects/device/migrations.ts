@@ -32,6 +32,8 @@ const steps: readonly string[] = [
   `CREATE TABLE openid_client (row INTEGER PRIMARY KEY CHECK (row = 1), auth TEXT NOT NULL,
      paths TEXT NOT NULL)`,
   `ALTER TABLE name_record ADD COLUMN reported_day INTEGER`,
+  `CREATE TABLE traffic (row INTEGER PRIMARY KEY CHECK (row = 1), record_sealed TEXT NOT NULL,
+     expires_at INTEGER NOT NULL)`,
   `CREATE TABLE shortcut (row INTEGER PRIMARY KEY CHECK (row = 1), reach_sealed TEXT NOT NULL,
      expires_at INTEGER NOT NULL)`,
 ];

@@ -112,6 +112,8 @@ export interface DeviceDescription {
   readonly connection: ConnectionDescription | null;
   /** Every connection that stands, the newest first; none while every feature is off. */
   readonly agents: readonly AgentHealth[];
+  /** Null while Link is off. */
+  readonly traffic: TrafficView | null;
   /** Null while the name is off. */
   readonly name: NameDescription | null;
   /** The TCP services that the device offers while it is connected, sorted. */
@@ -151,6 +153,25 @@ export interface AgentHealth {
   readonly leaving: boolean;
   /** Visitors' requests on their way. */
   readonly streams: number;
+}
+
+/** What passed the door in one hour. */
+export interface TrafficHour {
+  /** When the hour began, ms since the epoch. */
+  readonly at: number;
+  readonly requests: number;
+  /** Bytes, with what frames need. */
+  readonly fromDevice: number;
+  readonly toDevice: number;
+  /** Requests that were turned away because too many were on the way. */
+  readonly busy: number;
+  /** Requests that were turned away or cut off because a budget was used up. */
+  readonly overBudget: number;
+}
+
+export interface TrafficView {
+  /** Of the last 24 hours, the oldest first, those in which something passed. */
+  readonly hours: readonly TrafficHour[];
 }
 
 export interface NameDescription {

@@ -15,6 +15,7 @@ import type { Tunnels } from "./link/tunnel.ts";
 import type { Name } from "./name.ts";
 import { type FeatureName, featureNames } from "./rpc.ts";
 import type { Shortcut } from "./shortcut.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** Everything that a feature fills, or that must hear of its end. */
 export interface Rooms {
@@ -27,6 +28,7 @@ export interface Rooms {
   readonly link: Link;
   readonly tunnels: Tunnels;
   readonly connection: Connection;
+  readonly traffic: Traffic;
   readonly shortcut: Shortcut;
 }
 
@@ -50,7 +52,7 @@ export class Switches {
 
   /** The data goes at once; its key goes with `finishOff`, which comes next. */
   async off(feature: FeatureName): Promise<void> {
-    const { context, features, name, access, door, link, tunnels, connection, shortcut } =
+    const { context, features, name, access, door, link, tunnels, connection, shortcut, traffic } =
       this.#rooms;
     context.sql.transaction(() => {
       features.end(feature);
@@ -59,6 +61,7 @@ export class Switches {
       if (feature !== "link") return;
       door.visits.clear();
       access.shares.clear();
+      traffic.clear();
     });
     if (feature === "link") {
       tunnels.keepOnly(() => false);
@@ -84,10 +87,11 @@ export class Switches {
   }
 
   async #destroyKeys(features: readonly FeatureName[]): Promise<void> {
-    const { context, name, sealer } = this.#rooms;
+    const { context, name, sealer, traffic } = this.#rooms;
     for (const feature of features) {
       if (feature === "name") await name.destroyKey();
       else await sealer.destroy(`feature/${context.deviceId}/${feature}`);
+      if (feature === "link") await traffic.destroyKey();
     }
   }
 }

@@ -34,8 +34,14 @@ export class Upkeep {
     this.#rooms.tunnels.sweep();
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
+    await this.#tried(() => this.#rooms.traffic.sweep());
     await this.finishOff();
     this.schedule();
+  }
+
+  /** Writes what passed the door since the last time. */
+  async writeTraffic(): Promise<void> {
+    if (await this.#rooms.traffic.write()) this.schedule();
   }
 
   /** Destroys the keys of what was switched off, now or with a later wake-up. */

@@ -19,6 +19,7 @@ import { join } from "node:path";
 import type { Clock, KeyStore, Random } from "../../db/primitives.ts";
 import { isId, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { Budgets } from "../device/budgets.ts";
 import { Device } from "../device/device.ts";
 import type { DeviceStub } from "../device/rpc.ts";
 import { Alarms } from "./alarms.ts";
@@ -33,6 +34,8 @@ export interface HostOptions {
   readonly keys: KeyStore;
   /** Lets documentation and loopback addresses into DNS, for trying out. */
   readonly allowSpecialAddresses: boolean;
+  /** What visitors of a device may take; absent: as this program has it. */
+  readonly budgets?: Budgets;
   /** Told of a failure in an event that has no caller: a message, a close, an alarm. */
   readonly onError: (error: unknown) => void;
   readonly maxResidents?: number;
@@ -167,7 +170,7 @@ export class DeviceHost {
   #resident(deviceId: string): Resident {
     const existing = this.#residents.get(deviceId);
     if (existing !== undefined) return existing;
-    const { clock, random, keys, allowSpecialAddresses } = this.#options;
+    const { clock, random, keys, allowSpecialAddresses, budgets } = this.#options;
     const store = new Store(this.#pathOf(deviceId), this.#stores);
     const sockets = new HostSockets(
       {
@@ -186,6 +189,7 @@ export class DeviceHost {
       random,
       keys,
       allowSpecialAddresses,
+      ...(budgets === undefined ? {} : { budgets }),
       wakeAt: (at) => this.#alarms.set(deviceId, at),
       deleteAll: async () => store.destroy(),
     });

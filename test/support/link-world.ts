@@ -10,6 +10,7 @@ import {
   type AgentRefusal,
   Agents,
 } from "../../durable-objects/device/agents.ts";
+import { type Budgets, defaultBudgets } from "../../durable-objects/device/budgets.ts";
 import type { Socket, Sockets } from "../../durable-objects/device/context.ts";
 import { doorHeader } from "../../durable-objects/device/door.ts";
 import { Link } from "../../durable-objects/device/link/link.ts";
@@ -328,12 +329,31 @@ const FRAME_OF_GOAWAY = encodeMessage([
   { type: frameType.goaway, end: false, stream: 0, payload: [] },
 ]);
 
+/** Stands in for the device's record of traffic, whose day never ends. */
+class CountedTraffic {
+  requests = 0;
+  bytesToday = 0;
+  readonly turned: string[] = [];
+
+  count(counts: { requests?: number; fromDevice?: number; toDevice?: number }): void {
+    this.requests += counts.requests ?? 0;
+    this.bytesToday += (counts.fromDevice ?? 0) + (counts.toDevice ?? 0);
+  }
+  turnedAway(verdict: string): void {
+    this.turned.push(verdict);
+  }
+  async learn(): Promise<void> {}
+}
+
 export class World {
   now = 1_800_000_000_000;
   link: Link;
   readonly agents: Agents;
   /** The connections that are open at both ends, in the order in which they came. */
   readonly lines: Line[] = [];
+  /** What the device's traffic is told. */
+  readonly traffic = new CountedTraffic();
+  readonly budgets: Budgets;
   readonly calls: Call[] = [];
   readonly protocolErrors: string[] = [];
   /** How the next calls are answered, by path. */
@@ -343,8 +363,9 @@ export class World {
   readonly #epochs = new Map<number, number>();
   readonly #sockets: Sockets;
 
-  constructor(chance: Chance) {
+  constructor(chance: Chance, budgets: Partial<Budgets> = {}) {
     this.#chance = chance;
+    this.budgets = { ...defaultBudgets, ...budgets };
     const clock = { now: () => this.now };
     this.#sockets = {
       accept: (_request, _tags, attachment) => {
@@ -508,8 +529,15 @@ export class World {
   }
 
   #newLink(): Link {
-    const clock = { now: () => this.now };
-    const context = { clock, random: this.#chance, agents: this.agents, sockets: this.#sockets };
+    const context = {
+      clock: { now: () => this.now },
+      random: this.#chance,
+      agents: this.agents,
+      sockets: this.#sockets,
+      traffic: this.traffic,
+      onTick: () => undefined,
+      budgets: this.budgets,
+    };
     return new Link(context, (ms, work) => {
       const timer = { at: this.now + ms, work };
       this.#timers.add(timer);

@@ -26,6 +26,7 @@ const device: DeviceDescription = {
   access: { mode: "owner", people: [], rules: [], identity: "off", closed: null },
   connection: null,
   agents: [],
+  traffic: null,
   name: null,
   tcp: [],
 };

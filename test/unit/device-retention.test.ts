@@ -81,13 +81,14 @@ describe("what expires in a device's object", () => {
     },
   );
 
-  it("is all that expires: eight tables", () => {
+  it("is all that expires: nine tables", () => {
     expect(expiring.map(([table]) => table)).toEqual([
       "share",
       "share_guest",
       "connection",
       "name_change",
       "shortcut",
+      "traffic",
       "door_code",
       "door_session",
       "door_opened",

@@ -64,6 +64,7 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
     random: systemRandom,
     keys: stores.keys,
     allowSpecialAddresses: settings.config.allowSpecialAddresses,
+    budgets: settings.config.budgets,
     onError: (error) => reportError("device-event-failed", error),
   });
   const shared = portsOf(settings, databases, stores, host);

@@ -58,6 +58,21 @@ export const deviceJson = z.strictObject({
       }),
     )
     .meta({ description: "Every connection that stands, the newest first" }),
+  traffic: z
+    .strictObject({
+      hours: z.array(
+        z.strictObject({
+          at: time,
+          requests: z.number(),
+          from_device: z.number(),
+          to_device: z.number(),
+          busy: z.number(),
+          over_budget: z.number(),
+        }),
+      ),
+    })
+    .nullable()
+    .meta({ description: "What passed in the last 24 hours; null while Link is off" }),
   name: z
     .strictObject({
       ipv4: z.string().nullable(),
@@ -92,6 +107,19 @@ export function view(config: Config, device: DeviceDescription): z.infer<typeof 
       since: iso(since),
       heard_at: iso(heardAt),
     })),
+    traffic:
+      device.traffic === null
+        ? null
+        : {
+            hours: device.traffic.hours.map((hour) => ({
+              at: iso(hour.at),
+              requests: hour.requests,
+              from_device: hour.fromDevice,
+              to_device: hour.toDevice,
+              busy: hour.busy,
+              over_budget: hour.overBudget,
+            })),
+          },
     name:
       name === null
         ? null

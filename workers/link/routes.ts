@@ -153,7 +153,14 @@ async function answer(visit: Visit, verdict: DoorVerdict, response: Response): P
     case "revoked":
       return await page(visit, "forbidden", 403);
     default:
-      return await page(visit, verdict, response.status);
+      return await page(
+        visit,
+        verdict,
+        response.status,
+        undefined,
+        undefined,
+        retryAfterOf(response),
+      );
   }
 }
 
@@ -214,16 +221,26 @@ function wantsPage(request: Request): boolean {
   return request.headers.get("accept")?.includes("text/html") ?? false;
 }
 
-/** A page for people, a problem for programs. */
+/** Seconds after which trying again makes sense, where the object says; null where it does not. */
+function retryAfterOf(response: Response): number | null {
+  const seconds = response.headers.get("retry-after");
+  return seconds === null ? null : Number(seconds);
+}
+
+/**
+ * A page for people, a problem for programs.
+ * @param after seconds after which trying again makes sense; null: what the page itself says
+ */
 async function page(
   visit: Visit,
   name: DoorPageName,
   status: number,
   problem: ProblemCode | null = name === "left" ? null : problemOfPage[name],
   form?: DoorForm,
+  after: number | null = null,
 ): Promise<Response> {
   const { request, ports, label, pages } = visit;
-  const retryAfter = RETRY_AFTER[name] ?? null;
+  const retryAfter = after ?? RETRY_AFTER[name] ?? null;
   const headers = new Headers({ "cache-control": "no-store", "x-robots-tag": "noindex" });
   if (retryAfter !== null) headers.set("retry-after", String(retryAfter));
   if (!wantsPage(request) && problem !== null) {

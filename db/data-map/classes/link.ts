@@ -2,7 +2,7 @@
 
 import { limits } from "../../../protocol/limits.ts";
 import type { DataClass } from "../data-class.ts";
-import { HISTORY_MS, span } from "../periods.ts";
+import { HISTORY_MS, LIVE_CLEAN_MS, span } from "../periods.ts";
 
 export const linkClasses = {
   share: {
@@ -55,6 +55,22 @@ export const linkClasses = {
     inExport: "yes",
     place: "region",
     obligations: ["RGT-14", "CON-11"],
+  },
+  "traffic counts": {
+    basis: "contract",
+    title: "How much passes a device's door",
+    holds:
+      "for each of the last 24 hours how many requests and bytes passed and how many were turned away, sealed; never which, never whose",
+    purpose: "to show you what your door carries, and to keep to the operator's limits of a day",
+    feature: "link",
+    live: span(limits.trafficMs),
+    liveMs: limits.trafficMs,
+    copiesMs: LIVE_CLEAN_MS,
+    seenBy: "you",
+    deletedBy: "time, switching Link off, unregistering",
+    inExport: "yes",
+    place: "device object",
+    obligations: ["CON-8", "FEA-4"],
   },
   "relayed content": {
     basis: "contract",

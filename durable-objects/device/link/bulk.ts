@@ -4,6 +4,7 @@
  */
 
 import type { Random } from "../../../db/primitives.ts";
+import { bulkOffsetHeader } from "../../../protocol/agent.ts";
 import { bulkTokenBytes } from "../../../protocol/link/frames.ts";
 import { base64url, hashToken } from "../../../protocol/tokens.ts";
 
@@ -58,4 +59,13 @@ export class BulkTokens<Holder extends TokenHolder> {
 export function bearerOf(request: Request): string | null {
   const value = request.headers.get("authorization") ?? "";
   return /^Bearer ([\w-]{43})$/i.exec(value)?.[1] ?? null;
+}
+
+/** The segment that a request brings, and how much of the body went before it; null when it has none. */
+export function segmentOf(
+  request: Request,
+): { readonly body: ReadableStream<Uint8Array>; readonly offset: number } | null {
+  const offset = request.headers.get(bulkOffsetHeader) ?? "";
+  const body = request.body as ReadableStream<Uint8Array> | null;
+  return body === null || !/^\d{1,15}$/.test(offset) ? null : { body, offset: Number(offset) };
 }

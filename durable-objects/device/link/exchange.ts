@@ -25,7 +25,9 @@ export type Outcome =
   | { readonly kind: "timeout" }
   | { readonly kind: "stalled" }
   | { readonly kind: "malformed" }
-  | { readonly kind: "revoked" };
+  | { readonly kind: "revoked" }
+  | { readonly kind: "spent" }
+  | { readonly kind: "too-fast" };
 
 export interface ExchangeOptions {
   readonly request: Request;
@@ -34,6 +36,8 @@ export interface ExchangeOptions {
   /** The network it comes from, which has a share of the streams. */
   readonly network: string;
   readonly now: () => number;
+  /** Told of bytes of a body, either way. */
+  readonly onBytes: (bytes: number) => void;
   /** A WebSocket is asked for: makes its passage when the device says 101. Null: a request like others. */
   readonly begin: ((stream: LinkStream) => Passage) | null;
   /** Makes a token for the next segment of the response and hands it to `grant`. */
@@ -118,8 +122,8 @@ export class Exchange implements StreamHandler {
   }
 
   /** Ends it now; a response on its way becomes an error. */
-  abort(): void {
-    this.#fail({ kind: "revoked" }, resetCode.cancel);
+  abort(kind: "revoked" | "spent" | "too-fast" = "revoked"): void {
+    this.#fail({ kind }, resetCode.cancel);
   }
 
   /** Looks for the visitor leaving; later than at the start, for most exchanges are over by then. */
@@ -160,6 +164,7 @@ export class Exchange implements StreamHandler {
   }
 
   data(bytes: Uint8Array): void {
+    this.#options.onBytes(bytes.byteLength);
     if (this.#segment === "passes") this.#fail({ kind: "failed" }, resetCode.badMessage);
     else if (this.#pipe !== null) this.#write(this.#pipe, bytes);
     else if (this.#responded) this.#stream?.consumed(bytes.byteLength);
@@ -311,6 +316,7 @@ export class Exchange implements StreamHandler {
       for (;;) {
         this.#upload = "visitor";
         const { bytes, last } = await source.read();
+        this.#options.onBytes(bytes.byteLength);
         this.#moved();
         if (this.#done) return;
         const room = stream.write(bytes);

@@ -6,62 +6,41 @@
  * no timer while nobody waits, so an idle object hibernates.
  */
 
-import type { Clock, Random } from "../../../db/primitives.ts";
-import { bulkOffsetHeader, closeCodes } from "../../../protocol/agent.ts";
+import { closeCodes } from "../../../protocol/agent.ts";
 import { limits } from "../../../protocol/limits.ts";
-import { capability } from "../../../protocol/link/frames.ts";
-import { encodeHead, type OpenHead } from "../../../protocol/link/headers.ts";
+import { encodeHead } from "../../../protocol/link/headers.ts";
 import { Session } from "../../../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts";
 import { agentOf, tryClose } from "../agents.ts";
-import type { Socket, Sockets } from "../context.ts";
+import { defaultBudgets, Meter, type Refusal } from "../budgets.ts";
+import type { Socket } from "../context.ts";
 import { refusal } from "../door.ts";
 import { peerHeader } from "../rpc.ts";
 import { type After, realAfter } from "./after.ts";
-import { BulkTokens, bearerOf } from "./bulk.ts";
+import { BulkTokens, bearerOf, segmentOf } from "./bulk.ts";
 import { Exchange, type ExchangeOptions, microtask, type Outcome } from "./exchange.ts";
 import { networkAt, openHead } from "./heads.ts";
 import { visitorCloses } from "./passage.ts";
 import { Passages } from "./passages.ts";
-
-/** The device's sockets, as far as Link must know them (agents.ts). */
-export interface AgentSockets {
-  /** Those that may take a new visitor, the one to prefer first. */
-  ready(): readonly Socket[];
-  /** Those that only finish what lives on them. */
-  leaving(): readonly Socket[];
-  isLeaving(socket: Socket): boolean;
-  /** False for a socket whose other end is gone, or whose time to finish is over. */
-  stands(socket: Socket): boolean;
-  /** The agent wants no new visitors on this socket. */
-  leave(socket: Socket): void;
-  /** We ask the agent for another connection in place of this one; false when we did before. */
-  told(socket: Socket): boolean;
-}
-
-/** What Link needs of the object. */
-export interface LinkContext {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly agents: AgentSockets;
-  readonly sockets: Sockets;
-}
-
-/** What a request goes over. */
-interface Over {
-  readonly socket: Socket;
-  readonly session: Session;
-}
-
-interface Live {
-  readonly session: Session;
-  /** For how many ticks nothing was heard of it while somebody waited. */
-  quietTicks: number;
-}
+import {
+  carriesWebSockets,
+  firstIdOf,
+  hasShare,
+  ignore,
+  isRepeatable,
+  isSilent,
+  type LinkContext,
+  type Live,
+  type Over,
+  turnedAway,
+} from "./surroundings.ts";
 
 export class Link {
   readonly #context: LinkContext;
   readonly #after: After;
+  readonly #meter: Meter;
+  /** The streams of one visitor. */
+  readonly #most: number;
   readonly #live = new Map<Socket, Live>();
   /** Sockets that were given up: what may still be heard of them is nobody's. */
   readonly #gone = new WeakSet<Socket>();
@@ -76,6 +55,10 @@ export class Link {
   constructor(context: LinkContext, after: After = realAfter) {
     this.#context = context;
     this.#after = after;
+    const now = () => context.clock.now();
+    const budgets = context.budgets ?? defaultBudgets;
+    this.#most = budgets.visitorStreams;
+    this.#meter = new Meter(budgets, now, () => context.traffic.bytesToday);
     this.passages = new Passages({
       sockets: context.sockets,
       now: () => context.clock.now(),
@@ -123,6 +106,10 @@ export class Link {
     if (payload === null) return refusal("too-long");
     const repeatable = isRepeatable(request, head);
     const network = networkAt(request.headers.get(peerHeader));
+    void this.#context.traffic.learn().catch(ignore); // budgets of a day go on after a sleep
+    const over = this.#meter.admit(network);
+    if (over !== null) return this.#turnAway(over);
+    this.#context.traffic.count({ requests: 1 });
     const upgrade = head.upgrade !== undefined;
     const who = { request, visitor, network };
     const begin = upgrade ? (stream: LinkStream) => this.passages.begin(stream, who) : null;
@@ -135,7 +122,13 @@ export class Link {
         over = this.#leastLoaded(lost);
       }
       if (over === null) return refusal(attempt === 1 ? "offline" : "failed");
-      if (over === "busy" || !this.#hasShare(network, upgrade)) return refusal("busy");
+      if (
+        over === "busy" ||
+        !this.#meter.hasRoom ||
+        !hasShare(this.passages, this.#exchanges, { network, upgrade, most: this.#most })
+      ) {
+        return this.#turnAway({ verdict: "busy", retryAfter: 2 });
+      }
       const outcome = await this.#exchange(over, payload, { ...who, begin });
       if (outcome.kind === "websocket") return this.#accept(request, over.socket, outcome);
       if (outcome.kind === "response" && upgrade && !carriesWebSockets(over.session)) {
@@ -194,10 +187,8 @@ export class Link {
   async bulk(request: Request): Promise<Response> {
     const exchange = await this.#tokens.take(bearerOf(request));
     if (exchange === null) return new Response(null, { status: 401 });
-    const offset = request.headers.get(bulkOffsetHeader) ?? "";
-    const isWhole = request.body !== null && /^\d{1,15}$/.test(offset);
-    const taken =
-      isWhole && (await exchange.take(request.body as ReadableStream<Uint8Array>, Number(offset)));
+    const segment = segmentOf(request);
+    const taken = segment !== null && (await exchange.take(segment.body, segment.offset));
     return new Response(null, { status: taken ? 204 : 409 });
   }
 
@@ -216,6 +207,7 @@ export class Link {
     }
     const live = this.#sessionOf(socket);
     live.quietTicks = 0;
+    this.#context.traffic.count({ fromDevice: data.byteLength });
     live.session.receive(new Uint8Array(data));
   }
 
@@ -297,14 +289,20 @@ export class Link {
     }
   }
 
-  /** False while one network has so much under way that the rest is for others. */
-  #hasShare(network: string, upgrade: boolean): boolean {
-    const sockets = this.passages.size;
-    if (upgrade && sockets >= limits.linkSockets) return false;
-    if (this.#exchanges.size + sockets < limits.linkStreamsPerVisitor) return true;
-    let count = this.passages.ofNetwork(network);
-    for (const exchange of this.#exchanges) if (exchange.network === network) count++;
-    return count < limits.linkStreamsPerVisitor;
+  #turnAway(over: Refusal): Response {
+    this.#context.traffic.turnedAway(over.verdict);
+    this.#tick();
+    return turnedAway(over);
+  }
+
+  /** Cuts off what is on the way for who has used up a budget of the day. */
+  #endOverBudget(): void {
+    for (const exchange of [...this.#exchanges]) {
+      const over = this.#meter.over(exchange.network);
+      if (over === null || over.verdict === "busy") continue;
+      this.#context.traffic.turnedAway(over.verdict);
+      exchange.abort(over.verdict);
+    }
   }
 
   #exchange(
@@ -315,15 +313,18 @@ export class Link {
     const exchange = new Exchange({
       ...who,
       now: () => this.#context.clock.now(),
+      onBytes: (bytes) => this.#meter.moved(who.network, bytes),
       onBulk: (asking) => void this.#tokens.give(asking),
       onDone: () => {
         this.#exchanges.delete(exchange);
         this.#tokens.forget(exchange);
+        this.#meter.end(who.network);
         // After what is going on now: the session has not forgotten the stream yet.
         if (this.#context.agents.isLeaving(socket)) microtask(() => this.#closeDrained());
       },
     });
     this.#exchanges.add(exchange);
+    this.#meter.begin(who.network);
     exchange.start(session.open(payload, who.request.body === null, exchange));
     if (session.isWornOut) this.#askForAnother(socket);
     this.#tick();
@@ -356,6 +357,7 @@ export class Link {
   }
 
   #send(socket: Socket, message: Uint8Array): void {
+    this.#context.traffic.count({ toDevice: message.byteLength });
     try {
       socket.send(message);
     } catch {
@@ -378,41 +380,19 @@ export class Link {
 
   /** One timer for all that is awaited, and none when nothing is. */
   #tick(): void {
-    if (this.#ticking || (this.#exchanges.size === 0 && !this.passages.busy)) return;
+    if (this.#ticking) return;
     this.#ticking = true;
     this.#after(limits.linkTickMs, () => {
       this.#ticking = false;
       const now = this.#context.clock.now();
       this.#dropDead();
-      for (const [socket, live] of [...this.#live]) this.#probe(socket, live);
+      for (const [socket, live] of [...this.#live]) if (isSilent(live)) this.#giveUp(socket);
       for (const exchange of [...this.#exchanges]) exchange.tick(now);
       this.passages.tick(now);
-      this.#tick();
+      this.#endOverBudget();
+      const idle = this.#exchanges.size === 0 && !this.passages.busy;
+      this.#context.onTick(idle);
+      if (!idle) this.#tick();
     });
   }
-
-  /** While somebody waits: a silent device is asked for a sign of life, and given up without one. */
-  #probe(socket: Socket, live: Live): void {
-    if (live.session.size === 0) return;
-    live.quietTicks++;
-    const patience = limits.linkProbeMs / limits.linkTickMs;
-    if (live.quietTicks === patience) live.session.ping();
-    else if (live.quietTicks >= 2 * patience) this.#giveUp(socket);
-  }
-}
-
-/** True for a device whose agent said that it passes WebSockets on. */
-function carriesWebSockets(session: Session): boolean {
-  return ((session.capabilities ?? 0) & capability.webSocket) !== 0;
-}
-
-/** RFC 9110 §9.2.2: repeating these changes nothing, and without a body nothing is used up. */
-function isRepeatable(request: Request, head: OpenHead): boolean {
-  return request.body === null && (head.method === "GET" || head.method === "HEAD");
-}
-
-/** A random start: a late frame of a session that was forgotten meets no stream of the new one. */
-function firstIdOf(random: Random): number {
-  const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4);
-  return (((a & 0x3f) << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }

@@ -156,7 +156,14 @@ class History {
       leave: () => undefined,
       told: () => false,
     };
-    const context = { clock: { now: () => this.now }, random: this.#chance, sockets, agents };
+    const traffic = {
+      count: () => undefined,
+      turnedAway: () => undefined,
+      bytesToday: 0,
+      learn: async () => undefined,
+    };
+    const [clock, onTick] = [{ now: () => this.now }, () => undefined];
+    const context = { clock, random: this.#chance, sockets, agents, traffic, onTick };
     return new Link(context, (ms, work) => {
       const timer = { at: this.now + ms, work };
       this.#timers.add(timer);
