@@ -117,15 +117,16 @@ export class Traffic {
     const day = Math.floor(now / DAY);
     this.#writtenAt = now;
     const record: TrafficRecord = { hours: this.#hours(), day };
-    const written = this.#fresh;
+    const [written, before] = [this.#fresh, this.#kept];
+    // At once: whoever looks while this is being sealed sees it too.
     this.#fresh = new Map();
+    this.#kept = record;
     try {
-      const stale = this.#kept === null ? this.nextExpiry() !== null : this.#kept.day !== day;
+      const stale = before === null ? this.nextExpiry() !== null : before.day !== day;
       if (stale) await this.#sealer.destroy(this.#key());
       const text = JSON.stringify(record);
       const sealed = await this.#sealer.seal(this.#key(), "traffic.record", text, { fresh: stale });
       if (!this.#isOn()) return false;
-      this.#kept = record;
       this.#context.sql.run(
         `INSERT INTO traffic (row, record_sealed, expires_at) VALUES (1, ?, ?)
          ON CONFLICT (row) DO UPDATE SET record_sealed = excluded.record_sealed,
@@ -136,6 +137,7 @@ export class Traffic {
       return true;
     } catch {
       // The key store is away. Counts are no reason to fail anybody; they are written later.
+      this.#kept = before;
       for (const hour of written.values()) addTo(this.#fresh, hour);
       return false;
     }

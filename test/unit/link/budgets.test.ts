@@ -214,6 +214,20 @@ describe("the record of traffic", () => {
     expect((await wake().view()).hours.map((hour) => hour.at)).toEqual([NOON + HOUR]);
   });
 
+  it("is seen while it is being written", async () => {
+    const { wake, keys } = world();
+    const traffic = wake();
+    traffic.count({ requests: 3 });
+    keys.hold();
+    const writing = traffic.write();
+    await keys.asked();
+    expect((await traffic.view()).hours).toMatchObject([{ requests: 3 }]);
+    traffic.count({ requests: 1 });
+    keys.release();
+    await writing;
+    expect((await traffic.view()).hours).toMatchObject([{ requests: 4 }]);
+  });
+
   it("keeps the budget of a day through a sleep, and begins anew at midnight", async () => {
     const { wake } = world();
     const traffic = wake();
