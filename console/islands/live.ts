@@ -3,6 +3,7 @@
  * text. All words and shapes are the server's; what it cannot show in place, it asks to reload.
  */
 
+import { type Health, showHealth } from "./health.ts";
 import { writeTime } from "./time.ts";
 
 const RETRY_MIN_MS = 1000;
@@ -12,7 +13,7 @@ const SETTLED_MS = 5000;
 const MOST_FOLLOWED = 12;
 
 /** The part of a device's description that is shown in place. */
-interface Description {
+interface Description extends Health {
   readonly features: { readonly name: boolean; readonly link: boolean; readonly lan: boolean };
   readonly access: { readonly mode: string; readonly people: readonly string[] };
   readonly connection: {
@@ -56,6 +57,7 @@ function show(root: HTMLElement, device: Description): void {
     return;
   }
   root.dataset.live = liveOf(features, connection);
+  showHealth(root, device);
   write(root, "address", connection?.address ?? null);
   write(root, "agent", connection?.agent ?? null);
   write(root, "ipv4", name?.ipv4 ?? null);

@@ -1,11 +1,13 @@
 /** One device: the path, then name, door, who may come in, and the way out. */
 
+import { Connections } from "../components/connections.tsx";
 import { Command, Done, ErrorSummary, Notice } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Light } from "../components/light.tsx";
 import { Time } from "../components/time.tsx";
 import { liveOf, settingsOf } from "../live.ts";
 import { Path } from "../pictures/path.tsx";
+import { Traffic } from "../pictures/traffic.tsx";
 import { sayDay } from "../words.ts";
 import { runCommand } from "./commands.ts";
 import { AccessSubject } from "./device-access.tsx";
@@ -53,6 +55,7 @@ export function DevicePage(props: DeviceProps) {
       <NameSubject {...props} />
       {device.connection !== null && <ReachabilitySubject {...props} />}
       <ConnectionSubject {...props} />
+      {device.features.link && <TrafficSubject {...props} />}
       <LeaveSubject {...props} />
     </div>
   );
@@ -114,27 +117,44 @@ function ConnectionSubject({ device, now }: DeviceProps) {
         {off ? (
           <p class="aside">Nothing is on record while every feature is off.</p>
         ) : (
-          <dl class="facts">
-            <dt>Address</dt>
-            <dd class="mono" data-bind="address" data-none="not on record">
-              {connection?.address ?? "not on record"}
-            </dd>
-            <dt>Agent</dt>
-            <dd data-bind="agent" data-none="not on record">
-              {connection?.agent || "not on record"}
-            </dd>
-            <dt>
-              <span class="when when-online">Connected</span>
-              <span class="when when-offline when-unseen">Last seen</span>
-            </dt>
-            <dd>
-              <span class="when when-online when-offline">
-                <Time at={connection?.since ?? now} now={now} bind="since" />
-              </span>
-              <span class="when when-unseen">more than 24 hours ago, or never</span>
-            </dd>
-          </dl>
+          <>
+            <dl class="facts">
+              <dt>Address</dt>
+              <dd class="mono" data-bind="address" data-none="not on record">
+                {connection?.address ?? "not on record"}
+              </dd>
+              <dt>Agent</dt>
+              <dd data-bind="agent" data-none="not on record">
+                {connection?.agent || "not on record"}
+              </dd>
+              <dt>
+                <span class="when when-online">Connected</span>
+                <span class="when when-offline when-unseen">Last seen</span>
+              </dt>
+              <dd>
+                <span class="when when-online when-offline">
+                  <Time at={connection?.since ?? now} now={now} bind="since" />
+                </span>
+                <span class="when when-unseen">more than 24 hours ago, or never</span>
+              </dd>
+            </dl>
+            <Connections device={device} now={now} />
+          </>
         )}
+      </div>
+    </section>
+  );
+}
+
+function TrafficSubject({ device, now }: DeviceProps) {
+  return (
+    <section class="subject" aria-labelledby="traffic">
+      <header>
+        <h2 id="traffic">What passed the door</h2>
+        <p>Counts of the last 24 hours, sealed. Not what was asked for, and not by whom.</p>
+      </header>
+      <div class="subject-body">
+        <Traffic device={device} now={now} />
       </div>
     </section>
   );
