@@ -77,7 +77,7 @@ describe("every page", () => {
   it("carries the security headers and a nonce of its own", async () => {
     const token = await signedIn();
     const nonces = new Set<string>();
-    for (const path of [...publicPaths, ...ownPaths, "/nothing"]) {
+    for (const path of [...publicPaths, ...ownPaths, "/nothing/here"]) {
       const response = await browse(path, ownPaths.includes(path) ? { token } : {});
       const policy = response.headers.get("content-security-policy") ?? "";
       const nonce = /script-src 'nonce-([A-Za-z0-9_-]{22})'/.exec(policy)?.[1] ?? "";
@@ -121,10 +121,10 @@ describe("every page", () => {
   });
 
   it("answers programs with problems and people with pages", async () => {
-    const page = await browse("/nothing");
+    const page = await browse("/nothing/here");
     expect(page.status).toBe(404);
     expect(await page.text()).toContain("There is nothing here");
-    const program = await browse("/nothing", { headers: { accept: "application/json" } });
+    const program = await browse("/nothing/here", { headers: { accept: "application/json" } });
     expect(program.headers.get("content-type")).toBe("application/problem+json");
     const api = await browse("/api/account");
     expect(api.headers.get("content-type")).toBe("application/problem+json");
