@@ -1,6 +1,6 @@
 /**
- * Real programs at a door: curl, wget, git and rclone as visitors, Debian's Apache and the agent's
- * end of Link at home. Large bodies are made and hashed on the way.
+ * Real programs at a door: curl, wget, git and rclone as visitors, Debian's Apache and the real
+ * agent at home. Large bodies are made and hashed on the way.
  */
 
 import { spawn } from "node:child_process";
@@ -14,9 +14,10 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Box } from "../contract/suite/box.ts";
+import { enroll } from "../../agent/enroll.ts";
+import { run } from "../../agent/run.ts";
+import { ask } from "../contract/suite/http.ts";
 import { newPerson } from "../contract/suite/person.ts";
-import type { TestSocket } from "../contract/suite/socket.ts";
 import { newLabel, World } from "../contract/suite/world.ts";
 import { workerd } from "../contract/workerd.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
@@ -32,7 +33,7 @@ let world: World;
 let folder: string;
 let apache: HomeApache;
 let echo: Server;
-const sockets: TestSocket[] = [];
+const agents: { stop: AbortController; ended: Promise<unknown> }[] = [];
 /** `http://<label>.<link zone>:<port>`: Apache's door, and that of a service that says what it got. */
 let files: string;
 let echoes: string;
@@ -51,7 +52,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const { socket } of sockets) socket.terminate();
+  for (const { stop, ended } of agents) {
+    stop.abort();
+    await ended;
+  }
   echo?.closeAllConnections();
   echo?.close();
   await apache?.close();
@@ -59,12 +63,28 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** A device with its real agent in front of `service`; the address of its door, once it is open. */
 async function openDoor(service: string): Promise<string> {
-  const box = await Box.enroll(world, await newPerson(world), newLabel());
-  await box.switch("link", true);
-  await box.ask("/access", "PUT", { mode: "everyone" });
-  sockets.push(await box.serve(service));
-  return `http://${world.doorHost(box.label)}`;
+  const owner = await newPerson(world);
+  const [home, label] = [join(folder, `home${agents.length}`), newLabel()];
+  const { device_id } = await enroll({
+    cloud: world.origin,
+    home,
+    onCode: async ({ user_code }) => {
+      const body = { user_code, label };
+      await ask(world, "/api/enrolments/approve", { token: owner.token, body });
+    },
+  });
+  const change = (path: string, body: object) =>
+    ask(world, `/api/devices/${device_id}${path}`, { method: "PUT", token: owner.token, body });
+  await change("/features/link", { on: true });
+  await change("/access", { mode: "everyone" });
+  const stop = new AbortController();
+  await new Promise<void>((on) => {
+    const log = (line: string) => void (line.startsWith("Link is on") && on());
+    agents.push({ stop, ended: run({ home, serve: service, log, signal: stop.signal }) });
+  });
+  return `http://${world.doorHost(label)}`;
 }
 
 async function* blocks(count: number): AsyncGenerator<Buffer> {

@@ -60,6 +60,7 @@ function configOf(folder: string, files: string, port: number): string[] {
     `TypesConfig ${folder}/types`,
     `Mutex file:${folder}`,
     `DocumentRoot ${files}`,
+    "LimitRequestBody 0",
     "AddOutputFilterByType DEFLATE text/plain",
     `DavLockDB ${folder}/locks`,
     `<Directory ${files}>`,
