@@ -72,17 +72,19 @@ doorPages.post("/devices/:id/door/rules/remove", async (c) => {
   return await acted(c, () => removeRule(c.env, c.var.accountId, c.req.param("id"), form("of")));
 });
 
-for (const [path, change] of [
-  ["people", allow],
-  ["people/remove", disallow],
-] as const) {
-  doorPages.post(`/devices/:id/door/rules/${path}`, async (c) => {
-    const form = await readForm(c);
-    const id = c.req.param("id") ?? "";
-    const act = () => change(c.env, c.var.accountId, id, form("person").trim(), form("of"));
-    return await acted(c, act, { account: "" });
-  });
-}
+doorPages.post("/devices/:id/door/rules/people", async (c) => {
+  const form = await readForm(c);
+  const [id, person] = [c.req.param("id"), form("person").trim()];
+  const act = () => allow(c.env, c.var.accountId, id, person, form("of"));
+  return await acted(c, act, { account: "" });
+});
+
+doorPages.post("/devices/:id/door/rules/people/remove", async (c) => {
+  const form = await readForm(c);
+  const [id, person] = [c.req.param("id"), form("person").trim()];
+  const act = () => disallow(c.env, c.var.accountId, id, person, form("of"));
+  return await acted(c, act, { account: "" });
+});
 
 doorPages.post("/devices/:id/door/identity", async (c) => {
   const form = await readForm(c);

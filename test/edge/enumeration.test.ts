@@ -11,6 +11,7 @@ import openapi from "../../docs/openapi.json";
 import { R2KeyStore } from "../../durable-objects/platform.ts";
 import { newId } from "../../protocol/ids.ts";
 import { handle } from "../../workers/app.ts";
+import { setRule } from "../../workers/devices/devices.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
 import { registered } from "../support/openid.ts";
@@ -31,7 +32,7 @@ declare global {
 const { DB_HOME } = env as unknown as { DB_HOME: D1Database };
 let test: TestPorts;
 let providers: ReturnType<typeof fakeProviders>;
-let asker: { token: string; device: string };
+let asker: { token: string; device: string; rule: string };
 let count = 0;
 
 /** Who is asked about; each name as long as the others, for it comes back in pages. */
@@ -67,7 +68,10 @@ beforeEach(async () => {
     }
   }
   const { token, accountId } = await newPerson(test, `asker${count}@enumeration.example`);
-  asker = { token, device: (await enroll(test.ports, accountId)).device.id };
+  const device = (await enroll(test.ports, accountId)).device.id;
+  const listed = { service: "web", path: "/files", mode: "listed" } as const;
+  const [rule] = (await setRule(test.ports, accountId, device, listed)).access.rules;
+  asker = { token, device, rule: rule?.id ?? "" };
   await test.settle();
 });
 afterEach(() => vi.restoreAllMocks());
@@ -167,6 +171,30 @@ const questions: readonly Question[] = [
   },
   { route: "DELETE /api/devices/:id/access/people/:account", about: account, signedIn: true },
   {
+    route: "PUT /api/devices/:id/access/rules/:rule/people/:account",
+    about: account,
+    signedIn: true,
+    after: "DELETE /api/devices/:id/access/rules/:rule/people/:account",
+  },
+  {
+    route: "DELETE /api/devices/:id/access/rules/:rule/people/:account",
+    about: account,
+    signedIn: true,
+  },
+  {
+    route: "POST /devices/:id/door/rules/people",
+    about: account,
+    form: (id) => ({ person: id, of: asker.rule }),
+    signedIn: true,
+    after: "DELETE /api/devices/:id/access/rules/:rule/people/:account",
+  },
+  {
+    route: "POST /devices/:id/door/rules/people/remove",
+    about: account,
+    form: (id) => ({ person: id, of: asker.rule }),
+    signedIn: true,
+  },
+  {
     route: "POST /devices/:id/people",
     about: account,
     form: (id) => ({ person: id }),
@@ -202,6 +230,7 @@ async function requestOf(question: Question, asked: string): Promise<Request> {
   const path = template
     .replace(":account", asked)
     .replace(":id", asker.device)
+    .replace(":rule", asker.rule)
     .replace(":provider", "work");
   const { form, json, query, signedIn, arrived } = question;
   const headers = new Headers({ origin, "sec-fetch-site": "same-origin" });

@@ -308,7 +308,9 @@ describe.each([workerd, deno])("Link on $name", (runtime) => {
 
     it("has a viewer beside the device's pages: its page, a frame, what the frame needs", async () => {
       const view = "/.well-known/latchkey/view";
-      const page = await visit(`${view}?path=/a.pdf`, { headers: { accept: "text/html" } });
+      const page = await visit(`${view}?path=/a.pdf`, {
+        headers: { accept: "text/html", cookie: "__Host-door-seen=yes" },
+      });
       expect([page.status, page.text]).toEqual([200, expect.stringContaining("<h1")]);
       const frame = /view-pdf\.\w+\.html/.exec(page.text)?.[0];
       for (const [name, type] of [

@@ -250,7 +250,8 @@ describe.each(twoRegions)("a device on $name", (runtime) => {
     const door = { headers: { cookie: `__Host-door=${markers.door}` } };
     expect((await box.visit("/hello", door)).status).toBe(200);
     await box.switch("link", false);
-    expect(await classes()).toEqual(["directory entry", "device"]);
+    // Who may come in is said of the device, and stays for the day the door is opened again.
+    expect(await classes()).toEqual(["directory entry", "device", "access"]);
     expect((await box.visit("/hello", door)).status).toBe(404);
     const { label, ...gone } = markers;
     expect(await searchTwice(gone, { label })).toEqual([]);
