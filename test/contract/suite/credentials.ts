@@ -97,6 +97,11 @@ export const otherwiseProved: Readonly<Record<string, string>> = {
   "challenge sign-up": "belongs to nobody until it has opened an account: tried again below",
   "method phone": "a code to a phone, as at a sign-up: tried again below",
   pref: "a preference lets nobody in",
+  lk_shr:
+    "the link of a share belongs to no account: stopped and gone in test/edge/door-shares.test.ts",
+  "share.secret_hash": "the same link",
+  "door_opened.token_hash": "what such a link opened: the same tests",
+  "__Host-door-seen": "says that a page was seen, and lets nobody in",
 };
 
 export const credentialNames = Object.keys(credentialRows) as CredentialName[];
