@@ -137,13 +137,20 @@ describe.each([workerd, deno])("hostile visitors on $name", (runtime) => {
     ["downloads that nobody reads", `GET /endless HTTP/1.1\r\nHost: HOST\r\n\r\n`],
   ])("256 %s by one visitor leave the door open for another", async (_name, bytes) => {
     const all = bytes.replace("HOST", host);
-    const taken = await holding(limits.linkStreams, "127.0.0.9", all);
-    for (const socket of taken) socket.pause();
+    const taken: Socket[] = [];
+    const takeMore = async (count: number) => {
+      const more = await holding(count, "127.0.0.9", all);
+      for (const socket of more) socket.pause();
+      taken.push(...more);
+    };
+    await takeMore(limits.linkStreams);
     // One more of the same visitor is told to come again, as soon as the share is used up.
     const refused = `GET /more HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
     await vi.waitFor(
       async () => {
         const came = await exchange(world.port, refused, { from: "127.0.0.9" });
+        // Of so many at once a runtime may have closed some: the visitor goes on asking.
+        if (statuses(came)[0] === 200) await takeMore(limits.linkStreamsPerVisitor);
         expect([statuses(came), /retry-after: 2/i.test(came)]).toEqual([[503], true]);
       },
       { timeout: 50_000, interval: 200 },
