@@ -156,3 +156,28 @@ export function Command({ text, label }: { text: string; label: string }) {
     </div>
   );
 }
+
+/** Radio buttons, each with what it means; they stand in a fieldset of class `choices`. */
+export function Choices({
+  name,
+  chosen,
+  choices,
+}: {
+  name: string;
+  chosen: string;
+  choices: readonly (readonly [value: string, title: string, means: string])[];
+}) {
+  return (
+    <>
+      {choices.map(([value, title, means]) => (
+        <label class="choice">
+          <input type="radio" name={name} value={value} checked={value === chosen} />
+          <span>
+            <b>{title}</b>
+            <small>{means}</small>
+          </span>
+        </label>
+      ))}
+    </>
+  );
+}

@@ -1,34 +1,27 @@
 /** Who may come in at a device's door: only its owner, people on a list, everyone. */
 
 import type { AccessMode } from "../../durable-objects/device/rpc.ts";
-import { Field, type FormErrors } from "../components/form.tsx";
+import { Choices, Field, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import type { DeviceProps } from "./device-subject.tsx";
 
-const modes: readonly { mode: AccessMode; title: string; means: string }[] = [
-  {
-    mode: "owner",
-    title: "Only me",
-    means: "Others are asked to sign in, and then told that they may not come in.",
-  },
-  {
-    mode: "listed",
-    title: "People I list",
-    means:
-      "They sign in with their own Latchkey account. They can open the page; they change nothing here.",
-  },
-  {
-    mode: "contacts",
-    title: "My contacts",
-    means:
-      "Everybody who is a contact of yours, for as long as they are one. They sign in with their own account.",
-  },
-  {
-    mode: "everyone",
-    title: "Everyone",
-    means:
-      "Anyone who has the address sees the page, without signing in. Choose it only if the page asks for a password itself, or is meant for the world.",
-  },
+const modes: readonly (readonly [AccessMode, string, string])[] = [
+  ["owner", "Only me", "Others are asked to sign in, and then told that they may not come in."],
+  [
+    "listed",
+    "People I list",
+    "They sign in with their own Latchkey account. They can open the page; they change nothing here.",
+  ],
+  [
+    "contacts",
+    "My contacts",
+    "Everybody who is a contact of yours, for as long as they are one. They sign in with their own account.",
+  ],
+  [
+    "everyone",
+    "Everyone",
+    "Anyone who has the address sees the page, without signing in. Choose it only if the page asks for a password itself, or is meant for the world.",
+  ],
 ];
 
 export function AccessSubject({ device, typed, errors }: DeviceProps) {
@@ -42,15 +35,7 @@ export function AccessSubject({ device, typed, errors }: DeviceProps) {
       <div class="subject-body">
         <form class="form" method="post" action={`/devices/${device.id}/access`}>
           <fieldset class="choices" aria-labelledby="access">
-            {modes.map(({ mode, title, means }) => (
-              <label class="choice">
-                <input type="radio" name="mode" value={mode} checked={mode === chosen} />
-                <span>
-                  <b>{title}</b>
-                  <small>{means}</small>
-                </span>
-              </label>
-            ))}
+            <Choices name="mode" chosen={chosen} choices={modes} />
           </fieldset>
           <p>
             <button class="button plain" type="submit">

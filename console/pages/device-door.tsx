@@ -8,7 +8,7 @@ import type {
 } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { webService } from "../../protocol/link/headers.ts";
-import { Command, Done, ErrorSummary, Field, Notice } from "../components/form.tsx";
+import { Choices, Command, Done, ErrorSummary, Field, Notice } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { type DeviceDoorProps, SharesSubject, shown } from "./device-shares.tsx";
 
@@ -58,7 +58,7 @@ export function DeviceDoorPage(props: DeviceDoorProps) {
           <p>
             <b>The operator closed the open part of this door</b> because{" "}
             {closedFor[access.closed.reason]}. Whom you let in by name still comes in. If that is
-            wrong, answer the mail that told you of it.
+            wrong, write to the operator.
           </p>
         </Notice>
       )}
@@ -196,20 +196,7 @@ function ToldSubject({ device }: DeviceDoorProps) {
       <div class="subject-body">
         <form class="form" method="post" action={`/devices/${device.id}/door/identity`}>
           <fieldset class="choices" aria-labelledby="told">
-            {told.map(([mode, title, means]) => (
-              <label class="choice">
-                <input
-                  type="radio"
-                  name="identity"
-                  value={mode}
-                  checked={mode === device.access.identity}
-                />
-                <span>
-                  <b>{title}</b>
-                  <small>{means}</small>
-                </span>
-              </label>
-            ))}
+            <Choices name="identity" chosen={device.access.identity} choices={told} />
           </fieldset>
           <p>
             <button class="button plain" type="submit">

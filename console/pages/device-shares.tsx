@@ -2,7 +2,7 @@
 
 import type { DeviceDescription, ShareDescription } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
-import { Field, type FormErrors } from "../components/form.tsx";
+import { Choices, Field, type FormErrors } from "../components/form.tsx";
 import { Time } from "../components/time.tsx";
 
 /** What was typed into a form of this page, by the names of its fields. */
@@ -129,15 +129,7 @@ function NewShare({ device, door, typed, errors }: DeviceDoorProps) {
       />
       <fieldset class="choices">
         <legend>For whom</legend>
-        {choices.map(([value, title, means]) => (
-          <label class="choice">
-            <input type="radio" name="audience" value={value} checked={value === audience} />
-            <span>
-              <b>{title}</b>
-              <small>{means}</small>
-            </span>
-          </label>
-        ))}
+        <Choices name="audience" chosen={audience} choices={choices} />
       </fieldset>
       <Field
         name="people"
