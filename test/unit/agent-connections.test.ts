@@ -118,6 +118,10 @@ describe("an agent with more than one connection", () => {
     };
   };
   const at = (index: number) => seen[index] as Seen;
+  /** Waits until so many connections were asked for: each signs its word first, which takes no turn of ours. */
+  async function asked(count: number): Promise<void> {
+    while (seen.length < count) await settle();
+  }
   const goAway = encodeMessage([{ type: frameType.goaway, end: false, stream: 0, payload: [] }]);
   const hello = encodeMessage([
     { type: frameType.hello, end: false, stream: 0, payload: [helloPayload(1)] },
@@ -155,7 +159,7 @@ describe("an agent with more than one connection", () => {
     stop = new AbortController();
     const [chance, signal] = [() => 0.5, stop.signal];
     end = run({ home: folder, serve: null, log: () => undefined, signal, clock, chance, open });
-    while (seen.length === 0) await settle();
+    await asked(1);
     accept(at(0));
     await settle();
   });
@@ -165,6 +169,7 @@ describe("an agent with more than one connection", () => {
     at(0).events.onEnd({ kind: "closed", code: 1006 });
     await settle();
     await clock.pass(limits.agentBackoffMaxMs);
+    await asked(2);
     expect(seen.map(({ who }) => who.greeting.epoch)).toEqual([1, 2]);
     expect(new Set(seen.map(({ who }) => who.greeting.id)).size).toBe(1);
     expect(at(0).who.greeting.id).toMatch(/^[\w-]{22}$/);
@@ -174,6 +179,7 @@ describe("an agent with more than one connection", () => {
     at(0).events.onBinary(goAway.slice());
     await settle();
     await clock.pass(limits.agentBackoffMinMs);
+    await asked(2);
     expect([seen.length, goodbyes(at(0)), at(0).closed]).toEqual([2, 0, null]);
     accept(at(1));
     await settle();
@@ -188,11 +194,12 @@ describe("an agent with more than one connection", () => {
     at(0).events.onBinary(goAway.slice());
     await settle();
     await clock.pass(limits.agentBackoffMinMs);
+    await asked(2);
     at(1).events.onEnd({ kind: "refused", status: 503 });
     await settle();
     expect([goodbyes(at(0)), at(0).closed]).toEqual([0, null]);
     await clock.pass(limits.agentBackoffMaxMs);
-    expect(seen.length).toBe(3);
+    await asked(3);
     accept(at(2));
     await settle();
     expect(goodbyes(at(0))).toBe(1);
@@ -206,6 +213,7 @@ describe("an agent with more than one connection", () => {
     at(0).events.onBinary(goAway.slice());
     await settle();
     await clock.pass(limits.agentBackoffMinMs);
+    await asked(2);
     accept(at(1));
     await settle();
     stop.abort();
