@@ -319,7 +319,7 @@ describe("the command palette", () => {
     await signInBrowser(world, context, owner);
     await page.goto(`${world.origin}/devices`);
     await page.keyboard.press("/");
-    const box = page.getByRole("combobox");
+    const box = page.getByRole("combobox", { name: "Where to?" });
     await box.waitFor();
     expect(await box.evaluate((element) => element === document.activeElement)).toBe(true);
     await keepPicture(page, "desk-light-palette");
@@ -327,9 +327,9 @@ describe("the command palette", () => {
     await page.keyboard.press("Enter");
     await page.waitForURL(`**/devices/${deviceId}`);
     await page.keyboard.press("Control+k");
-    await page.getByRole("combobox").waitFor();
+    await box.waitFor();
     await page.keyboard.press("Escape");
-    await page.getByRole("combobox").waitFor({ state: "detached" });
+    await box.waitFor({ state: "detached" });
     expect(complaints).toEqual([]);
     await context.close();
   });
