@@ -54,7 +54,8 @@ async function serve(data: string, originPort: number): Promise<Served> {
   const edge = await startEdge({
     data: join(data, "edge"),
     port: await freePort(),
-    variables: { SMTP_URL: mailbox.smtpUrl },
+    // The load comes from one network: with the budgets of one visitor it would be refused.
+    variables: { SMTP_URL: mailbox.smtpUrl, LINK_BUDGETS: "requests=1M visitor-requests=1M" },
   });
   closing.push(() => edge.close());
   const demo = await startDemo({
