@@ -25,21 +25,17 @@ import {
 import { Outbox, type SessionPort } from "./outbox.ts";
 import { type EdgeRole, SessionSockets } from "./sockets.ts";
 import { type Accept, LinkStream, type StreamHandler, type StreamHost } from "./stream.ts";
-
-const LAST_ID = 0xffff_fffe;
+import { StreamTable } from "./stream-table.ts";
 
 export class Session implements StreamHost {
   readonly #port: SessionPort;
   /** Null at the edge, which accepts no stream. */
   readonly #accept: Accept | null;
-  readonly #streams = new Map<number, LinkStream>();
+  readonly #streams: StreamTable;
   readonly #outbox: Outbox;
   #receiveWindow = new ReceiveWindow(limits.linkConnectionWindowBytes);
   #over = false;
   #draining = false;
-  /** The identifiers of this session's streams so far: odd numbers from first up to, not including, next. */
-  #firstId: number;
-  #nextId: number;
   #capabilities: number | null = null;
   readonly #sockets: SessionSockets;
 
@@ -48,11 +44,10 @@ export class Session implements StreamHost {
     this.#outbox = new Outbox(port, (stream) => this.#sendEnded(stream));
     const edge = "firstId" in role;
     this.#accept = edge ? null : role.accept;
-    this.#firstId = edge ? (role.firstId | 1) >>> 0 : 0;
-    this.#nextId = this.#firstId;
+    this.#streams = new StreamTable(edge ? (role.firstId | 1) >>> 0 : 0);
     this.#sockets = this.#makeSockets(edge);
     if (!edge) return;
-    this.#outbox.control(frameType.hello, 0, helloPayload(this.#firstId));
+    this.#outbox.control(frameType.hello, 0, helloPayload(this.#streams.firstId));
     for (const { id, serve } of role.resume ?? []) {
       this.#sockets.begin(new LinkStream(id, this), serve);
     }
@@ -62,7 +57,7 @@ export class Session implements StreamHost {
     return new SessionSockets({
       isEdge,
       session: this,
-      streams: this.#streams,
+      streams: this.#streams.live,
       outbox: this.#outbox,
       receive: (bytes) => this.#receiveWindow.receive(bytes),
       bury: (stream) => this.#bury(stream),
@@ -77,7 +72,7 @@ export class Session implements StreamHost {
 
   /** How many streams live. */
   get size(): number {
-    return this.#streams.size;
+    return this.#streams.live.size;
   }
 
   /** The connection's windows in bytes: what may be sent, what the consumers have not taken, what is owed. */
@@ -88,12 +83,7 @@ export class Session implements StreamHost {
 
   /** True when no stream may be opened: over, draining, or as many as `limits.linkStreams` live. */
   get isFull(): boolean {
-    return (
-      this.#over ||
-      this.#draining ||
-      this.#streams.size >= limits.linkStreams ||
-      this.#nextId > LAST_ID
-    );
+    return this.#over || this.#draining || this.#streams.isFull || this.#streams.isUsedUp;
   }
 
   /** True when the other end wants no new streams here. */
@@ -103,14 +93,13 @@ export class Session implements StreamHost {
 
   /** True when identifiers run low: the connection should be replaced by a new one. */
   get isWornOut(): boolean {
-    return this.#nextId > LAST_ID - 2 * limits.linkStreams;
+    return this.#streams.isWornOut;
   }
 
   /** Opens a stream at the edge. Ask `isFull` first. */
   open(payload: Uint8Array, end: boolean, handler: StreamHandler): LinkStream {
-    const stream = new LinkStream(this.#nextId, this, handler);
-    this.#nextId += 2;
-    this.#streams.set(stream.id, stream);
+    const stream = new LinkStream(this.#streams.nextId(), this, handler);
+    this.#streams.live.set(stream.id, stream);
     stream.sendEnded = end;
     this.#outbox.control(frameType.open, stream.id, payload, end);
     return stream;
@@ -141,7 +130,7 @@ export class Session implements StreamHost {
     if (this.#over) return;
     this.#over = true;
     this.#outbox.close();
-    this.#forgetStreams();
+    this.#streams.forgetAll();
   }
 
   // What streams ask for (StreamHost)
@@ -226,7 +215,7 @@ export class Session implements StreamHost {
     const { version, capabilities, session } = readHello(payload);
     if (version !== protocolVersion) return "unknown protocol version";
     if (this.#accept === null) {
-      if (session !== this.#firstId) return null; // late, to a session that was forgotten
+      if (session !== this.#streams.firstId) return null; // late, to a session that was forgotten
       if (this.#capabilities !== null) return "second hello";
       this.#capabilities = capabilities;
       return null;
@@ -234,25 +223,22 @@ export class Session implements StreamHost {
     this.#capabilities = capabilities;
     this.#outbox.restart();
     this.#sockets.setAside();
-    this.#forgetStreams();
+    this.#streams.forgetAll();
     this.#receiveWindow = new ReceiveWindow(limits.linkConnectionWindowBytes);
-    this.#firstId = 0;
-    this.#nextId = 0;
+    this.#streams.restart();
     this.#outbox.control(frameType.hello, 0, helloPayload(session));
     return null;
   }
 
   #onOpen(id: number, payload: Uint8Array, end: boolean): string | null {
     if (this.#accept === null) return "only the edge opens streams";
-    if (id % 2 === 0 || id < this.#nextId) return "stream identifier used before";
-    if (this.#firstId === 0) this.#firstId = id;
-    this.#nextId = id + 2;
+    if (!this.#streams.note(id)) return "stream identifier used before";
     const stream = new LinkStream(id, this);
-    if (this.#streams.size >= limits.linkStreams) {
+    if (this.#streams.isFull) {
       this.#outbox.control(frameType.reset, id, u32(resetCode.refused));
       return null;
     }
-    this.#streams.set(id, stream);
+    this.#streams.live.set(id, stream);
     stream.gotHead = true;
     stream.receiveEnded = end;
     const handler = this.#accept(stream, payload);
@@ -263,7 +249,7 @@ export class Session implements StreamHost {
 
   #onHead(id: number, payload: Uint8Array, end: boolean): string | null {
     if (this.#accept !== null) return "only the agent sends heads";
-    const stream = this.#streams.get(id);
+    const stream = this.#streams.live.get(id);
     if (stream === undefined) return this.#onStranger(id);
     if (stream.gotHead) return "second head";
     stream.gotHead = true;
@@ -274,7 +260,7 @@ export class Session implements StreamHost {
 
   #onData(id: number, payload: Uint8Array, end: boolean): string | null {
     const bytes = payload.byteLength;
-    const stream = this.#streams.get(id);
+    const stream = this.#streams.live.get(id);
     if (stream === undefined) return this.#onLate(id, bytes);
     if (stream.socket !== null) return "data on a WebSocket";
     if (stream.receiveEnded) return "data after the end";
@@ -309,7 +295,7 @@ export class Session implements StreamHost {
       this.#outbox.grant(bytes);
       return null;
     }
-    const stream = this.#streams.get(id);
+    const stream = this.#streams.live.get(id);
     if (stream === undefined) return this.#onStranger(id);
     if (this.#sockets.isUnsure(id)) return null; // of the session before
     if (!stream.sendWindow.grant(bytes)) return "credit beyond the window";
@@ -318,7 +304,7 @@ export class Session implements StreamHost {
   }
 
   #onBulk(id: number, payload: Uint8Array): string | null {
-    const stream = this.#streams.get(id);
+    const stream = this.#streams.live.get(id);
     if (stream === undefined) return this.#onStranger(id);
     if (payload.byteLength !== (this.#accept === null ? 0 : bulkTokenBytes)) return "bad token";
     if (stream.socket === null) stream.handler.bulk?.(payload);
@@ -326,7 +312,7 @@ export class Session implements StreamHost {
   }
 
   #onReset(id: number, code: number): string | null {
-    const stream = this.#streams.get(id);
+    const stream = this.#streams.live.get(id);
     if (stream === undefined) return this.#onStranger(id);
     this.#bury(stream);
     stream.tellReset(code);
@@ -340,7 +326,7 @@ export class Session implements StreamHost {
   }
 
   #wasOpened(id: number): boolean {
-    return (id >= this.#firstId && id < this.#nextId) || this.#sockets.wasNamed(id);
+    return this.#streams.wasOpened(id) || this.#sockets.wasNamed(id);
   }
 
   // Ending
@@ -352,25 +338,15 @@ export class Session implements StreamHost {
   }
 
   #dropIfDone(stream: LinkStream): void {
-    if (stream.sendEnded && stream.receiveEnded) this.#streams.delete(stream.id);
+    if (stream.sendEnded && stream.receiveEnded) this.#streams.live.delete(stream.id);
   }
 
   /** Forgets a stream; what it held is given back to the connection's window. */
   #bury(stream: LinkStream): void {
     stream.kill();
-    this.#streams.delete(stream.id);
+    this.#streams.live.delete(stream.id);
     this.#sockets.forget(stream.id);
     this.consumed(stream, stream.receiveWindow.held);
-  }
-
-  #forgetStreams(): void {
-    const streams = [...this.#streams.values()];
-    this.#streams.clear();
-    for (const stream of streams) {
-      stream.kill();
-      stream.receiveWindow.consume(stream.receiveWindow.held);
-      stream.tellReset(null);
-    }
   }
 
   #fail(reason: string): void {

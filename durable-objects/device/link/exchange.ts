@@ -15,6 +15,7 @@ import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts
 import { type BodyPipe, type BodySource, bodyPipe, bodySource, pipesNatively } from "./body.ts";
 import { hasNoBody, responseHeaders } from "./heads.ts";
 import type { Passage } from "./passage.ts";
+import { Segments } from "./segments.ts";
 
 /** How far it came. `lost`: the connection went before a head, so a safe request may be tried again. */
 export type Outcome =
@@ -67,11 +68,8 @@ export class Exchange implements StreamHandler {
   #upload: "visitor" | "device" | "over" = "over";
   /** Pieces of the response that the visitor has not taken. */
   #untaken = 0;
-  /** Bytes of the response that came in frames and that the visitor has taken. */
-  #framed = 0;
-  /** A segment of the response comes by the bulk lane, or waits for the frames before it. */
-  #segment: "none" | "waits" | "passes" = "none";
-  #onFramed: (() => void) | null = null;
+  /** What comes of the response by the bulk lane. */
+  readonly #segments = new Segments();
   /** When something moved last, ms since the epoch. */
   #movedAt = 0;
 
@@ -104,7 +102,7 @@ export class Exchange implements StreamHandler {
    * nobody. A device may be silent within its response for ever: a visitor waits for events so.
    */
   #overdue(idleMs: number): "stalled" | "timeout" | null {
-    if (this.#untaken > 0 || this.#segment !== "none")
+    if (this.#untaken > 0 || this.#segments.underWay)
       return idleMs >= limits.linkUntakenMs ? "stalled" : null;
     if (this.#head !== null) return null;
     switch (this.#upload) {
@@ -165,7 +163,7 @@ export class Exchange implements StreamHandler {
 
   data(bytes: Uint8Array): void {
     this.#options.onBytes(bytes.byteLength);
-    if (this.#segment === "passes") this.#fail({ kind: "failed" }, resetCode.badMessage);
+    if (this.#segments.passes) this.#fail({ kind: "failed" }, resetCode.badMessage);
     else if (this.#pipe !== null) this.#write(this.#pipe, bytes);
     else if (this.#responded) this.#stream?.consumed(bytes.byteLength);
     else this.#early.push(bytes);
@@ -173,7 +171,7 @@ export class Exchange implements StreamHandler {
 
   end(): void {
     this.#ended = true;
-    if (this.#segment === "passes") return; // what ends the segment ends the body
+    if (this.#segments.passes) return; // what ends the segment ends the body
     if (this.#pipe !== null) this.#closePipe(this.#pipe);
     else if (this.#responded) this.#finish(resetCode.cancel);
   }
@@ -206,35 +204,16 @@ export class Exchange implements StreamHandler {
    */
   async take(segment: ReadableStream<Uint8Array>, offset: number): Promise<boolean> {
     const pipe = this.#pipe;
-    if (pipe === null || this.#done || this.#ended || this.#segment !== "none") return false;
-    this.#segment = "waits";
+    if (pipe === null || this.#done || this.#ended || this.#segments.underWay) return false;
     this.#moved();
-    if (!(await this.#framesTaken(offset))) {
-      this.#segment = "none";
-      return false;
-    }
-    this.#segment = "passes";
+    const stillComing = () => (this.#done || this.#ended ? "over" : this.#untaken > 0);
+    if (!(await this.#segments.turn(offset, stillComing))) return false;
     this.#moved();
     this.#options.onBulk(this);
-    try {
-      await pipe.take(segment);
-    } catch {
-      this.#visitorLeft();
-    }
-    this.#segment = "none";
+    if (!(await this.#segments.pass(pipe, segment))) this.#visitorLeft();
     this.#moved();
     if (this.#ended && !this.#done) this.#closePipe(pipe);
     return !this.#done || this.#ended;
-  }
-
-  /** Resolves when the visitor has `count` bytes of frames; false when they are more, or never come. */
-  async #framesTaken(count: number): Promise<boolean> {
-    while (!this.#done && !this.#ended && (this.#framed < count || this.#untaken > 0)) {
-      await new Promise<void>((resolve) => {
-        this.#onFramed = resolve;
-      });
-    }
-    return !this.#done && !this.#ended && this.#framed === count;
   }
 
   // The response
@@ -285,9 +264,8 @@ export class Exchange implements StreamHandler {
     pipe.write(bytes).then(
       () => {
         this.#untaken--;
-        this.#framed += length;
         this.#moved();
-        this.#onFramed?.();
+        this.#segments.framed(length);
         this.#stream?.consumed(length);
       },
       () => this.#visitorLeft(),
@@ -357,7 +335,7 @@ export class Exchange implements StreamHandler {
   #finish(code: number | null): void {
     if (this.#done) return;
     this.#done = true;
-    this.#onFramed?.();
+    this.#segments.stir();
     this.#stream?.release(code ?? resetCode.cancel);
     this.#source?.cancel();
     this.drain();

@@ -6,31 +6,28 @@
  * no timer while nobody waits, so an idle object hibernates.
  */
 
-import { closeCodes } from "../../../protocol/agent.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { encodeHead } from "../../../protocol/link/headers.ts";
-import { Session } from "../../../protocol/link/session.ts";
+import type { Session } from "../../../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts";
-import { agentOf, tryClose } from "../agents.ts";
+import { agentOf } from "../agents.ts";
 import { defaultBudgets, Meter, type Refusal } from "../budgets.ts";
 import type { Socket } from "../context.ts";
 import { refusal } from "../door.ts";
 import { peerHeader } from "../rpc.ts";
 import { type After, realAfter } from "./after.ts";
 import { BulkTokens, bearerOf, segmentOf } from "./bulk.ts";
+import { Connections } from "./connections.ts";
 import { Exchange, type ExchangeOptions, microtask, type Outcome } from "./exchange.ts";
 import { networkAt, openHead } from "./heads.ts";
 import { visitorCloses } from "./passage.ts";
 import { Passages } from "./passages.ts";
 import {
   carriesWebSockets,
-  firstIdOf,
   hasShare,
   ignore,
   isRepeatable,
-  isSilent,
   type LinkContext,
-  type Live,
   type Over,
   turnedAway,
 } from "./surroundings.ts";
@@ -41,9 +38,7 @@ export class Link {
   readonly #meter: Meter;
   /** The streams of one visitor. */
   readonly #most: number;
-  readonly #live = new Map<Socket, Live>();
-  /** Sockets that were given up: what may still be heard of them is nobody's. */
-  readonly #gone = new WeakSet<Socket>();
+  readonly #connections: Connections;
   readonly #exchanges = new Set<Exchange>();
   /** Visitors' WebSockets. */
   readonly passages: Passages;
@@ -59,33 +54,32 @@ export class Link {
     const budgets = context.budgets ?? defaultBudgets;
     this.#most = budgets.visitorStreams;
     this.#meter = new Meter(budgets, now, () => context.traffic.bytesToday);
+    this.#connections = new Connections(context, () => this.passages);
     this.passages = new Passages({
       sockets: context.sockets,
       now: () => context.clock.now(),
       soon: (work) => void after(limits.linkSocketPollMs, work),
-      wake: (agent) => {
-        if (!this.#gone.has(agent)) this.#sessionOf(agent);
-      },
+      wake: (agent) => void this.#connections.sessionOf(agent),
       stir: () => this.#tick(),
-      ended: () => microtask(() => this.#closeDrained()),
+      ended: () => microtask(() => this.#connections.closeDrained()),
     });
     this.#tokens = new BulkTokens(context.random);
   }
 
   /** For gauges: requests on their way, visitors who wait for the device, the sessions there are. */
   get load(): { exchanges: number; waiting: number; sessions: Session[] } {
-    const sessions = [...this.#live.values()].map((live) => live.session);
+    const { sessions } = this.#connections;
     return { exchanges: this.#exchanges.size, waiting: this.#waiting.size, sessions };
   }
 
   /** The session on a socket; null where nothing was said yet. */
   sessionOn(socket: Socket): Session | null {
-    return this.#live.get(socket)?.session ?? null;
+    return this.#connections.sessionOn(socket);
   }
 
   /** How many requests are on their way over a socket. */
   streamsOf(socket: Socket): number {
-    return this.#live.get(socket)?.session.size ?? this.passages.on(socket);
+    return this.#connections.streamsOf(socket);
   }
 
   /**
@@ -116,10 +110,10 @@ export class Link {
     let lost: Socket | null = null;
     for (let attempt = 1; ; attempt++) {
       // Between the choice and the stream nothing may wait: others choose by what is open.
-      let over = this.#leastLoaded(lost);
+      let over = this.#connections.leastLoaded(lost);
       if (over === null && repeatable && (await this.#comesBack(visitor))) {
         if (request.signal?.aborted) return refusal("failed"); // nobody is there to read it
-        over = this.#leastLoaded(lost);
+        over = this.#connections.leastLoaded(lost);
       }
       if (over === null) return refusal(attempt === 1 ? "offline" : "failed");
       if (
@@ -154,28 +148,13 @@ export class Link {
     return response;
   }
 
-  /** The socket with the fewest streams, the newest of several; `busy` when all have all they may. */
-  #leastLoaded(except: Socket | null, may = (_socket: Socket) => true): Over | "busy" | null {
-    this.#dropDead();
-    const sockets = this.#context.agents
-      .ready()
-      .filter((socket) => socket !== except && may(socket));
-    let best: Socket | null = null;
-    for (const socket of sockets) {
-      if (this.#live.get(socket)?.session.isFull) continue;
-      if (best === null || this.streamsOf(socket) < this.streamsOf(best)) best = socket;
-    }
-    if (best !== null) return { socket: best, session: this.#sessionOf(best).session };
-    return sockets.length === 0 ? null : "busy";
-  }
-
   /** Opens a stream to a TCP service; whoever asks is its handler and closes it. */
   openStream(
     service: string,
     payload: Uint8Array,
     handler: StreamHandler,
   ): LinkStream | "offline" | "busy" {
-    const over = this.#leastLoaded(
+    const over = this.#connections.leastLoaded(
       null,
       (socket) => agentOf(socket)?.tcp.includes(service) ?? false,
     );
@@ -195,29 +174,17 @@ export class Link {
   /** A device connected: who waited for it goes on, and what it relieved is closed when it is empty. */
   onAgent(): void {
     for (const resolve of [...this.#waiting.keys()]) resolve(true);
-    this.#closeDrained();
+    this.#connections.closeDrained();
   }
 
   /** Takes one message of the device. */
   onMessage(socket: Socket, data: string | ArrayBuffer): void {
-    if (this.#gone.has(socket)) return;
-    if (typeof data === "string") {
-      this.#refuse(socket, "text where frames belong");
-      return;
-    }
-    const live = this.#sessionOf(socket);
-    live.quietTicks = 0;
-    this.#context.traffic.count({ fromDevice: data.byteLength });
-    live.session.receive(new Uint8Array(data));
+    this.#connections.receive(socket, data);
   }
 
   /** Nothing more passes over this socket. */
   onAgentGone(socket: Socket): void {
-    this.#gone.add(socket);
-    const live = this.#live.get(socket);
-    this.#live.delete(socket);
-    live?.session.close();
-    this.passages.agentGone(socket);
+    this.#connections.end(socket);
   }
 
   /**
@@ -225,7 +192,7 @@ export class Link {
    * until another is there.
    */
   goAway(): void {
-    for (const socket of this.#context.agents.ready()) this.#askForAnother(socket);
+    for (const socket of this.#context.agents.ready()) this.#connections.askForAnother(socket);
   }
 
   /** Ends every request on its way. */
@@ -237,8 +204,7 @@ export class Link {
   reset(): void {
     this.passages.keepOnly(() => false, visitorCloses.off);
     this.abortAll();
-    for (const { session } of this.#live.values()) session.close();
-    this.#live.clear();
+    this.#connections.reset();
   }
 
   /** Ends the requests whose pass holds no longer. */
@@ -253,40 +219,6 @@ export class Link {
   /** Ends the WebSockets whose connection of the device is gone or deaf. */
   checkSockets(): void {
     this.passages.check((agent) => this.#context.agents.stands(agent));
-  }
-
-  /** Gives up the sessions on sockets whose other end is gone. */
-  #dropDead(): void {
-    for (const socket of [...this.#live.keys()]) {
-      if (!this.#context.agents.stands(socket)) this.#giveUp(socket);
-    }
-  }
-
-  #askForAnother(socket: Socket): void {
-    if (!this.#context.agents.told(socket)) return;
-    this.#sessionOf(socket).session.goAway();
-  }
-
-  #giveUp(socket: Socket): void {
-    tryClose(socket, closeCodes.silent, "not heard of");
-    this.onAgentGone(socket);
-  }
-
-  #refuse(socket: Socket, reason: string): void {
-    tryClose(socket, closeCodes.protocolError, reason);
-    this.onAgentGone(socket);
-  }
-
-  /**
-   * Closes what was to finish and has: we know of every stream that lives, the agent may not know of
-   * one that is just being opened.
-   */
-  #closeDrained(): void {
-    for (const socket of this.#context.agents.leaving()) {
-      if (this.#gone.has(socket) || this.streamsOf(socket) > 0) continue;
-      tryClose(socket, 1000, "drained");
-      this.onAgentGone(socket);
-    }
   }
 
   #turnAway(over: Refusal): Response {
@@ -320,49 +252,16 @@ export class Link {
         this.#tokens.forget(exchange);
         this.#meter.end(who.network);
         // After what is going on now: the session has not forgotten the stream yet.
-        if (this.#context.agents.isLeaving(socket)) microtask(() => this.#closeDrained());
+        if (this.#context.agents.isLeaving(socket))
+          microtask(() => this.#connections.closeDrained());
       },
     });
     this.#exchanges.add(exchange);
     this.#meter.begin(who.network);
     exchange.start(session.open(payload, who.request.body === null, exchange));
-    if (session.isWornOut) this.#askForAnother(socket);
+    if (session.isWornOut) this.#connections.askForAnother(socket);
     this.#tick();
     return exchange.outcome;
-  }
-
-  #sessionOf(socket: Socket): Live {
-    const existing = this.#live.get(socket);
-    if (existing !== undefined) return existing;
-    const session = new Session(
-      {
-        send: (message, sent) => {
-          this.#send(socket, message);
-          sent(); // the platform has its own copy
-        },
-        bufferedBytes: () => 0,
-        soon: microtask,
-        later: microtask,
-        onProtocolError: (reason) => this.#refuse(socket, reason),
-        onGoAway: () => {
-          this.#context.agents.leave(socket);
-          microtask(() => this.#closeDrained());
-        },
-      },
-      { firstId: firstIdOf(this.#context.random), resume: this.passages.resumptions(socket) },
-    );
-    const live = { session, quietTicks: 0 };
-    this.#live.set(socket, live);
-    return live;
-  }
-
-  #send(socket: Socket, message: Uint8Array): void {
-    this.#context.traffic.count({ toDevice: message.byteLength });
-    try {
-      socket.send(message);
-    } catch {
-      this.onAgentGone(socket); // closed a moment ago; its close event is on its way
-    }
   }
 
   /** True when the device connects within `limits.linkHoldOfflineMs`. */
@@ -385,8 +284,8 @@ export class Link {
     this.#after(limits.linkTickMs, () => {
       this.#ticking = false;
       const now = this.#context.clock.now();
-      this.#dropDead();
-      for (const [socket, live] of [...this.#live]) if (isSilent(live)) this.#giveUp(socket);
+      this.#connections.dropDead();
+      this.#connections.dropSilent();
       for (const exchange of [...this.#exchanges]) exchange.tick(now);
       this.passages.tick(now);
       this.#endOverBudget();
