@@ -1,4 +1,4 @@
-/** Serves bench/baseline.ts the way `npm start` serves the edge, so that only the code differs. */
+/** Serves bench/workers/baseline.ts the way `npm start` serves the edge, so that only the code differs. */
 
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -8,7 +8,7 @@ import { compatibilityDate, localServer } from "../scripts/local/miniflare.ts";
 /** Starts the baseline worker on `port`. @returns ends it */
 export async function startBaseline(port: number): Promise<() => Promise<void>> {
   const result = await build({
-    entryPoints: [join(import.meta.dirname, "baseline.ts")],
+    entryPoints: [join(import.meta.dirname, "workers/baseline.ts")],
     bundle: true,
     format: "esm",
     conditions: ["workerd", "worker"],

@@ -2,17 +2,22 @@
 
 import { Readable } from "node:stream";
 import { Pool } from "undici";
+import { median } from "./report.ts";
 
-export interface Load {
+/** Where a lane begins: an address, and the headers that lead through it. */
+export interface Way {
   readonly origin: string;
-  readonly path: string;
-  readonly method?: "GET" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+}
+
+export interface Load extends Way {
+  readonly path: string;
   readonly connections: number;
   readonly seconds: number;
   /** The status that counts as an answer; anything else fails the run. */
   readonly status?: number;
+  /** What the first answer must say. */
+  readonly says?: string;
 }
 
 export interface Measured {
@@ -24,82 +29,105 @@ export interface Measured {
 /** Runs the load after a warm-up of a fifth of its time. */
 export async function measure(load: Load): Promise<Measured> {
   await run(load, load.seconds / 5);
-  const times = await run(load, load.seconds);
-  const sorted = times.sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
-  return {
-    requestsPerSecond: sorted.length / load.seconds,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-  };
+  return summary(await run(load, load.seconds), load.seconds);
 }
 
-async function run(load: Load, seconds: number): Promise<number[]> {
-  const pool = new Pool(load.origin, { connections: load.connections, pipelining: 1 });
+/** Measures lanes in turn, round by round. @returns of each the round in the middle */
+export async function inTurn(loads: readonly Load[], rounds: number): Promise<Measured[]> {
+  const runs = loads.map((): Measured[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, load] of loads.entries()) runs[index]?.push(await measure(load));
+  }
+  return runs.map((of) => median(of, ({ requestsPerSecond }) => requestsPerSecond));
+}
+
+/** What `times`, in milliseconds, come to. */
+export function summary(times: readonly number[], seconds: number): Measured {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
+  return { requestsPerSecond: sorted.length / seconds, p50Ms: at(0.5), p99Ms: at(0.99) };
+}
+
+/** Runs the load without a warm-up. @returns the time of each answer in milliseconds */
+export async function run(load: Load, seconds: number): Promise<number[]> {
+  const { origin, path, headers = {}, status = 200 } = load;
+  const pool = new Pool(origin, { connections: load.connections, pipelining: 1 });
   const until = performance.now() + seconds * 1000;
   const times: number[] = [];
-  const client = async () => {
-    while (performance.now() < until) {
+  const client = async (says: string | undefined) => {
+    for (let first = true; first || performance.now() < until; first = false) {
       const started = performance.now();
-      const { statusCode, body } = await pool.request({
-        path: load.path,
-        method: load.method ?? "GET",
-        headers: { ...load.headers },
-        body: load.body ?? null,
-      });
-      await body.dump();
-      if (statusCode !== (load.status ?? 200)) {
-        throw new Error(`${load.path} answered ${statusCode} instead of ${load.status ?? 200}`);
+      const { statusCode, body } = await pool.request({ path, method: "GET", headers });
+      const text = first && says !== undefined ? await body.text() : await body.dump();
+      if (statusCode !== status || (first && says !== undefined && text !== says)) {
+        throw new Error(`${path} at ${origin} answered ${statusCode}: ${text}`);
       }
       times.push(performance.now() - started);
     }
   };
-  await Promise.all(Array.from({ length: load.connections }, client));
-  await pool.close();
+  try {
+    await Promise.all(Array.from({ length: load.connections }, () => client(load.says)));
+  } finally {
+    await pool.destroy();
+  }
   return times;
 }
 
-/** Reads `url` to its end once and says how fast. */
+/**
+ * Reads `bytes` once and says how fast: megabytes a second.
+ * @param onBytes told of what came, as it comes
+ * @throws Error when they are not all there
+ */
 export async function download(
-  origin: string,
-  path: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<{ bytes: number; megabytesPerSecond: number }> {
+  { origin, headers = {} }: Way,
+  bytes: number,
+  onBytes: (count: number) => void = () => undefined,
+): Promise<number> {
   const pool = new Pool(origin, { connections: 1 });
-  const started = performance.now();
-  const { statusCode, body } = await pool.request({ path, method: "GET", headers: { ...headers } });
-  if (statusCode !== 200) throw new Error(`${path} answered ${statusCode}`);
-  let bytes = 0;
-  for await (const chunk of body) bytes += (chunk as Uint8Array).byteLength;
-  const seconds = (performance.now() - started) / 1000;
-  await pool.close();
-  return { bytes, megabytesPerSecond: bytes / 1e6 / seconds };
+  try {
+    const started = performance.now();
+    const path = `/bytes/${bytes}`;
+    const { statusCode, body } = await pool.request({ path, method: "GET", headers });
+    let read = 0;
+    for await (const chunk of body) {
+      read += (chunk as Uint8Array).byteLength;
+      onBytes((chunk as Uint8Array).byteLength);
+    }
+    if (statusCode !== 200 || read !== bytes) {
+      throw new Error(`${path} at ${origin} answered ${statusCode} with ${read} bytes`);
+    }
+    return speed(bytes, started);
+  } finally {
+    await pool.destroy();
+  }
 }
 
-/** Sends `bytes` zeros to `path` once and says how fast. */
-export async function upload(
-  origin: string,
-  path: string,
-  bytes: number,
-  headers: Readonly<Record<string, string>>,
-): Promise<{ megabytesPerSecond: number }> {
+/** Sends `bytes` once and says how fast: megabytes a second. @throws Error when not all arrived */
+export async function upload({ origin, headers = {} }: Way, bytes: number): Promise<number> {
   const pool = new Pool(origin, { connections: 1 });
   const chunk = new Uint8Array(64 * 1024);
-  async function* source() {
+  function* source() {
     for (let sent = 0; sent < bytes; sent += chunk.byteLength) {
       yield chunk.subarray(0, Math.min(chunk.byteLength, bytes - sent));
     }
   }
-  const started = performance.now();
-  const { statusCode, body } = await pool.request({
-    path,
-    method: "PUT",
-    headers: { ...headers, "content-length": String(bytes) },
-    body: Readable.from(source()),
-  });
-  await body.dump();
-  if (statusCode >= 300) throw new Error(`${path} answered ${statusCode}`);
-  const seconds = (performance.now() - started) / 1000;
-  await pool.close();
-  return { megabytesPerSecond: bytes / 1e6 / seconds };
+  try {
+    const started = performance.now();
+    const { statusCode, body } = await pool.request({
+      path: "/sink",
+      method: "PUT",
+      headers: { ...headers, "content-length": String(bytes) },
+      body: Readable.from(source()),
+    });
+    const text = await body.text();
+    if (statusCode !== 200 || text !== String(bytes)) {
+      throw new Error(`an upload of ${bytes} to ${origin} answered ${statusCode}: ${text}`);
+    }
+    return speed(bytes, started);
+  } finally {
+    await pool.destroy();
+  }
 }
+
+const speed = (bytes: number, started: number): number =>
+  bytes / 1e3 / (performance.now() - started);

@@ -5,7 +5,7 @@
 
 import { cp, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from "miniflare";
 import { applyMigrations, type MigrationFile, onD1 } from "../../db/migrate.ts";
 import { keysBinding, photosBinding, systemKeysBinding } from "../../durable-objects/bindings.ts";
 import { readConfig } from "../../workers/config.ts";
@@ -25,6 +25,8 @@ export interface EdgeOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Fires the cron trigger once a minute, as the platform would. */
   readonly crons?: boolean;
+  /** Another worker of the same runtime, which may be bound to this one's objects and databases. */
+  readonly beside?: V4WorkerOptions;
 }
 
 export interface Edge {
@@ -74,6 +76,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
               unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
             },
             assetsWorker(assets),
+            ...(options.beside === undefined ? [] : [{ ...options.beside, compatibilityDate }]),
           ],
         }),
       ),

@@ -3,25 +3,17 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { ended, freePort, listens } from "../processes.ts";
+import type { Peer } from "./peers.ts";
 
 const SSHD = "/usr/sbin/sshd";
-const READY_WITHIN_MS = 10_000;
-const ASK_EVERY_MS = 50;
 
-export interface Tunnel {
-  /** Forwarded to the origin. */
-  readonly origin: string;
-  close(): Promise<void>;
-}
-
-/** True where OpenSSH's server is installed. */
-export const hasSshd = existsSync(SSHD);
-
-/** Forwards `sshPort + 1` to `127.0.0.1:originPort` through sshd on `sshPort`. */
-export async function startSshTunnel(originPort: number, sshPort: number): Promise<Tunnel> {
+/** Forwards a port to `127.0.0.1:originPort` through sshd; null where OpenSSH's server is not. */
+export async function startSsh(originPort: number): Promise<Peer | null> {
+  if (!existsSync(SSHD)) return null;
+  const [sshPort, port] = [await freePort(), await freePort()];
   const folder = await mkdtemp(join(tmpdir(), "latchkey-ssh-"));
   const key = join(folder, "key");
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
@@ -34,8 +26,7 @@ PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\n`,
   const started: ChildProcess[] = [
     spawn(SSHD, ["-D", "-q", "-f", join(folder, "sshd_config")], { stdio: "ignore" }),
   ];
-  await answers(sshPort);
-  const port = sshPort + 1;
+  await listens(sshPort);
   started.push(
     spawn(
       "ssh",
@@ -47,29 +38,12 @@ PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\n`,
       { stdio: "ignore" },
     ),
   );
-  await answers(port);
+  await listens(port);
   return {
-    origin: `http://127.0.0.1:${port}`,
+    way: { origin: `http://127.0.0.1:${port}` },
     async close() {
-      for (const child of started.reverse()) child.kill();
+      for (const child of started.reverse()) await ended(child);
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Resolves when something listens on the port. */
-async function answers(port: number): Promise<void> {
-  const until = performance.now() + READY_WITHIN_MS;
-  for (;;) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, "127.0.0.1", () => {
-        socket.destroy();
-        resolve(true);
-      });
-      socket.on("error", () => resolve(false));
-    });
-    if (open) return;
-    if (performance.now() > until) throw new Error(`nothing listens on port ${port}`);
-    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
-  }
 }

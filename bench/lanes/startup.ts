@@ -1,20 +1,23 @@
 /**
  * What the Worker weighs: its modules as they are uploaded, and the time from starting the runtime to
- * its first answer, against an empty worker started the same way in the same run. What the first page
- * takes is printed beside it: the code of pages is loaded by the first request for one.
+ * its first answer, against an empty worker started the same way in the same run. The CPU that it used
+ * until then stands beside it, which other programs of the machine move less; and so does the first page,
+ * whose code is loaded by the first request for one.
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bundleWorker, gzippedBytes, type WorkerModule } from "../scripts/local/bundle.ts";
-import { defaults } from "../scripts/local/edge.ts";
-import { compatibilityDate } from "../scripts/local/miniflare.ts";
+import { bundleWorker, gzippedBytes, type WorkerModule } from "../../scripts/local/bundle.ts";
+import { defaults } from "../../scripts/local/edge.ts";
+import { compatibilityDate } from "../../scripts/local/miniflare.ts";
+import type { Plan } from "../plan.ts";
+import { cpuMsOf, ended, freePort, sleep } from "../processes.ts";
+import { judged, median, Section } from "../report.ts";
 
-const RUNS = 15;
 const TRY_EVERY_MS = 1;
 const MAX_GZIPPED_KIB = 400;
 const MAX_STARTUP_RATIO = 2.5;
@@ -30,36 +33,62 @@ const EMPTY: WorkerModule[] = [
 const workerd = createRequire(createRequire(import.meta.url).resolve("miniflare"))("workerd")
   .default as string;
 
-/** Prints the weight and the start-up, each beside its limit. */
-export async function measureStartup(freePort: () => Promise<number>): Promise<void> {
+/** The weight and the start-up, each beside its limit. */
+export async function startup({ starts }: Plan): Promise<Section> {
+  const section = new Section("The worker's start", [
+    ...["ms", "of an empty worker", "ms of CPU", "of an empty worker", "limit"],
+  ]);
   const modules = await bundleWorker();
-  const kib = gzippedBytes(modules) / 1024;
-  console.log(`bundle ${kib.toFixed(0)} KiB gzip   (limit ${MAX_GZIPPED_KIB})`);
   const folder = await mkdtemp(join(tmpdir(), "latchkey-startup-"));
   try {
     const [ours, empty] = [
       await write(folder, "ours", modules),
       await write(folder, "empty", EMPTY),
     ];
-    const times = { ours: [] as number[], empty: [] as number[], page: [] as number[] };
+    const runs = { empty: [] as Start[], ours: [] as Start[], page: [] as Start[] };
     // In turn, so that what else the machine does weighs on all.
-    for (let run = 0; run < RUNS; run++) {
-      times.empty.push(await startup(empty, await freePort(), paths.start));
-      times.ours.push(await startup(ours, await freePort(), paths.start));
-      times.page.push(await startup(ours, await freePort(), paths.page));
+    for (let run = 0; run < starts; run++) {
+      runs.empty.push(await startOf(empty, paths.start));
+      runs.ours.push(await startOf(ours, paths.start));
+      runs.page.push(await startOf(ours, paths.page));
     }
-    const [a, b, page] = [median(times.ours), median(times.empty), median(times.page)];
-    console.log(
-      `start-up ${a.toFixed(0)} ms, an empty worker ${b.toFixed(0)} ms: ` +
-        `${(a / b).toFixed(2)}× (limit ${MAX_STARTUP_RATIO}×); to the first page ${page.toFixed(0)} ms`,
+    const peer = summaryOf(runs.empty);
+    const row = (lane: string, of: readonly Start[], limit = "") => {
+      const { ms, cpuMs } = summaryOf(of);
+      section.row(
+        lane,
+        ...[ms.toFixed(0), (ms / peer.ms).toFixed(2)],
+        ...[cpuMs.toFixed(0), (cpuMs / peer.cpuMs).toFixed(2), limit],
+      );
+    };
+    row("an empty worker (peer)", runs.empty);
+    const ratio = summaryOf(runs.ours).ms / peer.ms;
+    row(
+      "ours, to its first answer",
+      runs.ours,
+      judged(ratio, { atMost: MAX_STARTUP_RATIO }, "an empty worker"),
     );
+    row("ours, to the first page", runs.page);
+    const kib = gzippedBytes(modules) / 1024;
+    const weight = judged(kib / MAX_GZIPPED_KIB, { atMost: 1 }, `${MAX_GZIPPED_KIB} KiB`);
+    section.row(`${kib.toFixed(0)} KiB of modules, gzipped`, "", "", "", "", weight);
+    return section;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+/** What one start took until the first answer: time, and the CPU of the runtime. */
+interface Start {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
+/** The median of the times; of the CPU, which is told in hundredths of a second only, the mean. */
+function summaryOf(starts: readonly Start[]): Start {
+  const cpuMs = starts.reduce((sum, start) => sum + start.cpuMs, 0) / starts.length;
+  return { ms: median(starts, ({ ms }) => ms).ms, cpuMs };
+}
 
 /** Writes a worker as the runtime reads it. @returns the configuration, but for the port */
 async function write(
@@ -105,23 +134,23 @@ const main :Workerd.Worker = (
   };
 }
 
-/** Milliseconds from starting the runtime until the worker's code has run and answered. */
-async function startup(
+/** From starting the runtime until the worker's code has run and answered. */
+async function startOf(
   configuration: (port: number) => Promise<string>,
-  port: number,
   path: string,
-): Promise<number> {
+): Promise<Start> {
+  const port = await freePort();
   const file = await configuration(port);
   const started = performance.now();
   const runtime = spawn(workerd, ["serve", file], { stdio: "ignore" });
   try {
     while (!(await answers(port, path))) {
       if (runtime.exitCode !== null) throw new Error("the runtime did not start");
-      await new Promise((resolve) => setTimeout(resolve, TRY_EVERY_MS));
+      await sleep(TRY_EVERY_MS);
     }
-    return performance.now() - started;
+    return { ms: performance.now() - started, cpuMs: cpuMsOf(runtime.pid ?? 0) };
   } finally {
-    await ended(runtime);
+    await ended(runtime, "SIGKILL");
   }
 }
 
@@ -137,13 +166,5 @@ function answers(port: number, path: string): Promise<boolean> {
     })
       .once("error", () => resolve(false))
       .end();
-  });
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return Promise.resolve();
-  return new Promise((resolve) => {
-    child.once("exit", () => resolve());
-    child.kill("SIGKILL");
   });
 }

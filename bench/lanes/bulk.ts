@@ -1,0 +1,91 @@
+/** One long body through the door, both ways, against what else leads to a box. */
+
+import { download, upload, type Way } from "../load.ts";
+import { missingWhy } from "../peers/peers.ts";
+import type { Plan } from "../plan.ts";
+import { type Bound, judged, median, Section } from "../report.ts";
+import type { Stage } from "../stage.ts";
+
+interface Lane {
+  readonly name: string;
+  /** Null: this machine has no such peer. */
+  readonly way: Way | null;
+  readonly bytes: number;
+  readonly why?: string;
+  /** Of `ssh -R`. */
+  readonly limits?: { readonly download: Bound; readonly upload: Bound };
+}
+
+const YARDSTICK = "ssh -R";
+const ways = { download, upload } as const;
+
+export async function bulk(stage: Stage, plan: Plan): Promise<Section[]> {
+  const lanes = lanesOf(stage, plan);
+  const sections: Section[] = [];
+  for (const [way, move] of Object.entries(ways) as [keyof typeof ways, typeof download][]) {
+    const title = `${way === "download" ? "Download" : "Upload"} of ${plan.bulkBytes / 1e6} MB`;
+    const section = new Section(title, ["MB/s", "of the service", `of ${YARDSTICK}`, "limit"]);
+    const speeds = await speedsOf(lanes, plan.bulkRuns, move);
+    const of = (name: string, peer: string) =>
+      (speeds.get(name) ?? Number.NaN) / (speeds.get(peer) ?? Number.NaN);
+    for (const { name, limits, why = "" } of lanes) {
+      const speed = speeds.get(name);
+      if (speed === undefined) {
+        section.missing(name, why);
+        continue;
+      }
+      section.row(
+        name,
+        speed.toFixed(0),
+        of(name, SERVICE).toFixed(2),
+        speeds.has(YARDSTICK) ? of(name, YARDSTICK).toFixed(2) : "",
+        limits === undefined ? "" : judged(of(name, YARDSTICK), limits[way], YARDSTICK),
+      );
+    }
+    sections.push(section);
+  }
+  return sections;
+}
+
+/** Megabytes a second of each lane, measured in turn; of several runs the one in the middle. */
+async function speedsOf(
+  lanes: readonly Lane[],
+  runs: number,
+  move: typeof download,
+): Promise<Map<string, number>> {
+  const speeds = new Map<string, number[]>();
+  for (let run = 0; run < runs; run++) {
+    for (const { name, way, bytes } of lanes) {
+      if (way === null) continue;
+      speeds.set(name, [...(speeds.get(name) ?? []), await move(way, bytes)]);
+    }
+  }
+  return new Map([...speeds].map(([name, of]) => [name, median(of, (speed) => speed)]));
+}
+
+const SERVICE = "the service itself (peer)";
+
+function lanesOf({ service, link, frames, peers }: Stage, plan: Plan): Lane[] {
+  const { bulkBytes, slowBulkBytes } = plan;
+  return [
+    { name: SERVICE, way: service, bytes: bulkBytes },
+    {
+      name: "Link, frames only",
+      way: frames,
+      bytes: bulkBytes,
+      limits: { download: { atLeast: 1.3 }, upload: { atLeast: 1 } },
+    },
+    {
+      name: "Link",
+      way: link,
+      bytes: bulkBytes,
+      limits: { download: { atLeast: 1.8 }, upload: { atLeast: 1.5 } },
+    },
+    ...[...peers].map(([name, peer]) => ({
+      name,
+      way: peer?.way ?? null,
+      bytes: name === "localtunnel" ? slowBulkBytes : bulkBytes,
+      why: missingWhy(name),
+    })),
+  ];
+}

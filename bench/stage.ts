@@ -1,0 +1,143 @@
+/**
+ * What most lanes need: a runtime with nothing of ours, and the edge with two boxes in front of one local
+ * service, their doors open to everyone. One box is as boxes are; the other's agent has no bulk lane.
+ */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { enroll } from "../agent/enroll.ts";
+import { type Demo, startDemo } from "../scripts/local/demo.ts";
+import { type Edge, type EdgeOptions, startEdge } from "../scripts/local/edge.ts";
+import { type Mailbox, startMailbox } from "../scripts/local/mailbox.ts";
+import { startBaseline } from "./baseline-edge.ts";
+import type { Way } from "./load.ts";
+import { startOrigin } from "./origin.ts";
+import { type Peer, type PeerName, startPeers } from "./peers/peers.ts";
+import { freePort, Helper, runtimes } from "./processes.ts";
+
+/** What is undone at the end, the last first. */
+export type Closing = (() => Promise<unknown>)[];
+
+export interface Stage {
+  /** The bare runtime. */
+  readonly baseline: string;
+  readonly edge: Edge;
+  /** The process of the edge's runtime. */
+  readonly runtime: number;
+  readonly demo: Demo;
+  readonly session: string;
+  /** The local service itself. */
+  readonly service: Way;
+  /** Through the door of a box as boxes are. */
+  readonly link: Way;
+  /** Through the door of the box whose bodies all go in frames. */
+  readonly frames: Way;
+  /** The agent of that box (framed-box.ts). */
+  readonly framedBox: Helper;
+  readonly peers: ReadonlyMap<PeerName, Peer | null>;
+}
+
+export async function setStage(closing: Closing): Promise<Stage> {
+  const origin = await startOrigin();
+  closing.push(() => origin.close());
+  const baselinePort = await freePort();
+  closing.push(await startBaseline(baselinePort));
+  const house = await startHouse(closing, `http://127.0.0.1:${origin.port}`);
+  const { edge, demo, folder } = house;
+  const { email: address, password } = demo.account;
+  const { token } = (await ask(edge, "POST", "/sessions", { address, password })) as {
+    token: string;
+  };
+  await ask(edge, "PUT", `/devices/${demo.device.id}/access`, { mode: "everyone" }, token);
+  const home = join(folder, "framed");
+  const label = await enrollFramed(edge, home, token);
+  const framedBox = new Helper(
+    join(import.meta.dirname, "framed-box.ts"),
+    home,
+    `http://127.0.0.1:${origin.port}`,
+  );
+  closing.push(() => framedBox.close());
+  await framedBox.next();
+  const peers = await startPeers(origin.port);
+  for (const peer of peers.values()) closing.push(async () => await peer?.close());
+  return {
+    ...house,
+    baseline: `http://127.0.0.1:${baselinePort}`,
+    session: token,
+    service: { origin: `http://127.0.0.1:${origin.port}` },
+    link: { origin: edge.origin, headers: { host: new URL(demo.device.link).host } },
+    frames: { origin: edge.origin, headers: { host: `${label}.${edge.linkZone}` } },
+    framedBox,
+    peers,
+  };
+}
+
+export interface House {
+  readonly edge: Edge;
+  readonly runtime: number;
+  readonly demo: Demo;
+  readonly mailbox: Mailbox;
+  /** For files of this run. */
+  readonly folder: string;
+}
+
+/** An edge with one account and its box in front of `serve`. */
+export async function startHouse(
+  closing: Closing,
+  serve: string,
+  beside?: EdgeOptions["beside"],
+): Promise<House> {
+  const folder = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
+  closing.push(() => rm(folder, { recursive: true, force: true }));
+  const mailbox = await startMailbox();
+  closing.push(() => mailbox.close());
+  const before = new Set(runtimes());
+  const edge = await startEdge({
+    data: join(folder, "edge"),
+    port: await freePort(),
+    // The load comes from one network: with the budgets of one visitor it would be refused.
+    variables: { SMTP_URL: mailbox.smtpUrl, LINK_BUDGETS: "requests=1M visitor-requests=1M" },
+    ...(beside === undefined ? {} : { beside }),
+  });
+  closing.push(() => edge.close());
+  const runtime = runtimes().find((pid) => !before.has(pid)) ?? Number.NaN;
+  const demo = await startDemo({ edge, mailbox, folder: join(folder, "demo"), serve });
+  closing.push(() => demo.close());
+  return { edge, runtime, demo, mailbox, folder };
+}
+
+/** Enrolls another box of the same person, its door open. @returns its label */
+async function enrollFramed(edge: Edge, home: string, token: string): Promise<string> {
+  const label = "framed";
+  const { device_id: id } = await enroll({
+    cloud: edge.origin,
+    home,
+    onCode: async ({ user_code }) => {
+      await ask(edge, "POST", "/enrolments/approve", { user_code, label }, token);
+    },
+  });
+  await ask(edge, "PUT", `/devices/${id}/features/link`, { on: true }, token);
+  await ask(edge, "PUT", `/devices/${id}/access`, { mode: "everyone" }, token);
+  return label;
+}
+
+async function ask(
+  edge: Edge,
+  method: string,
+  path: string,
+  body: unknown,
+  token?: string,
+): Promise<unknown> {
+  const answer = await fetch(`${edge.origin}/api${path}`, {
+    method,
+    headers: {
+      "content-type": "application/json",
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
+  const text = await answer.text();
+  return text === "" ? null : JSON.parse(text);
+}
