@@ -11,7 +11,7 @@ import { keysBinding, photosBinding, systemKeysBinding } from "../../durable-obj
 import { readConfig } from "../../workers/config.ts";
 import { publicFolder } from "../build-console.ts";
 import { bundleWorker } from "./bundle.ts";
-import { compatibilityDate, localServer } from "./miniflare.ts";
+import { compatibilityDate, compatibilityFlags, localServer } from "./miniflare.ts";
 import { useTruePeers } from "./workerd-config.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -64,7 +64,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
               name: "latchkey",
               modules: [...modules],
               compatibilityDate,
-              compatibilityFlags: ["nodejs_compat"],
+              compatibilityFlags,
               bindings: variables,
               d1Databases: Object.fromEntries(databases.map((name) => [name, name.toLowerCase()])),
               r2Buckets: buckets(regions.map(({ id }) => id)),

@@ -4,6 +4,8 @@ import { Log, LogLevel } from "miniflare";
 
 /** As in wrangler.toml. */
 export const compatibilityDate = "2026-08-01";
+/** The second tells of a visitor who leaves while nothing is being said. */
+export const compatibilityFlags = ["nodejs_compat", "enable_request_signal"];
 
 /** Workers are reached by their direct sockets; Miniflare's own port is any, on the loopback. */
 export const localServer = {

@@ -180,7 +180,8 @@ function serve({ port, host, config }: Settings, answer: Answer): Deno.HttpServe
     return Deno.serve(options, async (request, info) => {
       const peer = (info.remoteAddr as Deno.NetAddr).hostname;
       try {
-        return await upgrading(request, () => answer(asVisited(request, config.origin), peer));
+        const answered = () => answer(asVisited(request, config.origin), peer);
+        return withoutLength(request, await upgrading(request, answered));
       } catch (error) {
         reportError("internal-error", error);
         return problemResponse("internal");
@@ -195,6 +196,16 @@ function serve({ port, host, config }: Settings, answer: Answer): Deno.HttpServe
     const reason = error instanceof Error ? error.message : String(error);
     throw new StartError(`Cannot listen on ${host}:${port}: ${reason}.`);
   }
+}
+
+/**
+ * Deno would say `Content-Length: 0` in an answer to HEAD that does not say how long the body is: a
+ * lie about the GET (RFC 9110 §8.6). It does not where the body is a stream, which it never reads.
+ */
+function withoutLength(request: Request, response: Response): Response {
+  const silent = request.method === "HEAD" && response.body === null;
+  if (!silent || response.headers.has("content-length")) return response;
+  return new Response(new ReadableStream(), response);
 }
 
 /** Performs the WebSocket upgrade that a device accepted on the way, on the runtime's own request. */

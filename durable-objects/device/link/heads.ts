@@ -76,7 +76,8 @@ export function openHead(
     if (name === "host" || isClaim(name)) continue;
     if (upgrade && HANDSHAKE.has(name)) continue;
     const kept = name === "cookie" ? withoutOurCookies(value) : value;
-    if (kept === "" && name !== "content-length") continue;
+    // An empty value says something too: `Accept-Encoding:` wants nothing packed (RFC 9110 §12.5.3).
+    if (kept === "" && name === "cookie") continue;
     headers.push([name, headersHoldText ? toByteString(kept) : kept]);
   }
   if (identity !== null) headers.push([IDENTITY, identity]);
@@ -106,13 +107,16 @@ export function forwardedElement(peer: string | null, host: string, proto: strin
   return `for=${node};host=${host.includes(":") ? `"${host}"` : host};proto=${proto}`;
 }
 
+/** At the beginning of a pair, or where a runtime put a second `Cookie` line behind a comma. */
+const OUR_COOKIE = new RegExp(`(?:^|,)\\s*${OUR_COOKIES}`, "i");
+
 /** RFC 6265 §4.2.1: drops the visit's cookies from a `Cookie` header; "" when nothing is left. */
 export function withoutOurCookies(cookie: string): string {
   if (!cookie.toLowerCase().includes(OUR_COOKIES)) return cookie;
   return cookie
     .split(";")
     .map((pair) => pair.trim())
-    .filter((pair) => pair !== "" && !pair.toLowerCase().startsWith(OUR_COOKIES))
+    .filter((pair) => pair !== "" && !OUR_COOKIE.test(pair))
     .join("; ");
 }
 
