@@ -111,10 +111,10 @@ export class Directory {
    * be no label costs no query either, and no room in the cache.
    */
   async deviceOfLabel(text: string): Promise<string | null> {
-    if (checkLabel(text) === "label-syntax") return null;
     const now = this.#clock.now();
     const cached = this.#labels.get(text);
     if (cached !== undefined && cached.until > now) return cached.deviceId;
+    if (checkLabel(text) === "label-syntax") return null;
     const hash = await this.hash("label", text);
     const rows = await this.db
       .select({ deviceId: label.deviceId })

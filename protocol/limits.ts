@@ -186,6 +186,9 @@ export const limits = {
   linkBytesPerDay: 1e12,
   linkVisitorBytesPerDay: 250e9,
   linkVisitorsKept: 10_000, // networks in the memory of a device's object
+  linkNetworksKept: 1000, // of addresses, so that none is parsed for each request
+  linkNamesKept: 512, // of headers, of which it is known what becomes of them
+  linkNameKept: 64, // characters of such a name
   trafficMs: DAY,
   trafficWriteMs: MINUTE,
   trafficTellMs: 2 * SECOND,

@@ -62,18 +62,17 @@ const HOST = /^[\w.\-:[\]]*$/;
  * and a dot at its end name the same host (RFC 9110 §4.2.3, RFC 1034 §3.1).
  */
 function placeOf(url: string): { host: string; path: string } {
-  const start = url.indexOf("//") + 2;
-  const end = url.slice(start).search(/[/?#]/) + start;
-  const authority = url.slice(start, end);
+  const [, authority = "", path = ""] = PLACE.exec(url) ?? [];
   const port = authority.lastIndexOf(":");
   const host = port > authority.lastIndexOf("]") ? authority.slice(0, port) : authority;
-  const query = url.slice(end).search(/[?#]/);
-  const path = query === -1 ? url.slice(end) : url.slice(end, end + query);
-  return { host: host.toLowerCase().replace(/\.$/, ""), path };
+  const name = host.toLowerCase();
+  return { host: name.endsWith(".") ? name.slice(0, -1) : name, path };
 }
 
+const PLACE = /^[^/]*\/\/([^/?#]*)([^?#]*)/;
+
 /** Answers one request. `ports` is all it may use of the world. */
-export function handle(request: Request, ports: Ports): Response | Promise<Response> {
+export async function handle(request: Request, ports: Ports): Promise<Response> {
   if (!HOST.test(request.headers.get("host") ?? "")) return problemResponse("bad-request");
   const { host, path } = placeOf(request.url);
   const zone = ports.config.linkZone;
@@ -82,7 +81,13 @@ export function handle(request: Request, ports: Ports): Response | Promise<Respo
   }
   const row = table.find(({ paths }) => paths.test(path)) as Row;
   const app = row.load();
-  return app instanceof Promise
-    ? app.then((loaded) => loaded.fetch(request, ports))
-    : app.fetch(request, ports);
+  const answer = Promise.resolve(
+    app instanceof Promise
+      ? app.then((loaded) => loaded.fetch(request, ports))
+      : app.fetch(request, ports),
+  );
+  // The platform drops the work of who hangs up: a change would be made and nobody told of it. At a
+  // door, what a visitor begins is the device's, which is told that they left.
+  ports.background(answer.catch(() => undefined));
+  return answer;
 }

@@ -16,6 +16,7 @@ import {
   systemRandom,
 } from "../durable-objects/platform.ts";
 import { regionOf } from "../protocol/ids.ts";
+import { limits } from "../protocol/limits.ts";
 import { handle } from "./app.ts";
 import { requireBindings } from "./bindings.ts";
 import { cautionsOf, readConfig } from "./config.ts";
@@ -104,8 +105,17 @@ function deviceStub(env: Env, config: Ports["config"], deviceId: string): Device
     region?.jurisdiction == null
       ? env.DEVICES
       : env.DEVICES.jurisdiction(region.jurisdiction as DurableObjectJurisdiction);
-  return namespace.getByName(deviceId) as unknown as DeviceStub;
+  let id = objectIds.get(deviceId);
+  if (id === undefined) {
+    id = namespace.idFromName(deviceId);
+    if (objectIds.size >= limits.labelCacheEntries) objectIds.clear();
+    objectIds.set(deviceId, id);
+  }
+  return namespace.get(id) as unknown as DeviceStub;
 }
+
+/** By device: making one of a name is a hash, which visitors would pay for each time. */
+const objectIds = new Map<string, DurableObjectId>();
 
 /** The platform remembers object names, so a subject (an address, an account) is named by its hash. */
 function limitsOf(env: Env, directory: Directory): Limits {
@@ -146,9 +156,12 @@ function portsMaker(env: Env): MakePorts {
     }
 
     get peer(): string | null {
+      const { config } = shared;
+      if (config.sourceAddress === "edge")
+        return clientAddress(config, this.#request.headers, null);
       const { cf, headers } = this.#request;
       const socketPeer = (cf as { clientIp?: string } | undefined)?.clientIp ?? null;
-      return clientAddress(shared.config, headers, socketPeer);
+      return clientAddress(config, headers, socketPeer);
     }
 
     get place(): string | null {
@@ -163,11 +176,8 @@ function portsMaker(env: Env): MakePorts {
 }
 
 export default {
-  async fetch(request, env, context) {
-    const answer = Promise.resolve(handle(request, portsMaker(env)(request, context)));
-    // The platform drops the work of who hangs up: a change would be made and nobody told of it.
-    context.waitUntil(answer.catch(() => undefined));
-    return (await answer) as never;
+  fetch(request, env, context) {
+    return handle(request, portsMaker(env)(request, context)) as Promise<never>;
   },
   async scheduled(_controller, env, context) {
     const background = (work: Promise<unknown>) => context.waitUntil(work);

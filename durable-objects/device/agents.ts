@@ -128,10 +128,11 @@ export class Agents {
 
   /** Every socket that is open, the newest first. */
   all(): Socket[] {
-    return this.#context.sockets
+    const sockets = this.#context.sockets
       .tagged(AGENT)
-      .filter((socket) => agentOf(socket) !== null)
-      .sort((a, b) => sinceOf(b) - sinceOf(a) || epochOf(b) - epochOf(a));
+      .filter((socket) => agentOf(socket) !== null);
+    if (sockets.length < 2) return sockets;
+    return sockets.sort((a, b) => sinceOf(b) - sinceOf(a) || epochOf(b) - epochOf(a));
   }
 
   /** The sockets whose other end is there, the newest first. */

@@ -46,9 +46,16 @@ const HOP_BY_HOP = new Set([
   "expect",
 ]);
 
+/** Options of `Connection` that name no header, or one that stops here anyway. */
+const PLAIN_OPTIONS = /^\s*(?:keep-alive|close|upgrade)\s*$/i;
+/** What became of each name so far: a handful of names make up nearly all headers. */
+const passes = new Map<string, boolean>();
+
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to refuse
 const VALUE = /^[^\x00-\x08\x0a-\x1f\x7f\u0100-\uffff]*$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII has them
+const ASCII = /^[\x00-\x7f]*$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to refuse
 const PATH = /^\/[^\x00-\x20\x7f-\uffff#]*$/;
 const SERVICE = /^[a-z][a-z0-9-]{0,31}$/;
@@ -64,16 +71,27 @@ export function endToEnd(headers: Iterable<readonly [string, string]>): HeaderLi
   let named: Set<string> | null = null;
   for (const [name, value] of headers) {
     const lower = name.toLowerCase();
-    if (lower === "connection") {
+    if (lower === "connection" && !PLAIN_OPTIONS.test(value)) {
       named ??= new Set();
       for (const option of value.split(",")) named.add(option.trim().toLowerCase());
     }
-    if (!HOP_BY_HOP.has(lower) && !lower.startsWith("proxy-")) list.push([lower, value]);
+    if (isEndToEnd(lower)) list.push([lower, value]);
   }
   if (named === null) return list;
   const hop = named;
   // `Connection: host` must not take away what routes the request (RFC 9110 §7.6.1).
   return list.filter(([name]) => name === "host" || name === "content-length" || !hop.has(name));
+}
+
+/** False for a name in lower case that is for this hop only. */
+function isEndToEnd(name: string): boolean {
+  let known = passes.get(name);
+  if (known !== undefined) return known;
+  known = !HOP_BY_HOP.has(name) && !name.startsWith("proxy-");
+  if (name.length > limits.linkNameKept) return known;
+  if (passes.size >= limits.linkNamesKept) passes.clear();
+  passes.set(name, known);
+  return known;
 }
 
 /** Text as a byte string: what is beyond ASCII becomes its UTF-8 bytes, one character each. */
@@ -93,8 +111,7 @@ export function fromByteString(bytes: string): string {
 }
 
 function isAscii(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
-  return true;
+  return ASCII.test(text);
 }
 
 /** The value of the first header called `name` (lower case), or null. */

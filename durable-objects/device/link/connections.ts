@@ -49,10 +49,10 @@ export class Connections {
 
   /** The socket with the fewest streams, the newest of several; `busy` when all have all they may. */
   leastLoaded(except: Socket | null, may = (_socket: Socket) => true): Over | "busy" | null {
-    this.dropDead();
-    const sockets = this.#context.agents
-      .ready()
-      .filter((socket) => socket !== except && may(socket));
+    const ready = this.#context.agents.ready();
+    // Whoever waits on one whose other end is gone hears of it now, not with the next tick.
+    if (ready.length !== this.#live.size) this.dropDead();
+    const sockets = ready.filter((socket) => socket !== except && may(socket));
     let best: Socket | null = null;
     for (const socket of sockets) {
       if (this.#live.get(socket)?.session.isFull) continue;

@@ -1,6 +1,7 @@
 /** From a visitor's request to OPEN, and from HEAD to the response's headers. Pure. */
 
 import { networkOf, parsePeer } from "../../../protocol/addresses.ts";
+import { limits } from "../../../protocol/limits.ts";
 import {
   endToEnd,
   fromByteString,
@@ -48,6 +49,22 @@ const HANDSHAKE = new Set([
  */
 const headersHoldText = "FixedLengthStream" in globalThis;
 
+/** What becomes of a visitor's header, by its name: decided once for each. */
+type Fate = "keep" | "drop" | "cookie" | "handshake";
+const fates = new Map<string, Fate>();
+
+function fateOf(name: string): Fate {
+  let fate = fates.get(name);
+  if (fate !== undefined) return fate;
+  if (name === "host" || isClaim(name)) fate = "drop";
+  else if (HANDSHAKE.has(name)) fate = "handshake";
+  else fate = name === "cookie" ? "cookie" : "keep";
+  if (name.length > limits.linkNameKept) return fate;
+  if (fates.size >= limits.linkNamesKept) fates.clear();
+  fates.set(name, fate);
+  return fate;
+}
+
 /**
  * True for a request header that only the edge may set. CGI and WSGI make one variable of `X-Real-IP`
  * and `X_Real_IP`, so both are the same claim.
@@ -69,28 +86,46 @@ export function openHead(
   request: Request,
   identity: string | null = null,
 ): OpenHead | RequestFault {
-  const url = new URL(request.url);
+  const url = placeOf(request.url);
   const upgrade = asksForWebSocket(request);
   const headers = forwardedHeaders(url, request.headers.get(peerHeader));
   for (const [name, value] of endToEnd(request.headers)) {
-    if (name === "host" || isClaim(name)) continue;
-    if (upgrade && HANDSHAKE.has(name)) continue;
-    const kept = name === "cookie" ? withoutOurCookies(value) : value;
+    const fate = fateOf(name);
+    if (fate === "drop" || (upgrade && fate === "handshake")) continue;
+    const kept = fate === "cookie" ? withoutOurCookies(value) : value;
     // An empty value says something too: `Accept-Encoding:` wants nothing packed (RFC 9110 §12.5.3).
-    if (kept === "" && name === "cookie") continue;
+    if (kept === "" && fate === "cookie") continue;
     headers.push([name, headersHoldText ? toByteString(kept) : kept]);
   }
   if (identity !== null) headers.push([IDENTITY, identity]);
-  const path = url.pathname + url.search;
-  const plain = { service: webService, method: request.method, path, headers };
+  const plain = { service: webService, method: request.method, path: url.path, headers };
   const head: OpenHead = upgrade ? { ...plain, upgrade: "websocket" } : plain;
   return requestFault(head) ?? head;
 }
 
+interface Place {
+  readonly proto: string;
+  /** With the port where it is not the scheme's own. */
+  readonly host: string;
+  /** Path and query. */
+  readonly path: string;
+}
+
+/** An address that parsing would leave as it is: a plain name, no segment that begins with a dot. */
+const PLAIN_URL =
+  /^(https?):\/\/((?:[a-z0-9][a-z0-9-]*\.)+[a-z][a-z0-9-]*(?::(?:[1-9]\d{2,3}|[1-5]\d{4}))?)((?:\/(?!\.|%2e)[\w.~!$&()*+,;=:@%-]*)+(?:\?[\w.~!$&()*+,;=:@%/?-]+)?)$/i;
+
+/** The parts of a URL as the WHATWG spells them. Most need no parsing, which costs more than all else here. */
+export function placeOf(text: string): Place {
+  const [, proto = "", host = "", path = ""] = PLAIN_URL.exec(text) ?? [];
+  const isPlain = proto === proto.toLowerCase() && host === host.toLowerCase();
+  if (path !== "" && isPlain && !host.endsWith(":443")) return { proto, host, path };
+  const url = new URL(text);
+  return { proto: url.protocol.slice(0, -1), host: url.host, path: url.pathname + url.search };
+}
+
 /** What the device is told about where a request came from. */
-function forwardedHeaders(url: URL, peer: string | null): HeaderList {
-  const { host } = url;
-  const proto = url.protocol.slice(0, -1);
+function forwardedHeaders({ host, proto }: Place, peer: string | null): HeaderList {
   const headers: HeaderList = [
     ["host", host],
     ["forwarded", forwardedElement(peer, host, proto)],
@@ -154,6 +189,15 @@ export function hasNoBody(method: string, status: number): boolean {
 
 /** The network a visitor comes from; whoever's address is not known is one of the unknown. */
 export function networkAt(peer: string | null): string {
-  const address = parsePeer(peer ?? "");
-  return address === null ? "unknown" : networkOf(address);
+  const text = peer ?? "";
+  let network = networks.get(text);
+  if (network !== undefined) return network;
+  const address = parsePeer(text);
+  network = address === null ? "unknown" : networkOf(address);
+  if (networks.size >= limits.linkNetworksKept) networks.clear();
+  networks.set(text, network);
+  return network;
 }
+
+/** The networks of the addresses that came last, in memory alone. */
+const networks = new Map<string, string>();

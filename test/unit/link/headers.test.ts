@@ -5,7 +5,9 @@ import { describe, expect, it } from "vitest";
 import {
   deviceCookie,
   forwardedElement,
+  isClaim,
   openHead,
+  placeOf,
   responseHeaders,
   withoutOurCookies,
 } from "../../../durable-objects/device/link/heads.ts";
@@ -304,6 +306,70 @@ describe("a visitor's request", () => {
         },
       ),
     );
+  });
+});
+
+describe("an address of a request", () => {
+  const odd = [
+    "/",
+    "/.",
+    "/..",
+    "/%2e%2E/",
+    "/a/%2E",
+    "//",
+    "/é",
+    "/a b",
+    "/a'",
+    "/?'",
+    "/^|`{}",
+    "\\",
+  ];
+  const host = [
+    "nas.link.test",
+    "NAS.link.test",
+    "nas.link.test.",
+    "1.2",
+    "0x7f.1",
+    "1a.link.test",
+  ];
+  const port = ["", ":80", ":443", ":080", ":8443", ":65535", ":65536"];
+
+  it("is spelled as the WHATWG spells it, parsed or not", () => {
+    let plain = 0;
+    const part = fc.oneof(fc.constantFrom(...odd), fc.webPath(), fc.webQueryParameters());
+    const paths = fc.tuple(part, part, fc.constantFrom("", "?"), part).map((all) => all.join(""));
+    fc.assert(
+      fc.property(
+        fc.constantFrom("http", "https", "HTTP"),
+        fc.constantFrom(...host),
+        fc.constantFrom(...port),
+        paths,
+        (scheme, name, at, path) => {
+          const text = `${scheme}://${name}${at}${path.startsWith("/") ? "" : "/"}${path}`;
+          if (!URL.canParse(text)) return;
+          const url = new URL(text);
+          const said = { proto: url.protocol.slice(0, -1), host: url.host };
+          expect(placeOf(text)).toEqual({ ...said, path: url.pathname + url.search });
+          if (placeOf(text).path === path) plain++;
+        },
+      ),
+      { numRuns: 3000 },
+    );
+    expect(plain).toBeGreaterThan(100);
+  });
+
+  it("says of a name what it said before, also when many others came between", () => {
+    const kept = (name: string) => {
+      const headers = new Headers({ [name]: "v" });
+      const head = openHead({ url: "http://nas.link.test/", method: "GET", headers } as Request);
+      return typeof head !== "string" && head.headers.some(([each]) => each === name);
+    };
+    const names = ["x-a", "x-real-ip", "te", "accept", `x-${"a".repeat(200)}`];
+    const first = names.map(kept);
+    for (let count = 0; count < limits.linkNamesKept + 5; count++) kept(`x-other-${count}`);
+    expect(names.map(kept)).toEqual(first);
+    expect(first).toEqual([true, false, false, true, true]);
+    expect(isClaim("x-real-ip")).toBe(true);
   });
 });
 
