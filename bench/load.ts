@@ -2,12 +2,15 @@
 
 import { Readable } from "node:stream";
 import { Pool } from "undici";
+import { cpuMsOfAll } from "./processes.ts";
 import { median } from "./report.ts";
 
 /** Where a lane begins: an address, and the headers that lead through it. */
 export interface Way {
   readonly origin: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The processes between the visitor and the service, whose CPU is counted. */
+  readonly through?: readonly number[];
 }
 
 export interface Load extends Way {
@@ -26,15 +29,24 @@ export interface Measured {
   readonly p99Ms: number;
 }
 
+/** With the CPU that all processes on the way took for one request, in microseconds. */
+export interface Costed extends Measured {
+  readonly cpuUs: number;
+}
+
 /** Runs the load after a warm-up of a fifth of its time. */
-export async function measure(load: Load): Promise<Measured> {
+export async function measure(load: Load): Promise<Costed> {
   await run(load, load.seconds / 5);
-  return summary(await run(load, load.seconds), load.seconds);
+  const { through = [] } = load;
+  const before = cpuMsOfAll(through);
+  const times = await run(load, load.seconds);
+  const cpuUs = ((cpuMsOfAll(through) - before) * 1000) / times.length;
+  return { ...summary(times, load.seconds), cpuUs };
 }
 
 /** Measures lanes in turn, round by round. @returns of each the round in the middle */
-export async function inTurn(loads: readonly Load[], rounds: number): Promise<Measured[]> {
-  const runs = loads.map((): Measured[] => []);
+export async function inTurn(loads: readonly Load[], rounds: number): Promise<Costed[]> {
+  const runs = loads.map((): Costed[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, load] of loads.entries()) runs[index]?.push(await measure(load));
   }

@@ -80,14 +80,29 @@ export class Helper {
   }
 }
 
+/** Every process there is. */
+function processes(): Map<number, Stat> {
+  const all = new Map<number, Stat>();
+  for (const pid of readdirSync("/proc").map(Number)) {
+    const stat = Number.isNaN(pid) ? null : statOf(pid);
+    if (stat !== null) all.set(pid, stat);
+  }
+  return all;
+}
+
 /** The runtimes that this process has started and that live. */
 export function runtimes(): number[] {
-  return readdirSync("/proc")
-    .map(Number)
-    .filter((pid) => {
-      const stat = statOf(pid);
-      return stat?.name === "workerd" && stat.parent === process.pid;
-    });
+  return [...processes()]
+    .filter(([, { name, parent }]) => name === "workerd" && parent === process.pid)
+    .map(([pid]) => pid);
+}
+
+/** The children of this process that run this file. */
+export function running(file: string): number[] {
+  return [...processes()]
+    .filter(([, { parent }]) => parent === process.pid)
+    .map(([pid]) => pid)
+    .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(file));
 }
 
 /** Bytes of memory that a process holds. */
@@ -101,19 +116,36 @@ export function cpuMsOf(pid: number): number {
   return statOf(pid)?.cpuMs ?? Number.NaN;
 }
 
+/** The same of several processes and all that they have started. */
+export function cpuMsOfAll(roots: readonly number[]): number {
+  const all = processes();
+  const below = (pid: number): boolean => {
+    if (roots.includes(pid)) return true;
+    const parent = all.get(pid)?.parent ?? 0;
+    return parent > 0 && below(parent);
+  };
+  let sum = 0;
+  for (const [pid, { cpuMs }] of all) if (below(pid)) sum += cpuMs;
+  return sum;
+}
+
+interface Stat {
+  readonly name: string;
+  readonly parent: number;
+  readonly cpuMs: number;
+}
+
 /** What /proc says of a process; null when it is gone. */
-function statOf(pid: number): { name: string; parent: number; cpuMs: number } | null {
-  let text: string;
+function statOf(pid: number): Stat | null {
   try {
-    text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     return null;
   }
-  return parseStat(text);
 }
 
 /** Reads a line of /proc/<pid>/stat: the name stands in brackets and may hold any character. */
-export function parseStat(text: string): { name: string; parent: number; cpuMs: number } {
+export function parseStat(text: string): Stat {
   const close = text.lastIndexOf(")");
   const fields = text.slice(close + 2).split(" ");
   const [user, system] = [Number(fields[11]), Number(fields[12])];

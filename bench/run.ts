@@ -70,11 +70,13 @@ try {
   for (const name of values.only ?? Object.keys(subjects)) {
     const subject = subjects[name];
     if (subject === undefined) throw new Error(`there are ${Object.keys(subjects).join(", ")}`);
+    const began = performance.now();
     try {
       for (const section of [await subject()].flat()) {
         sections.push(section);
         console.log(`${section.title}\n\n${section}\n`);
       }
+      console.log(`(${name}: ${((performance.now() - began) / 1000).toFixed(0)} s)\n`);
     } catch (error) {
       if (!values.smoke) throw error;
       failed++;

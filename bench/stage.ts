@@ -14,14 +14,16 @@ import { startBaseline } from "./baseline-edge.ts";
 import type { Way } from "./load.ts";
 import { startOrigin } from "./origin.ts";
 import { type Peer, type PeerName, startPeers } from "./peers/peers.ts";
-import { freePort, Helper, runtimes } from "./processes.ts";
+import { freePort, Helper, running, runtimes } from "./processes.ts";
+
+const AGENT = join(import.meta.dirname, "../agent/main.ts");
 
 /** What is undone at the end, the last first. */
 export type Closing = (() => Promise<unknown>)[];
 
 export interface Stage {
   /** The bare runtime. */
-  readonly baseline: string;
+  readonly baseline: Way;
   readonly edge: Edge;
   /** The process of the edge's runtime. */
   readonly runtime: number;
@@ -43,6 +45,7 @@ export async function setStage(closing: Closing): Promise<Stage> {
   closing.push(() => origin.close());
   const baselinePort = await freePort();
   closing.push(await startBaseline(baselinePort));
+  const baselines = runtimes();
   const house = await startHouse(closing, `http://127.0.0.1:${origin.port}`);
   const { edge, demo, folder } = house;
   const { email: address, password } = demo.account;
@@ -59,15 +62,20 @@ export async function setStage(closing: Closing): Promise<Stage> {
   );
   closing.push(() => framedBox.close());
   await framedBox.next();
+  const door = (host: string, agents: readonly number[]): Way => ({
+    origin: edge.origin,
+    headers: { host },
+    through: [house.runtime, ...agents],
+  });
   const peers = await startPeers(origin.port);
   for (const peer of peers.values()) closing.push(async () => await peer?.close());
   return {
     ...house,
-    baseline: `http://127.0.0.1:${baselinePort}`,
+    baseline: { origin: `http://127.0.0.1:${baselinePort}`, through: baselines },
     session: token,
     service: { origin: `http://127.0.0.1:${origin.port}` },
-    link: { origin: edge.origin, headers: { host: new URL(demo.device.link).host } },
-    frames: { origin: edge.origin, headers: { host: `${label}.${edge.linkZone}` } },
+    link: door(new URL(demo.device.link).host, running(AGENT)),
+    frames: door(`${label}.${edge.linkZone}`, [framedBox.child.pid ?? 0]),
     framedBox,
     peers,
   };

@@ -3,6 +3,7 @@
 import { download, upload, type Way } from "../load.ts";
 import { missingWhy } from "../peers/peers.ts";
 import type { Plan } from "../plan.ts";
+import { cpuMsOfAll } from "../processes.ts";
 import { type Bound, judged, median, Section } from "../report.ts";
 import type { Stage } from "../stage.ts";
 
@@ -24,19 +25,21 @@ export async function bulk(stage: Stage, plan: Plan): Promise<Section[]> {
   const sections: Section[] = [];
   for (const [way, move] of Object.entries(ways) as [keyof typeof ways, typeof download][]) {
     const title = `${way === "download" ? "Download" : "Upload"} of ${plan.bulkBytes / 1e6} MB`;
-    const section = new Section(title, ["MB/s", "of the service", `of ${YARDSTICK}`, "limit"]);
+    const section = new Section(title, [
+      ...["MB/s", "CPU ms a MB", "of the service", `of ${YARDSTICK}`, "limit"],
+    ]);
     const speeds = await speedsOf(lanes, plan.bulkRuns, move);
     const of = (name: string, peer: string) =>
-      (speeds.get(name) ?? Number.NaN) / (speeds.get(peer) ?? Number.NaN);
+      (speeds.get(name)?.speed ?? Number.NaN) / (speeds.get(peer)?.speed ?? Number.NaN);
     for (const { name, limits, why = "" } of lanes) {
-      const speed = speeds.get(name);
-      if (speed === undefined) {
+      const measured = speeds.get(name);
+      if (measured === undefined) {
         section.missing(name, why);
         continue;
       }
       section.row(
         name,
-        speed.toFixed(0),
+        ...[measured.speed.toFixed(0), measured.cpuMs.toFixed(1)],
         of(name, SERVICE).toFixed(2),
         speeds.has(YARDSTICK) ? of(name, YARDSTICK).toFixed(2) : "",
         limits === undefined ? "" : judged(of(name, YARDSTICK), limits[way], YARDSTICK),
@@ -47,20 +50,31 @@ export async function bulk(stage: Stage, plan: Plan): Promise<Section[]> {
   return sections;
 }
 
-/** Megabytes a second of each lane, measured in turn; of several runs the one in the middle. */
+interface Moved {
+  /** Megabytes a second. */
+  readonly speed: number;
+  /** Of all processes on the way, for a megabyte. */
+  readonly cpuMs: number;
+}
+
+/** Each lane's runs, measured in turn: the one in the middle. */
 async function speedsOf(
   lanes: readonly Lane[],
   runs: number,
   move: typeof download,
-): Promise<Map<string, number>> {
-  const speeds = new Map<string, number[]>();
+): Promise<Map<string, Moved>> {
+  const moved = new Map<string, Moved[]>();
   for (let run = 0; run < runs; run++) {
     for (const { name, way, bytes } of lanes) {
       if (way === null) continue;
-      speeds.set(name, [...(speeds.get(name) ?? []), await move(way, bytes)]);
+      const { through = [] } = way;
+      const before = cpuMsOfAll(through);
+      const speed = await move(way, bytes);
+      const cpuMs = ((cpuMsOfAll(through) - before) * 1e6) / bytes;
+      moved.set(name, [...(moved.get(name) ?? []), { speed, cpuMs }]);
     }
   }
-  return new Map([...speeds].map(([name, of]) => [name, median(of, (speed) => speed)]));
+  return new Map([...moved].map(([name, of]) => [name, median(of, ({ speed }) => speed)]));
 }
 
 const SERVICE = "the service itself (peer)";
@@ -81,11 +95,10 @@ function lanesOf({ service, link, frames, peers }: Stage, plan: Plan): Lane[] {
       bytes: bulkBytes,
       limits: { download: { atLeast: 1.8 }, upload: { atLeast: 1.5 } },
     },
-    ...[...peers].map(([name, peer]) => ({
-      name,
-      way: peer?.way ?? null,
-      bytes: name === "localtunnel" ? slowBulkBytes : bulkBytes,
-      why: missingWhy(name),
-    })),
+    ...[...peers].map(([name, peer]) => {
+      const lane = { name, way: peer?.way ?? null, bytes: bulkBytes, why: missingWhy(name) };
+      if (name !== "localtunnel") return lane;
+      return { ...lane, name: `${name}, ${slowBulkBytes / 1e6} MB`, bytes: slowBulkBytes };
+    }),
   ];
 }

@@ -14,7 +14,7 @@ interface Lane {
 
 export async function requests(stage: Stage, plan: Plan): Promise<Section> {
   const section = new Section(`Requests of ours, ${CONNECTIONS} at a time`, [
-    ...["requests/s", "p50 ms", "p99 ms", "of a bare route", "p50"],
+    ...["requests/s", "p50 ms", "p99 ms", "CPU µs", "of a bare route", "p50"],
   ]);
   const lanes = lanesOf(stage, plan.seconds);
   const loads = lanes.map(({ load }) => load);
@@ -22,10 +22,11 @@ export async function requests(stage: Stage, plan: Plan): Promise<Section> {
   const bare = measured[0];
   if (bare === undefined) throw new Error("the bare route was not measured");
   for (const [index, one] of measured.entries()) {
-    const { requestsPerSecond, p50Ms, p99Ms } = one;
+    const { requestsPerSecond, p50Ms, p99Ms, cpuUs } = one;
     section.row(
       lanes[index]?.name ?? "",
       ...[requestsPerSecond.toFixed(0), p50Ms.toFixed(2), p99Ms.toFixed(2)],
+      cpuUs.toFixed(0),
       (requestsPerSecond / bare.requestsPerSecond).toFixed(2),
       `${(p50Ms / bare.p50Ms).toFixed(2)}×`,
     );
@@ -33,15 +34,15 @@ export async function requests(stage: Stage, plan: Plan): Promise<Section> {
   return section;
 }
 
-function lanesOf({ edge, demo, session, baseline }: Stage, seconds: number): Lane[] {
-  const load = { origin: edge.origin, connections: CONNECTIONS, seconds };
+function lanesOf({ edge, runtime, demo, session, baseline }: Stage, seconds: number): Lane[] {
+  const load = { origin: edge.origin, through: [runtime], connections: CONNECTIONS, seconds };
   const bearer = { authorization: `Bearer ${session}` };
   const { host, updateUser, updatePassword } = demo.device;
   const basic = Buffer.from(`${updateUser}:${updatePassword}`).toString("base64");
   return [
     {
       name: "bare Hono route (peer)",
-      load: { ...load, origin: baseline, path: "/plain", says: "ok" },
+      load: { ...load, ...baseline, path: "/plain", says: "ok" },
     },
     { name: "route of ours, no session", load: { ...load, path: "/healthz" } },
     // The front page looks at the session, finds a person, and sends them on: the check and nothing else.

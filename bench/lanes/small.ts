@@ -1,6 +1,6 @@
 /** A small request through the door against the object alone, and against what else leads to a box. */
 
-import { inTurn, type Load, type Measured } from "../load.ts";
+import { type Costed, inTurn, type Load, type Measured } from "../load.ts";
 import { missingWhy, type PeerName, peerNames } from "../peers/peers.ts";
 import type { Plan } from "../plan.ts";
 import { judged, Section } from "../report.ts";
@@ -13,17 +13,27 @@ const LINK = "Link";
 
 export async function small(stage: Stage, plan: Plan): Promise<Section> {
   const section = new Section("A small request through the door", [
-    ...["at a time", "requests/s", "p50 ms", "p99 ms", "of object alone", "p50", "limits"],
+    ...[
+      "at a time",
+      "requests/s",
+      "p50 ms",
+      "p99 ms",
+      "CPU µs",
+      "of object alone",
+      "p50",
+      "limits",
+    ],
   ]);
   for (const connections of CONNECTIONS) {
     const lanes = lanesOf(stage, { connections, seconds: plan.seconds });
     const measured = await inTurn([...lanes.values()], plan.rounds);
-    const by = new Map([...lanes.keys()].map((name, index) => [name, measured[index] as Measured]));
-    const alone = by.get(ALONE) as Measured;
-    for (const [name, { requestsPerSecond, p50Ms, p99Ms }] of by) {
+    const by = new Map([...lanes.keys()].map((name, index) => [name, measured[index] as Costed]));
+    const alone = by.get(ALONE) as Costed;
+    for (const [name, { requestsPerSecond, p50Ms, p99Ms, cpuUs }] of by) {
       section.row(
         name,
         ...[String(connections), requestsPerSecond.toFixed(0), p50Ms.toFixed(2), p99Ms.toFixed(2)],
+        cpuUs.toFixed(0),
         (requestsPerSecond / alone.requestsPerSecond).toFixed(2),
         `${(p50Ms / alone.p50Ms).toFixed(2)}×`,
         name === LINK ? limitsOf(by, connections) : "",
@@ -42,7 +52,7 @@ function lanesOf(
 ): Map<string, Load> {
   const load = { ...how, path: "/small", says: "ok" };
   const lanes = new Map<string, Load>([
-    [ALONE, { ...load, origin: baseline, path: "/object" }],
+    [ALONE, { ...load, ...baseline, path: "/object" }],
     [LINK, { ...load, ...link }],
   ]);
   for (const [name, peer] of peers) if (peer !== null) lanes.set(name, { ...load, ...peer.way });

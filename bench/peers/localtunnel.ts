@@ -40,7 +40,11 @@ export async function startLocaltunnel(originPort: number): Promise<Peer | null>
     ],
     { stdio: "ignore", cwd: FOLDER },
   );
-  const way = { origin: `http://127.0.0.1:${port}`, headers: { host: `${NAME}.${ZONE}` } };
+  const way = {
+    origin: `http://127.0.0.1:${port}`,
+    headers: { host: `${NAME}.${ZONE}` },
+    through: [server.pid ?? 0, client.pid ?? 0],
+  };
   const close = async () => {
     await ended(client);
     await ended(server);

@@ -20,7 +20,7 @@ export async function startNginx(originPort: number): Promise<Peer | null> {
   const nginx = spawn(NGINX, ["-c", file, "-p", folder, "-e", "stderr"], { stdio: "ignore" });
   await listens(port);
   return {
-    way: { origin: `http://127.0.0.1:${port}` },
+    way: { origin: `http://127.0.0.1:${port}`, through: [nginx.pid ?? 0] },
     async close() {
       await ended(nginx);
       await rm(folder, { recursive: true, force: true });

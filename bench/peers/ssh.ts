@@ -40,7 +40,7 @@ PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\n`,
   );
   await listens(port);
   return {
-    way: { origin: `http://127.0.0.1:${port}` },
+    way: { origin: `http://127.0.0.1:${port}`, through: started.map(({ pid = 0 }) => pid) },
     async close() {
       for (const child of started.reverse()) await ended(child);
       await rm(folder, { recursive: true, force: true });
