@@ -14,14 +14,12 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { enroll } from "../../agent/enroll.ts";
-import { run } from "../../agent/run.ts";
-import { ask } from "../contract/suite/http.ts";
-import { newPerson } from "../contract/suite/person.ts";
-import { newLabel, World } from "../contract/suite/world.ts";
+import { World } from "../contract/suite/world.ts";
 import { workerd } from "../contract/workerd.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
 import { type HomeApache, startHomeApache } from "../support/home-apache.ts";
+import { type OpenDoor, openDoor } from "../support/open-door.ts";
+import { memoryBytes, processOn } from "../support/processes.ts";
 import { type Ended, run as runProgram } from "./program.ts";
 
 const MIB = 1 << 20;
@@ -33,7 +31,7 @@ let world: World;
 let folder: string;
 let apache: HomeApache;
 let echo: Server;
-const agents: { stop: AbortController; ended: Promise<unknown> }[] = [];
+const doors: OpenDoor[] = [];
 /** `http://<label>.<link zone>:<port>`: Apache's door, and that of a service that says what it got. */
 let files: string;
 let echoes: string;
@@ -47,45 +45,19 @@ beforeAll(async () => {
   );
   echo.listen(0, "127.0.0.1");
   await once(echo, "listening");
-  files = await openDoor(apache.origin);
-  echoes = await openDoor(`http://127.0.0.1:${(echo.address() as AddressInfo).port}`);
+  const own = `http://127.0.0.1:${(echo.address() as AddressInfo).port}`;
+  for (const origin of [apache.origin, own]) doors.push(await openDoor(world, folder, origin));
+  [files, echoes] = doors.map(({ host }) => `http://${host}`) as [string, string];
 });
 
 afterAll(async () => {
-  for (const { stop, ended } of agents) {
-    stop.abort();
-    await ended;
-  }
+  for (const door of doors) await door.close();
   echo?.closeAllConnections();
   echo?.close();
   await apache?.close();
   await world?.close();
   await rm(folder, { recursive: true, force: true });
 });
-
-/** A device with its real agent in front of `service`; the address of its door, once it is open. */
-async function openDoor(service: string): Promise<string> {
-  const owner = await newPerson(world);
-  const [home, label] = [join(folder, `home${agents.length}`), newLabel()];
-  const { device_id } = await enroll({
-    cloud: world.origin,
-    home,
-    onCode: async ({ user_code }) => {
-      const body = { user_code, label };
-      await ask(world, "/api/enrolments/approve", { token: owner.token, body });
-    },
-  });
-  const change = (path: string, body: object) =>
-    ask(world, `/api/devices/${device_id}${path}`, { method: "PUT", token: owner.token, body });
-  await change("/features/link", { on: true });
-  await change("/access", { mode: "everyone" });
-  const stop = new AbortController();
-  await new Promise<void>((on) => {
-    const log = (line: string) => void (line.startsWith("Link is on") && on());
-    agents.push({ stop, ended: run({ home, serve: service, log, signal: stop.signal }) });
-  });
-  return `http://${world.doorHost(label)}`;
-}
 
 async function* blocks(count: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < count; at++) yield block;
@@ -192,6 +164,7 @@ describe("curl", () => {
   it(`brings ${LARGE_MIB} MiB out and takes as much in, chunked, stored nowhere`, {
     timeout: 600_000,
   }, async () => {
+    const memory = await edgeMemory();
     const out = await pumped("curl", ["-sS", `${echoes}/flow?mib=${LARGE_MIB}`], null);
     expect([out.code, out.stderr, out.hash]).toEqual([0, "", hashOf(LARGE_MIB)]);
     const args = ["-sS", "-T", "-", "-H", "Expect:", `${echoes}/x`];
@@ -201,8 +174,25 @@ describe("curl", () => {
       bytes: LARGE_MIB * MIB,
       hash: hashOf(LARGE_MIB),
     });
+    expect(await memory.grown()).toBeLessThan(128 * MIB);
   });
 });
+
+/** By how much the edge's process has grown at most, looked at ten times a second. */
+async function edgeMemory() {
+  const pid = await processOn(world.port);
+  const before = await memoryBytes(pid);
+  let most = before;
+  const timer = setInterval(async () => {
+    most = Math.max(most, await memoryBytes(pid));
+  }, 100);
+  return {
+    grown: async () => {
+      clearInterval(timer);
+      return Math.max(most, await memoryBytes(pid)) - before;
+    },
+  };
+}
 
 describe("wget", () => {
   it("goes on where its line was cut, and has the file whole", { timeout: 120_000 }, async () => {
