@@ -205,6 +205,19 @@ describe.each([workerd, deno])("everything HTTP on $name", (runtime) => {
       expect(statusOf(await wire.final())).toBe(414);
     });
 
+    it("a target with a fragment is refused: cut off, it would be another target", async () => {
+      let asked = false;
+      const path = at((wire) => {
+        asked = true;
+        wire.say("HTTP/1.1 204 No Content\r\n\r\n");
+      });
+      const wire = await dial();
+      wire.say(request(`DELETE ${path}#part`));
+      // workerd's parser cuts it off before any code of ours runs.
+      const cutOff = runtime === workerd;
+      expect([statusOf(await wire.final()), asked]).toEqual(cutOff ? [204, true] : [400, false]);
+    });
+
     it("a visitor who speaks HTTP/1.0 gets a body without chunks", async () => {
       const { path } = answering(
         "HTTP/1.1 200 OK",

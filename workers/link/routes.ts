@@ -66,6 +66,8 @@ export async function link(
 
 async function serve(visit: Visit, label: string | null): Promise<Response> {
   const { request, ports } = visit;
+  // RFC 9112 §3.2: a target has no fragment. Cut off, `DELETE /all/#one` would delete all.
+  if (request.url.includes("#")) return problemResponse("bad-request");
   const own = request.url.includes("latchkey/") ? await ownAnswer(visit, label) : null;
   if (own !== null) return own;
   const deviceId = label === null ? null : await ports.directory.deviceOfLabel(label);
