@@ -5,13 +5,10 @@
 
 import { and, eq, sql } from "drizzle-orm";
 import { limits } from "../protocol/limits.ts";
-import { checkLabel } from "../protocol/names.ts";
-import { base64url } from "../protocol/tokens.ts";
 import type { Db } from "./db.ts";
-import type { Clock, KeyStore } from "./primitives.ts";
+import type { Names, ReadLabel } from "./names.ts";
+import type { Clock } from "./primitives.ts";
 import { contact, label, linked } from "./schema/directory.ts";
-
-const HASH_KEY = "system/directory";
 
 /** Who has an account elsewhere. */
 export interface LinkedEntry {
@@ -20,22 +17,31 @@ export interface LinkedEntry {
   readonly identityId: string;
 }
 
+/** Reads labels where the directory's tables are open already. */
+export function readLabel(db: Db): ReadLabel {
+  return async (hash) => {
+    const rows = await db
+      .select({ deviceId: label.deviceId })
+      .from(label)
+      .where(eq(label.hash, hash));
+    return rows[0]?.deviceId ?? null;
+  };
+}
+
 export class Directory {
   readonly db: Db;
-  readonly #keys: KeyStore;
+  readonly #names: Names;
   readonly #clock: Clock;
-  #hmac: CryptoKey | null = null;
-  readonly #labels = new Map<string, { deviceId: string | null; until: number }>();
 
-  constructor(db: Db, keys: KeyStore, clock: Clock) {
+  constructor(db: Db, names: Names, clock: Clock) {
     this.db = db;
-    this.#keys = keys;
+    this.#names = names;
     this.#clock = clock;
   }
 
   /** Keyed hash of an e-mail address; the domain and the local part fold case. */
   contactHash(address: string): Promise<string> {
-    return this.hash("contact", address.trim().toLowerCase());
+    return this.#names.hash("contact", address.trim().toLowerCase());
   }
 
   async accountOfContact(hash: string): Promise<string | null> {
@@ -74,7 +80,7 @@ export class Directory {
 
   /** Keyed hash of an account elsewhere: whose it is stands nowhere else. */
   linkedHash(issuer: string, subject: string): Promise<string> {
-    return this.hash("linked", `${issuer}\n${subject}`);
+    return this.#names.hash("linked", `${issuer}\n${subject}`);
   }
 
   async linkedEntry(hash: string): Promise<LinkedEntry | null> {
@@ -105,30 +111,9 @@ export class Directory {
     await this.db.delete(linked).where(eq(linked.accountId, accountId));
   }
 
-  /**
-   * The device that has `label`, or null. Cached in the isolate for `limits.labelCacheMs`, so a hot
-   * name costs no query; the device's object has the last word on whether it still exists. What can
-   * be no label costs no query either, and no room in the cache.
-   */
-  async deviceOfLabel(text: string): Promise<string | null> {
-    const now = this.#clock.now();
-    const cached = this.#labels.get(text);
-    if (cached !== undefined && cached.until > now) return cached.deviceId;
-    if (checkLabel(text) === "label-syntax") return null;
-    const hash = await this.hash("label", text);
-    const rows = await this.db
-      .select({ deviceId: label.deviceId })
-      .from(label)
-      .where(eq(label.hash, hash));
-    const deviceId = rows[0]?.deviceId ?? null;
-    if (this.#labels.size >= limits.labelCacheEntries) this.#labels.clear();
-    this.#labels.set(text, { deviceId, until: now + limits.labelCacheMs });
-    return deviceId;
-  }
-
   /** Claims a label; false when it is taken or still held. Idempotent for the same device. */
   async claimLabel(text: string, deviceId: string): Promise<boolean> {
-    const hash = await this.hash("label", text);
+    const hash = await this.#names.hash("label", text);
     const now = this.#clock.now();
     await this.db
       .insert(label)
@@ -138,17 +123,14 @@ export class Directory {
         set: { deviceId, heldUntil: null },
         setWhere: sql`${label.deviceId} IS NULL AND ${label.heldUntil} <= ${now}`,
       });
-    const rows = await this.db
-      .select({ deviceId: label.deviceId })
-      .from(label)
-      .where(eq(label.hash, hash));
-    this.#labels.delete(text);
-    return rows[0]?.deviceId === deviceId;
+    const holder = await readLabel(this.db)(hash);
+    this.#names.forget(text);
+    return holder === deviceId;
   }
 
   /** True when nobody has the label and nobody gave it up lately. */
   async isLabelFree(text: string): Promise<boolean> {
-    const hash = await this.hash("label", text);
+    const hash = await this.#names.hash("label", text);
     const [row] = await this.db.select().from(label).where(eq(label.hash, hash));
     if (row === undefined) return true;
     return row.deviceId === null && (row.heldUntil ?? 0) <= this.#clock.now();
@@ -160,42 +142,12 @@ export class Directory {
       .update(label)
       .set({ deviceId: null, heldUntil: this.#clock.now() + limits.heldLabelMs })
       .where(eq(label.deviceId, deviceId));
-    this.#labels.clear();
+    this.#names.forget();
   }
 
   /** Gives back the label of a device that never came into being: nobody ever saw it, so no hold. */
   async releaseLabelsOf(deviceId: string): Promise<void> {
     await this.db.delete(label).where(eq(label.deviceId, deviceId));
-    this.#labels.clear();
-  }
-
-  /** HMAC-SHA-256 of `text` under the directory's key, for use `kind`: never comparable across uses. */
-  async hash(
-    kind:
-      | "contact"
-      | "reset"
-      | "linked"
-      | "label"
-      | "limit"
-      | "erasure"
-      | "user-code"
-      | "recovery-code"
-      | "subject"
-      | "grant"
-      | "refresh",
-    text: string,
-  ): Promise<string> {
-    if (this.#hmac === null) {
-      const raw = await this.#keys.getOrCreate(HASH_KEY);
-      this.#hmac = await crypto.subtle.importKey(
-        "raw",
-        raw,
-        { name: "HMAC", hash: "SHA-256" },
-        false,
-        ["sign"],
-      );
-    }
-    const bytes = new TextEncoder().encode(`${kind}\n${text}`);
-    return base64url(new Uint8Array(await crypto.subtle.sign("HMAC", this.#hmac, bytes)));
+    this.#names.forget();
   }
 }

@@ -10,21 +10,23 @@ import type { service } from "./http.ts";
 import { type DoorPages, doorPageNames } from "./link/pages.ts";
 import { link } from "./link/routes.ts";
 import { name } from "./name/routes.ts";
-import type { Ports } from "./ports.ts";
+import type { FrontPorts, Ports } from "./ports.ts";
 import { problemResponse } from "./problem.ts";
 
-type App = ReturnType<typeof service>;
+type App = ReturnType<typeof service<Ports>>;
 
-const forDevices = guardedService();
+const forDevices = guardedService<FrontPorts>();
 forDevices.get("/healthz", (c) => c.text("ok"));
 forDevices.route("/", name);
 
+const forDevicesPaths = /^\/(?:healthz$|nic\/|v3\/|dns-query$)/;
+
+/** What is loaded by need, with the databases. */
 interface Row {
   readonly paths: RegExp;
   readonly load: () => App | Promise<App>;
 }
 const table = [
-  { paths: /^\/(?:healthz$|nic\/|v3\/|dns-query$)/, load: () => forDevices },
   {
     paths: /^\/api\/agent\/bulk\//,
     load: byNeed(async () => (await import("./link/bulk.ts")).bulk),
@@ -51,7 +53,8 @@ const viewer = async () => (await import("../console/pages/viewer.tsx")).viewer;
 
 /** Every route of the table. */
 export async function routes(): Promise<App["routes"]> {
-  return (await Promise.all(table.map(({ load }) => load()))).flatMap(({ routes }) => routes);
+  const loaded = await Promise.all(table.map(({ load }) => load()));
+  return [forDevices as unknown as App, ...loaded].flatMap(({ routes }) => routes);
 }
 
 /** What a `Host` may be made of (RFC 9110 §7.2); a runtime may take a path or a second host for one. */
@@ -72,22 +75,27 @@ function placeOf(url: string): { host: string; path: string } {
 const PLACE = /^[^/]*\/\/([^/?#]*)([^?#]*)/;
 
 /** Answers one request. `ports` is all it may use of the world. */
-export async function handle(request: Request, ports: Ports): Promise<Response> {
+export async function handle(request: Request, ports: FrontPorts): Promise<Response> {
   if (!HOST.test(request.headers.get("host") ?? "")) return problemResponse("bad-request");
   const { host, path } = placeOf(request.url);
   const zone = ports.config.linkZone;
   if (host === zone || host.endsWith(`.${zone}`)) {
     return link(request, ports, labelUnder(host, zone), doorPages, viewer);
   }
-  const row = table.find(({ paths }) => paths.test(path)) as Row;
-  const app = row.load();
-  const answer = Promise.resolve(
-    app instanceof Promise
-      ? app.then((loaded) => loaded.fetch(request, ports))
-      : app.fetch(request, ports),
-  );
+  const answer = routed(request, ports, path);
   // The platform drops the work of who hangs up: a change would be made and nobody told of it. At a
   // door, what a visitor begins is the device's, which is told that they left.
   ports.background(answer.catch(() => undefined));
   return answer;
+}
+
+async function routed(request: Request, ports: FrontPorts, path: string): Promise<Response> {
+  if (forDevicesPaths.test(path)) return forDevices.fetch(request, ports);
+  const row = table.find(({ paths }) => paths.test(path)) as Row;
+  const [app, whole] = [row.load(), ports.whole()];
+  if (app instanceof Promise || whole instanceof Promise) {
+    const [loaded, all] = await Promise.all([app, whole]);
+    return loaded.fetch(request, all);
+  }
+  return app.fetch(request, whole);
 }

@@ -5,24 +5,27 @@ import { bodyLimit } from "hono/body-limit";
 import { limits } from "../protocol/limits.ts";
 import { forgeryGuard, isSafe } from "./forgery.ts";
 import { type AppEnv, type Ctx, onError, service } from "./http.ts";
+import type { FrontPorts, Ports } from "./ports.ts";
 import { Problem, problemResponse } from "./problem.ts";
 
 /** A photo is larger than anything else that is sent here. */
 const photoPaths: ReadonlySet<string> = new Set(["/api/account/photo", "/account/profile/photo"]);
 
 /** An app that others are mounted on. `fail` answers what a route threw, in the form of its visitors. */
-export function guarded(fail: (error: Error, c: Ctx) => Response): OpenAPIHono<AppEnv> {
-  const app = service();
+export function guarded<P extends FrontPorts = Ports>(
+  fail: (error: Error, c: Ctx<P>) => Response,
+): OpenAPIHono<AppEnv<P>> {
+  const app = service<P>();
   const limitBody = bodyLimit({
     maxSize: limits.requestBodyBytes,
     onError: () => problemResponse("body-too-large"),
   });
   const limitPhoto = bodyLimit({
     maxSize: limits.photoFormBytes,
-    onError: (c) => fail(new Problem("photo-too-large", "photo"), c as Ctx),
+    onError: (c) => fail(new Problem("photo-too-large", "photo"), c as Ctx<P>),
   });
-  app.onError((error, c) => fail(error, c as Ctx));
-  app.notFound((c) => fail(new Problem("not-found"), c as Ctx));
+  app.onError((error, c) => fail(error, c as Ctx<P>));
+  app.notFound((c) => fail(new Problem("not-found"), c as Ctx<P>));
   app.use(forgeryGuard);
   app.use((c, next) => {
     if (isSafe(c.req.method)) return next();
@@ -32,4 +35,5 @@ export function guarded(fail: (error: Error, c: Ctx) => Response): OpenAPIHono<A
 }
 
 /** An app for programs: every failure is a problem (RFC 9457). */
-export const guardedService = (): OpenAPIHono<AppEnv> => guarded(onError);
+export const guardedService = <P extends FrontPorts = Ports>(): OpenAPIHono<AppEnv<P>> =>
+  guarded<P>(onError);

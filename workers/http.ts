@@ -6,11 +6,11 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
-import type { Ports } from "./ports.ts";
+import type { FrontPorts, Ports } from "./ports.ts";
 import { Problem, problemResponse } from "./problem.ts";
 import { describedApp } from "./service.ts";
 
-export type AppEnv = { Bindings: Ports; Variables: Signed };
+export type AppEnv<P extends FrontPorts = Ports> = { Bindings: P; Variables: Signed };
 /** Who asks, on routes behind `signedIn`. */
 export interface Signed {
   accountId: string;
@@ -19,13 +19,14 @@ export interface Signed {
   confirmedAt: number;
 }
 
-export type Ctx = Context<AppEnv>;
+export type Ctx<P extends FrontPorts = Ports> = Context<AppEnv<P>>;
 
 /** A service's app: bad input is a problem, never an exception. */
-export const service = (): OpenAPIHono<AppEnv> => describedApp<AppEnv>();
+export const service = <P extends FrontPorts = Ports>(): OpenAPIHono<AppEnv<P>> =>
+  describedApp<AppEnv<P>>();
 
 /** Turns whatever was thrown into a response; what we did not foresee says nothing of itself. */
-export function onError(error: Error, c: Ctx): Response {
+export function onError<P extends FrontPorts>(error: Error, c: Ctx<P>): Response {
   if (error instanceof Problem) return problemResponse(error.code, error.field);
   if (error instanceof HTTPException) {
     return problemResponse(error.status === 403 ? "cross-site" : "bad-request");

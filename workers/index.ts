@@ -1,8 +1,6 @@
 /** The entry on Cloudflare: builds the ports from the platform's bindings and hands requests to app.ts. */
 
-import { drizzle } from "drizzle-orm/d1";
-import type { Db } from "../db/db.ts";
-import { Directory } from "../db/directory.ts";
+import { Names } from "../db/names.ts";
 import { Sealer } from "../db/seal.ts";
 import type { DeviceObject } from "../durable-objects/device/index.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
@@ -10,6 +8,7 @@ import type { LimiterObject } from "../durable-objects/limiter/index.ts";
 import {
   boundAssets,
   keysOf,
+  labelsIn,
   ledgerOf,
   photosOf,
   systemClock,
@@ -31,7 +30,7 @@ import {
 import { logGate } from "./egress/log.ts";
 import { forNetworks } from "./limits.ts";
 import { clientAddress } from "./peer.ts";
-import type { Limits, Ports } from "./ports.ts";
+import type { FrontPorts, Limits, Ports } from "./ports.ts";
 
 export { DeviceObject } from "../durable-objects/device/index.ts";
 export { LimiterObject } from "../durable-objects/limiter/index.ts";
@@ -45,7 +44,7 @@ export interface Env {
 }
 
 /** What outlives a request. */
-type Shared = Omit<Ports, "background" | "peer" | "place">;
+type Shared = Omit<FrontPorts, "background" | "peer" | "place" | "whole">;
 
 const built = new WeakMap<Env, Shared>();
 
@@ -57,10 +56,7 @@ function portsOf(env: Env): Shared {
   requireBindings(env, config.regions);
   const keys = keysOf(env);
   const sealer = new Sealer(keys, systemClock, systemRandom);
-  const databases = new Map(
-    config.regions.map((region) => [region.id, drizzle(env[region.database] as D1Database) as Db]),
-  );
-  const directory = new Directory(drizzle(env.DIRECTORY) as Db, keys, systemClock);
+  const names = new Names(labelsIn(env.DIRECTORY), keys, systemClock);
   const egress = egressGate({
     mail: smtpTransport(config.smtpUrl, { clock: systemClock, random: systemRandom }),
     sms: smsTransport(config.smsUrl),
@@ -70,12 +66,7 @@ function portsOf(env: Env): Shared {
   });
   const ports: Shared = {
     config,
-    regions: {
-      ids: config.regions.map((region) => region.id),
-      default: (config.regions[0] as { id: string }).id,
-      db: (id) => databases.get(regionOf(id) ?? id) ?? null,
-    },
-    directory,
+    names,
     devices: { get: (deviceId) => deviceStub(env, config, deviceId) },
     keys,
     sealer,
@@ -85,7 +76,7 @@ function portsOf(env: Env): Shared {
       config.regions.map((region) => region.id),
     ),
     assets: boundAssets(env.ASSETS),
-    limits: forNetworks(limitsOf(env, directory), config.networkLimitFactor),
+    limits: forNetworks(limitsOf(env, names), config.networkLimitFactor),
     egress,
     mail: { send: (message) => egress.send("mail", { from: config.mailFrom, ...message }) },
     sms: { send: (message) => egress.send("sms", { from: config.smsFrom ?? "", ...message }) },
@@ -118,10 +109,10 @@ function deviceStub(env: Env, config: Ports["config"], deviceId: string): Device
 const objectIds = new Map<string, DurableObjectId>();
 
 /** The platform remembers object names, so a subject (an address, an account) is named by its hash. */
-function limitsOf(env: Env, directory: Directory): Limits {
+function limitsOf(env: Env, names: Names): Limits {
   return {
     take: async (kind, subject, max, windowMs) => {
-      const name = await directory.hash("limit", `${kind}:${subject}`);
+      const name = await names.hash("limit", `${kind}:${subject}`);
       return await env.LIMITER.getByName(name).take(max, windowMs);
     },
   };
@@ -134,7 +125,17 @@ function placeOf(config: Ports["config"], cf: unknown): string | null {
   return known && /^[A-Z]{2}$/.test(country) ? country : null;
 }
 
-type MakePorts = (request: Request, context: ExecutionContext) => Ports;
+/** Whose databases are open. */
+const opened = new WeakSet<Shared>();
+
+/** Opens the databases, with all that reads them. */
+async function open(env: Env, shared: Shared): Promise<void> {
+  const { databasesOf } = await import("./databases.ts");
+  if (!opened.has(shared)) Object.assign(shared, databasesOf(env, shared));
+  opened.add(shared);
+}
+
+type MakePorts = (request: Request, context: ExecutionContext) => FrontPorts;
 const makers = new WeakMap<Env, MakePorts>();
 
 /**
@@ -167,6 +168,11 @@ function portsMaker(env: Env): MakePorts {
     get place(): string | null {
       return placeOf(shared.config, this.#request.cf);
     }
+
+    whole(): Ports | Promise<Ports> {
+      const ports = this as unknown as Ports;
+      return opened.has(shared) ? ports : open(env, shared).then(() => ports);
+    }
   }
   Object.setPrototypeOf(RequestPorts.prototype, shared);
   const make: MakePorts = (request, context) =>
@@ -182,6 +188,19 @@ export default {
   async scheduled(_controller, env, context) {
     const background = (work: Promise<unknown>) => context.waitUntil(work);
     const { sweep } = await import("./privacy/sweep.ts");
-    await sweep({ ...portsOf(env), peer: null, place: null, background });
+    const shared = portsOf(env);
+    await open(env, shared);
+    const ports = {
+      ...(shared as Omit<Ports, "background" | "peer" | "place" | "whole">),
+      background,
+    };
+    await sweep({
+      ...ports,
+      peer: null,
+      place: null,
+      whole() {
+        return this;
+      },
+    });
   },
 } satisfies ExportedHandler<Env>;

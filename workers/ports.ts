@@ -7,6 +7,7 @@ import type { BaseSQLiteDatabase } from "drizzle-orm/sqlite-core";
 import type { EgressRecipient, egressMap, logMap } from "../db/data-map/outside.ts";
 import type { Db } from "../db/db.ts";
 import type { Directory } from "../db/directory.ts";
+import type { Names } from "../db/names.ts";
 import type { BlobStore, Clock, KeyStore, Ledger, Random } from "../db/primitives.ts";
 import type { Sealer } from "../db/seal.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
@@ -99,10 +100,10 @@ export interface Mail {
 /** Writes one line of the fields that the data map declares, and no other. */
 export type Log = (line: { readonly [F in keyof typeof logMap]?: string | number }) => void;
 
-export interface Ports {
+/** What answers devices, and visitors at a door: an edge has it before any database is open. */
+export interface FrontPorts {
   readonly config: Config;
-  readonly regions: Regions;
-  readonly directory: Directory;
+  readonly names: Names;
   readonly devices: Devices;
   /** Keys, photos and erasures: each region has its own store of them (db/regional.ts). */
   readonly keys: KeyStore;
@@ -123,4 +124,12 @@ export interface Ports {
   readonly peer: string | null;
   /** The country the request came from, by the edge's own reckoning; null where nobody reckons. */
   readonly place: string | null;
+  /** The same with the databases, which the first who asks opens. */
+  whole(): Ports | Promise<Ports>;
+}
+
+/** All that a service may use. */
+export interface Ports extends FrontPorts {
+  readonly regions: Regions;
+  readonly directory: Directory;
 }

@@ -5,6 +5,7 @@
  * refused.
  */
 
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Plugin } from "esbuild";
 
@@ -12,12 +13,19 @@ import type { Plugin } from "esbuild";
 const UNUSED =
   /@simplewebauthn\/server\/esm\/.*\/(?:verifyAttestation\w+|convertX509PublicKeyToCOSE|getCertificateInfo|isCertRevoked|mapX509SignatureAlgToCOSEAlg|validateCertificatePath|validateExtFIDOGenCEAAGUID|verifyMDSBlob)\.js$/;
 
+/** Certificates of the makers of keys, as constants. */
+const ROOTS = /@simplewebauthn\/server\/esm\/services\/defaultRootCerts\/[\w-]+\.js$/;
+
 export const withoutAttestation: Plugin = {
   name: "without-attestation",
   setup({ onLoad, onResolve }) {
     onLoad({ filter: UNUSED }, ({ path }) => ({
       contents: `export function ${basename(path, ".js")}() { throw new Error("attestation is not read here"); }`,
     }));
+    onLoad({ filter: ROOTS }, async ({ path }) => {
+      const names = (await readFile(path, "utf8")).matchAll(/^export const (\w+)/gm);
+      return { contents: [...names].map(([, name]) => `export const ${name} = "";`).join("\n") };
+    });
     onResolve({ filter: /^@peculiar\/asn1-(?:schema|ecc)$/ }, () => ({
       path: join(import.meta.dirname, "../../workers/sign-in/ecdsa-signature.ts"),
     }));

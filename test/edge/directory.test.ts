@@ -5,7 +5,8 @@ import { drizzle } from "drizzle-orm/d1";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Db } from "../../db/db.ts";
 import { Directory } from "../../db/directory.ts";
-import { R2KeyStore, systemRandom } from "../../durable-objects/platform.ts";
+import { Names } from "../../db/names.ts";
+import { labelsIn, R2KeyStore, systemRandom } from "../../durable-objects/platform.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { countQueries } from "../support/ports.ts";
@@ -15,15 +16,12 @@ const device = () => newId("dev", "home", systemRandom.bytes);
 
 describe("the directory", () => {
   let now = 1_800_000_000_000;
+  let names: Names;
   let directory: Directory;
   beforeEach(() => {
-    directory = new Directory(
-      drizzle(bindings.DIRECTORY) as Db,
-      new R2KeyStore(bindings.SYSTEM_KEYS),
-      {
-        now: () => now,
-      },
-    );
+    const clock = { now: () => now };
+    names = new Names(labelsIn(bindings.DIRECTORY), new R2KeyStore(bindings.SYSTEM_KEYS), clock);
+    directory = new Directory(drizzle(bindings.DIRECTORY) as Db, names, clock);
   });
 
   it("gives a label to one device only, and again to the same one", async () => {
@@ -31,14 +29,14 @@ describe("the directory", () => {
     expect(await directory.claimLabel("nas", first)).toBe(true);
     expect(await directory.claimLabel("nas", second)).toBe(false);
     expect(await directory.claimLabel("nas", first)).toBe(true);
-    expect(await directory.deviceOfLabel("nas")).toBe(first);
+    expect(await names.deviceOfLabel("nas")).toBe(first);
   });
 
   it("holds a freed label for 180 days, then gives it away", async () => {
     const [first, second] = [device(), device()];
     await directory.claimLabel("box", first);
     await directory.holdLabelsOf(first);
-    expect(await directory.deviceOfLabel("box")).toBeNull();
+    expect(await names.deviceOfLabel("box")).toBeNull();
     now += limits.heldLabelMs - 1;
     expect(await directory.isLabelFree("box")).toBe(false);
     expect(await directory.claimLabel("box", second)).toBe(false);
@@ -59,10 +57,10 @@ describe("the directory", () => {
       "a".repeat(64),
       "a".repeat(9999),
     ]) {
-      expect(await directory.deviceOfLabel(text)).toBeNull();
+      expect(await names.deviceOfLabel(text)).toBeNull();
     }
     expect(queries()).toBe(0);
-    expect(await directory.deviceOfLabel("nobodys")).toBeNull();
+    expect(await names.deviceOfLabel("nobodys")).toBeNull();
     expect(queries()).toBe(1);
     vi.restoreAllMocks();
   });

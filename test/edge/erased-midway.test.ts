@@ -112,7 +112,7 @@ describe("[RGT-4] a password reset that waits", () => {
           return holder;
         },
       },
-      hash: { value: directory.hash.bind(directory) },
+      contactHash: { value: directory.contactHash.bind(directory) },
     });
     await askReset({ ...test.ports, directory: asked }, address, CLIENT);
     await test.settle();

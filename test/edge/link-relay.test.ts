@@ -385,7 +385,7 @@ describe("where something on our side fails", () => {
   const failing: [string, Partial<Ports>][] = [
     [
       "the directory",
-      { directory: { deviceOfLabel: () => Promise.reject(new Error("D1_ERROR")) } as never },
+      { names: { deviceOfLabel: () => Promise.reject(new Error("D1_ERROR")) } as never },
     ],
     [
       "the object",

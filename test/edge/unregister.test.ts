@@ -68,7 +68,7 @@ describe("unregistering", () => {
     expect(door.kind).toBe("code");
     const agent = await connect(ports, enrolled);
     expect(await keysOf(`feature/${device.id}/`)).toHaveLength(2);
-    expect(await ports.directory.deviceOfLabel(label)).toBe(device.id);
+    expect(await ports.names.deviceOfLabel(label)).toBe(device.id);
 
     await unregisterDevice(ports, owner, device.id);
     expect(await agent.closed).toBe(closeCodes.unregistered);
@@ -78,7 +78,7 @@ describe("unregistering", () => {
       expect([table, await rowsWith(bindings.DB_HOME, table, device.id)]).toEqual([table, []]);
     }
     expect(await rowsWith(bindings.DIRECTORY, "label", device.id)).toEqual([]);
-    expect(await ports.directory.deviceOfLabel(label)).toBeNull();
+    expect(await ports.names.deviceOfLabel(label)).toBeNull();
     expect(await ports.directory.isLabelFree(label)).toBe(false);
 
     const again = await askSocket(ports, enrolled);

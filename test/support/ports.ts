@@ -7,6 +7,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { vi } from "vitest";
 import type { Db } from "../../db/db.ts";
 import { Directory } from "../../db/directory.ts";
+import { Names } from "../../db/names.ts";
 import type { Clock, Random } from "../../db/primitives.ts";
 import { Sealer } from "../../db/seal.ts";
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
@@ -14,6 +15,7 @@ import { Window } from "../../durable-objects/limiter/window.ts";
 import {
   boundAssets,
   keysOf,
+  labelsIn,
   ledgerOf,
   photosOf,
   systemRandom,
@@ -133,10 +135,12 @@ export function testPorts(options: TestPortsOptions): TestPorts {
       return await identity.answer(fields);
     },
   });
+  const names = new Names(labelsIn(env.DIRECTORY), keys, clock);
   const ports: Ports = {
     config,
     regions: regionsOf(env, config, options.databases ?? {}),
-    directory: new Directory(drizzle(env.DIRECTORY) as Db, keys, clock),
+    names,
+    directory: new Directory(drizzle(env.DIRECTORY) as Db, names, clock),
     devices: { get: (id) => env.DEVICES.getByName(id) as unknown as DeviceStub },
     keys,
     sealer: new Sealer(keys, clock, random),
@@ -156,6 +160,9 @@ export function testPorts(options: TestPortsOptions): TestPorts {
     background: (work) => void pending.push(work),
     peer: options.peer === undefined ? "198.51.100.7" : options.peer,
     place: null,
+    whole() {
+      return this;
+    },
     ...options.replace,
   };
   const settle = async () => {

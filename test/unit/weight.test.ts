@@ -40,7 +40,13 @@ it("starts without what only people need", { timeout: 60_000 }, async () => {
   start("index.mjs");
   const code = [...started].map((path) => scripts.get(path)).join("\n");
   expect(code).toContain("/nic/update");
-  for (const late of ["/api/sign-up", "/oauth/jwks", "ZodObject", "greetingTimeout"]) {
+  for (const late of [
+    "/api/sign-up",
+    "/oauth/jwks",
+    "ZodObject",
+    "greetingTimeout",
+    "SQLiteTable",
+  ]) {
     expect([late, code.includes(late)]).toEqual([late, false]);
     expect([late, [...scripts.values()].join("\n").includes(late)]).toEqual([late, true]);
   }

@@ -8,7 +8,8 @@
 
 import { join } from "node:path";
 import type { Db } from "../../db/db.ts";
-import { Directory } from "../../db/directory.ts";
+import { Directory, readLabel } from "../../db/directory.ts";
+import { Names } from "../../db/names.ts";
 import { Sealer } from "../../db/seal.ts";
 import { DeviceHost } from "../../durable-objects/host/host.ts";
 import { type Upgrade, upgrades } from "../../durable-objects/host/sockets.ts";
@@ -28,7 +29,7 @@ import {
 import { logGate } from "../egress/log.ts";
 import { forNetworks } from "../limits.ts";
 import { clientAddress } from "../peer.ts";
-import type { Ports } from "../ports.ts";
+import type { FrontPorts, Ports } from "../ports.ts";
 import { sweep as sweepExpired } from "../privacy/sweep.ts";
 import { problemResponse } from "../problem.ts";
 import { folderAssets } from "./assets.ts";
@@ -50,7 +51,7 @@ const CONSOLE = join(import.meta.dirname as string, "../../console/dist/public")
 
 const log = logGate(console.error);
 
-type SharedPorts = Omit<Ports, "background" | "peer" | "place">;
+type SharedPorts = Omit<Ports, "background" | "peer" | "place" | "whole">;
 
 /** @throws StartError with a sentence */
 export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
@@ -75,12 +76,17 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
       .finally(() => working.delete(done));
     working.add(done);
   };
+  // The databases are open from the start.
+  function whole(this: FrontPorts): Ports {
+    return this as Ports;
+  }
   const server = serve(settings, (request, peer) =>
     handle(request, {
       ...shared,
       peer: clientAddress(settings.config, request.headers, peer),
       place: null,
       background,
+      whole,
     }),
   );
   host.start();
@@ -88,7 +94,7 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
     for (const database of databases.values()) await database.forgetDeleted();
   };
   const sweep = async () => {
-    await sweepExpired({ ...shared, peer: null, place: null, background });
+    await sweepExpired({ ...shared, peer: null, place: null, background, whole });
     await forgetDeleted();
   };
   const timer = setInterval(() => background(sweep()), limits.cronMs);
@@ -133,6 +139,8 @@ function portsOf(
 ): SharedPorts {
   const { config } = settings;
   const { keys } = stores;
+  const directory = databases.get("")?.db as Db;
+  const names = new Names(readLabel(directory), keys, systemClock);
   const egress = egressGate({
     mail: smtpTransport(config.smtpUrl, { clock: systemClock, random: systemRandom }),
     sms: smsTransport(config.smsUrl),
@@ -147,7 +155,8 @@ function portsOf(
       default: (config.regions[0] as { id: string }).id,
       db: (id) => (id === "" ? null : (databases.get(regionOf(id) ?? id)?.db ?? null)),
     },
-    directory: new Directory(databases.get("")?.db as Db, keys, systemClock),
+    names,
+    directory: new Directory(directory, names, systemClock),
     devices: host,
     ...stores,
     sealer: new Sealer(keys, systemClock, systemRandom),

@@ -52,7 +52,7 @@ export async function startEnrolment(
   const userCode = newUserCode(bytes);
   await insertEnrolment(waitingRoom(ports), {
     deviceCodeHash: await hashToken(deviceCode),
-    userCodeHash: await ports.directory.hash("user-code", userCode),
+    userCodeHash: await ports.names.hash("user-code", userCode),
     publicKey: request.publicKey,
     polledAt: 0,
     intervalMs: limits.enrolmentIntervalMs,
@@ -125,7 +125,7 @@ export async function lookupEnrolment(
 ): Promise<{ fingerprint: string; expiresAt: number } | null> {
   const code = await countedCode(ports, accountId, typedCode);
   if (code === null) return null;
-  const hash = await ports.directory.hash("user-code", code);
+  const hash = await ports.names.hash("user-code", code);
   const row = await enrolmentByUserCode(waitingRoom(ports), hash, ports.clock.now());
   if (row === null) return null;
   return { fingerprint: await keyFingerprint(row.publicKey), expiresAt: row.expiresAt };
@@ -167,7 +167,7 @@ export async function approveEnrolment(
   if (code === null) throw new Problem("code-expired", "user_code");
 
   const bytes = (count: number) => ports.random.bytes(count);
-  const codeHash = await ports.directory.hash("user-code", code);
+  const codeHash = await ports.names.hash("user-code", code);
   const tombstone = await hashToken(newToken("enr", ports.regions.default, bytes));
   const waiting = waitingRoom(ports);
   const claimed = await claimUserCode(waiting, codeHash, tombstone, ports.clock.now());

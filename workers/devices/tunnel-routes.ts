@@ -34,7 +34,7 @@ tunnels.openapi(
   }),
   async (c) => {
     const { label } = c.req.valid("param");
-    const id = checkLabel(label) === null ? await c.env.directory.deviceOfLabel(label) : null;
+    const id = checkLabel(label) === null ? await c.env.names.deviceOfLabel(label) : null;
     const offer = id === null ? null : await c.env.devices.get(id).tunnelOffer(c.var.accountId);
     if (offer === null) throw new Problem("not-found");
     return c.json(

@@ -26,7 +26,7 @@ handoff.get("/door", async (c) => {
     const url = new URL(c.req.url);
     return c.redirect(`/sign-in?return=${encodeURIComponent(url.pathname + url.search)}`, 303);
   }
-  const deviceId = await c.env.directory.deviceOfLabel(label);
+  const deviceId = await c.env.names.deviceOfLabel(label);
   if (deviceId === null) throw new Problem("not-found");
   const code = await codeFor(c.env, deviceId, { ...session, nonceHash });
   // The session may have ended meanwhile, too late for its end to find this code: nobody gets it.

@@ -6,7 +6,7 @@
 
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
-import type { Ports } from "../ports.ts";
+import type { FrontPorts } from "../ports.ts";
 
 /** `typ` of the statement (RFC 8725 §3.11): no ID token passes for one, and the other way round. */
 export const IDENTITY_TYPE = "latchkey-user+jwt";
@@ -16,7 +16,7 @@ interface Kept {
   readonly until: number;
 }
 
-/** Values, never promises: by device and visit; for each directory, so that tests share none. */
+/** Values, never promises: by device and visit; for each edge, so that tests share none. */
 const caches = new WeakMap<object, Map<string, Kept>>();
 
 /** The visit that a browser's cookie names, unchecked; null for none. */
@@ -28,15 +28,15 @@ export function visitOf(request: Request): string | null {
 
 /** What to tell the device of who comes; null for nothing. The object decides whether it is told. */
 export async function identityFor(
-  ports: Ports,
+  ports: FrontPorts,
   deviceId: string,
   object: DeviceStub,
   request: Request,
 ): Promise<string | null> {
   const visit = visitOf(request);
   if (visit === null) return null;
-  const cache = caches.get(ports.directory) ?? new Map<string, Kept>();
-  caches.set(ports.directory, cache);
+  const cache = caches.get(ports.names) ?? new Map<string, Kept>();
+  caches.set(ports.names, cache);
   const key = `${deviceId}/${visit}`;
   const now = ports.clock.now();
   const kept = cache.get(key);
@@ -48,7 +48,7 @@ export async function identityFor(
 }
 
 async function statementOf(
-  ports: Ports,
+  ports: FrontPorts,
   deviceId: string,
   object: DeviceStub,
   visit: string,
@@ -56,23 +56,24 @@ async function statementOf(
   const who = await object.identityOf(visit);
   if (who === null) return null;
   // Few devices want it, and what signs is heavy.
-  const [{ signToken }, { subjectOf }, { visibleProfile }] = await Promise.all([
+  const [{ signToken }, { subjectOf }, { visibleProfile }, whole] = await Promise.all([
     import("../openid/keys.ts"),
     import("../openid/subject.ts"),
     import("../people/visible.ts"),
+    ports.whole(),
   ]);
   const name = who.name
-    ? (await visibleProfile(ports, who.owner, who.account))?.fields.name
+    ? (await visibleProfile(whole, who.owner, who.account))?.fields.name
     : undefined;
   const now = Math.floor(ports.clock.now() / 1000);
   const claims = {
     iss: ports.config.origin,
     aud: deviceId,
-    sub: await subjectOf(ports, who.account, deviceId),
+    sub: await subjectOf(whole, who.account, deviceId),
     iat: now,
     exp: now + limits.identityMs / 1000,
     ...(who.account === who.owner ? { owner: true } : {}),
     ...(name === undefined ? {} : { name }),
   };
-  return await signToken(ports, "EdDSA", claims, IDENTITY_TYPE);
+  return await signToken(whole, "EdDSA", claims, IDENTITY_TYPE);
 }

@@ -14,7 +14,7 @@ import {
 import { base64url, hashToken } from "../../protocol/tokens.ts";
 import { tunnelPath } from "../../protocol/tunnel.ts";
 import { cookieHeader } from "../cookies.ts";
-import type { Ports } from "../ports.ts";
+import type { FrontPorts } from "../ports.ts";
 import { type ProblemCode, problemResponse } from "../problem.ts";
 import { forwarded } from "./forwarded.ts";
 import { identityFor } from "./identity.ts";
@@ -40,7 +40,7 @@ const RETRY_AFTER: { readonly [page in DoorPageName]?: number } = {
 /** One visitor at one door. */
 interface Visit {
   readonly request: Request;
-  readonly ports: Ports;
+  readonly ports: FrontPorts;
   readonly label: string;
   readonly pages: DoorPages;
   readonly viewer: () => Promise<Viewer | null>;
@@ -49,7 +49,7 @@ interface Visit {
 /** Answers a request to `<label>.<link zone>`; an unknown label creates no object. */
 export async function link(
   request: Request,
-  ports: Ports,
+  ports: FrontPorts,
   label: string | null,
   pages: DoorPages = plainPages,
   viewer: () => Promise<Viewer | null> = async () => null,
@@ -70,13 +70,13 @@ async function serve(visit: Visit, label: string | null): Promise<Response> {
   if (request.url.includes("#")) return problemResponse("bad-request");
   const own = request.url.includes("latchkey/") ? await ownAnswer(visit, label) : null;
   if (own !== null) return own;
-  const deviceId = label === null ? null : await ports.directory.deviceOfLabel(label);
+  const deviceId = label === null ? null : await ports.names.deviceOfLabel(label);
   if (deviceId === null) return await page(visit, "unknown", 404);
   if (isTooLarge(request, ports.config.linkUploadBytes)) return await page(visit, "too-large", 413);
   // workerd would pass any request for a WebSocket on as a GET (RFC 6455 §4.1 knows no other).
   if (asksForWebSocket(request) && request.method !== "GET") return problemResponse("bad-request");
   if (isTunnel(request.url)) {
-    return await (await import("./tunnel.ts")).tunnel(request, ports, deviceId);
+    return await (await import("./tunnel.ts")).tunnel(request, await ports.whole(), deviceId);
   }
   const object = ports.devices.get(deviceId);
   const identity = await identityFor(ports, deviceId, object, request);

@@ -8,7 +8,7 @@ import { doorPaths, isForged } from "../../durable-objects/device/door.ts";
 import { limits } from "../../protocol/limits.ts";
 import { hashToken, parseToken } from "../../protocol/tokens.ts";
 import { readBounded } from "../body.ts";
-import type { Ports } from "../ports.ts";
+import type { FrontPorts } from "../ports.ts";
 import { limitedNetwork } from "../sign-in/client.ts";
 import { visitOf } from "./identity.ts";
 import { pathBehindDoor } from "./way-back.ts";
@@ -24,7 +24,7 @@ export async function seenFirst(request: Request): Promise<string | null> {
 /** Opens the link that a path names; null when it opens nothing. */
 export async function openLink(
   request: Request,
-  ports: Ports,
+  ports: FrontPorts,
   label: string | null,
   pathname: string,
 ): Promise<
@@ -34,7 +34,7 @@ export async function openLink(
   const [secret = ""] = pathname.slice(doorPaths.share.length).split("/");
   const password = (await fieldsOf(request)).get("password") ?? "";
   if (!(await mayTry(ports, secret, password))) return "too-many-tries";
-  const deviceId = label === null ? null : await ports.directory.deviceOfLabel(label);
+  const deviceId = label === null ? null : await ports.names.deviceOfLabel(label);
   if (deviceId === null || parseToken("shr", secret) === null) return null;
   const opened = await ports.devices
     .get(deviceId)
@@ -43,7 +43,7 @@ export async function openLink(
 }
 
 /** Passwords are counted by link and by network, so that none of them spends the tries of all. */
-async function mayTry(ports: Ports, secret: string, password: string): Promise<boolean> {
+async function mayTry(ports: FrontPorts, secret: string, password: string): Promise<boolean> {
   const network = limitedNetwork(ports.peer);
   const { shareWindowMs: windowMs } = limits;
   const take = (kind: string, subject: string, max: number) =>

@@ -28,7 +28,7 @@ export async function smartLink(
   accountId: string | null,
 ): Promise<SmartLink | null> {
   // Looked up for strangers too, so that the work says nothing.
-  const deviceId = await ports.directory.deviceOfLabel(label);
+  const deviceId = await ports.names.deviceOfLabel(label);
   if (deviceId === null || accountId === null) return null;
   const view = await ports.devices.get(deviceId).ways(accountId);
   if (view === null) return null;

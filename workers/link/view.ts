@@ -8,7 +8,7 @@ import { doorPaths } from "../../durable-objects/device/door.ts";
 import { localPath } from "../../protocol/local-path.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import { assetResponse, viewerTypes } from "../assets.ts";
-import type { Ports } from "../ports.ts";
+import type { FrontPorts } from "../ports.ts";
 
 export interface ViewerFacts {
   /** The device's label. */
@@ -39,7 +39,7 @@ export interface Viewer {
 /** Answers GET and HEAD below `doorPaths.view`; null for what the viewer does not have. */
 export async function view(
   request: Request,
-  ports: Ports,
+  ports: FrontPorts,
   label: string,
   viewer: Viewer,
 ): Promise<Response | null> {
@@ -69,7 +69,7 @@ export async function view(
 
 async function file(
   request: Request,
-  ports: Ports,
+  ports: FrontPorts,
   { frames }: Viewer,
   name: string,
 ): Promise<Response | null> {

@@ -15,7 +15,7 @@ import {
 import { limits } from "../../protocol/limits.ts";
 import { fromBase64url } from "../../protocol/tokens.ts";
 import { readBounded } from "../body.ts";
-import type { Ports } from "../ports.ts";
+import type { FrontPorts } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { answerQuery } from "./zone.ts";
 
@@ -23,7 +23,7 @@ const MEDIA_TYPE = "application/dns-message";
 const MAX_BASE64_LENGTH = Math.ceil((limits.dnsMessageBytes * 4) / 3);
 
 /** Answers GET and POST /dns-query. Throws a `Problem` when the request holds no DNS message. */
-export async function answerDoh(request: Request, ports: Ports): Promise<Response> {
+export async function answerDoh(request: Request, ports: FrontPorts): Promise<Response> {
   const message = request.method === "POST" ? await posted(request) : fromQuery(request);
   const read = readQuery(message);
   if (read.kind === "unanswerable") throw new Problem("bad-request", "dns");
@@ -35,7 +35,7 @@ export async function answerDoh(request: Request, ports: Ports): Promise<Respons
 }
 
 /** The zone's answer; SERVFAIL when a store or an object is away, so that resolvers ask again. */
-async function decide(query: Query, ports: Ports): Promise<Answer> {
+async function decide(query: Query, ports: FrontPorts): Promise<Answer> {
   const { config, clock } = ports;
   try {
     return await answerQuery(
@@ -51,8 +51,8 @@ async function decide(query: Query, ports: Ports): Promise<Answer> {
 }
 
 /** The addresses of the device that has `label`. An unknown label creates no object. */
-async function recordsOf(label: string, { directory, devices }: Ports) {
-  const deviceId = await directory.deviceOfLabel(label);
+async function recordsOf(label: string, { names, devices }: FrontPorts) {
+  const deviceId = await names.deviceOfLabel(label);
   return deviceId === null ? null : await devices.get(deviceId).records();
 }
 

@@ -1,11 +1,12 @@
 /** The name's service: dyndns2 updates and DNS over HTTPS. */
 
 import { service } from "../http.ts";
+import type { FrontPorts } from "../ports.ts";
 import { problemResponse } from "../problem.ts";
 import { answerDoh } from "./doh.ts";
 import { answerUpdate } from "./update.ts";
 
-export const name = service();
+export const name = service<FrontPorts>();
 
 // `/v3/update` is what newer routers call Dyn's same protocol by.
 name.on(["GET", "POST"], ["/nic/update", "/v3/update"], (c) => answerUpdate(c.req.raw, c.env));

@@ -11,7 +11,7 @@ import { limits } from "../../protocol/limits.ts";
 import { labelUnder } from "../../protocol/names.ts";
 import { parseToken } from "../../protocol/tokens.ts";
 import { readBounded } from "../body.ts";
-import type { Ports } from "../ports.ts";
+import type { FrontPorts } from "../ports.ts";
 import {
   isFqdn,
   keepAll,
@@ -24,7 +24,7 @@ import {
 const OUTAGE_RETRY_SECONDS = 60;
 
 /** Answers `/nic/update`. Never throws: an outage is `911`, which every client tries again after. */
-export async function answerUpdate(request: Request, ports: Ports): Promise<Response> {
+export async function answerUpdate(request: Request, ports: FrontPorts): Promise<Response> {
   try {
     return await update(request, ports);
   } catch (error) {
@@ -33,7 +33,7 @@ export async function answerUpdate(request: Request, ports: Ports): Promise<Resp
   }
 }
 
-async function update(request: Request, ports: Ports): Promise<Response> {
+async function update(request: Request, ports: FrontPorts): Promise<Response> {
   // No client of this protocol is a page of someone else's that makes a browser send its password.
   const site = request.headers.get("sec-fetch-site") ?? "none";
   if (!request.headers.get("user-agent") || (site !== "none" && site !== "same-origin")) {
@@ -108,12 +108,12 @@ async function parametersOf(request: Request): Promise<URLSearchParams | null> {
 /** The device of each host; null for a host that is nobody's or not in our zone. */
 async function devicesOf(
   hosts: readonly string[],
-  { config, directory }: Ports,
+  { config, names }: FrontPorts,
 ): Promise<(string | null)[]> {
   return await Promise.all(
     hosts.slice(0, limits.updateHosts).map(async (host) => {
       const label = labelUnder(host, config.ddnsZone);
-      return label === null ? null : await directory.deviceOfLabel(label);
+      return label === null ? null : await names.deviceOfLabel(label);
     }),
   );
 }
@@ -122,22 +122,20 @@ async function devicesOf(
  * The device that the user name means: its host name, or its id if there is such a device. So an
  * identifier that somebody made up reaches no object.
  */
-async function deviceOfUser(
-  user: string,
-  { config, directory, regions }: Ports,
-): Promise<string | null> {
+async function deviceOfUser(user: string, ports: FrontPorts): Promise<string | null> {
   if (isId("dev", user)) {
+    const { regions } = await ports.whole();
     const db = regions.db(user);
     if (db === null) return null;
     const { ownerOf } = await import("../../db/queries/devices.ts");
     return (await ownerOf(db, user)) === null ? null : user;
   }
-  const label = labelUnder(user, config.ddnsZone);
-  return label === null ? null : await directory.deviceOfLabel(label);
+  const label = labelUnder(user, ports.config.ddnsZone);
+  return label === null ? null : await ports.names.deviceOfLabel(label);
 }
 
 /** Wrong, unknown and switched off read the same; too many of them from one network must wait. */
-async function failed({ limits: tries, peer }: Ports): Promise<Response> {
+async function failed({ limits: tries, peer }: FrontPorts): Promise<Response> {
   const { badauthPerNetwork, badauthWindowMs } = limits;
   const allowed = await tries.take("badauth", countedAs(peer), badauthPerNetwork, badauthWindowMs);
   return allowed ? unauthorized() : later(badauthWindowMs / 1000);

@@ -73,7 +73,7 @@ export async function startDeviceGrant(
   const userCode = newUserCode(bytes);
   await insertDeviceCode(waitingRoom(ports), {
     codeHash: await hashToken(deviceCode),
-    userCodeHash: await ports.directory.hash("user-code", userCode),
+    userCodeHash: await ports.names.hash("user-code", userCode),
     clientId: client.id,
     scope: scopeText(scope),
     polledAt: 0,
@@ -118,7 +118,7 @@ export async function findDeviceRequest(
 ): Promise<DeviceRequest | null> {
   const code = await countedCode(ports, accountId, typed);
   if (code === null) return null;
-  const hash = await ports.directory.hash("user-code", code);
+  const hash = await ports.names.hash("user-code", code);
   const row = await deviceCodeByUserCode(waitingRoom(ports), hash, ports.clock.now());
   return row === null ? null : await requestOf(ports, row);
 }
@@ -150,7 +150,7 @@ export async function answerDeviceRequest(
   if (said.name.length > limits.grantNameLength) throw new Problem("bad-request", "name");
   const code = await countedCode(ports, session.accountId, said.userCode);
   if (code === null) throw new Problem("code-expired", "user_code");
-  const hash = await ports.directory.hash("user-code", code);
+  const hash = await ports.names.hash("user-code", code);
   const now = ports.clock.now();
   const waiting = waitingRoom(ports);
   if (!said.allow) {

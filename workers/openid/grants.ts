@@ -58,10 +58,7 @@ export async function allow(ports: Ports, allowing: Allowing, browser: Browser):
   const { accountId, client, on, slot } = allowing;
   const [region, db] = [regionOf(accountId), ports.regions.db(accountId)];
   if (region === null || db === null) throw new Problem("not-signed-in");
-  const slotHash = await ports.directory.hash(
-    "grant",
-    `${accountId}\n${client.id}\n${on}\n${slot}`,
-  );
+  const slotHash = await ports.names.hash("grant", `${accountId}\n${client.id}\n${on}\n${slot}`);
   const before = await grantsOf(db, accountId, client.id);
   const same = before.find((grant) => grant.slotHash === slotHash);
   const scope = scopesOf(`${same?.scope ?? ""} ${scopeText(allowing.scope)}`);

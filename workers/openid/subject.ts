@@ -7,5 +7,5 @@ import type { Ports } from "../ports.ts";
  * and of no use for finding the same person at another client.
  */
 export async function subjectOf(ports: Ports, accountId: string, clientId: string) {
-  return await ports.directory.hash("subject", `${accountId}\n${clientId}`);
+  return await ports.names.hash("subject", `${accountId}\n${clientId}`);
 }

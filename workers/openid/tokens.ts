@@ -55,9 +55,7 @@ const DRAWS = 8; // of 32 bytes: far more than 43 letters take
  */
 export async function successorOf(ports: Ports, token: string, region: string): Promise<string> {
   const parts = await Promise.all(
-    Array.from({ length: DRAWS }, (_, draw) =>
-      ports.directory.hash("refresh", `${token}\n${draw}`),
-    ),
+    Array.from({ length: DRAWS }, (_, draw) => ports.names.hash("refresh", `${token}\n${draw}`)),
   );
   const stream = parts.flatMap((part) => [...(fromBase64url(part) ?? [])]);
   return newToken("ort", region, (count) => Uint8Array.from(stream.splice(0, count)));

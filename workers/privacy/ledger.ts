@@ -28,7 +28,7 @@ export async function closeEntry(
   erasure: OpenErasure,
   stores: readonly string[],
 ): Promise<void> {
-  const subject = await ports.directory.hash("erasure", erasure.accountId);
+  const subject = await ports.names.hash("erasure", erasure.accountId);
   const proof = { id: erasure.id, subject, at: erasure.at, doneAt: ports.clock.now(), stores };
   await ports.ledger.put(`done/${nameOf(erasure)}`, JSON.stringify(proof));
   await ports.ledger.delete(`open/${nameOf(erasure)}`);

@@ -34,7 +34,7 @@ export function normalizeRecoveryCode(text: string): string | null {
 }
 
 const hashOf = (ports: Ports, accountId: string, code: string): Promise<string> =>
-  ports.directory.hash("recovery-code", `${accountId}\n${code}`);
+  ports.names.hash("recovery-code", `${accountId}\n${code}`);
 
 /** Makes an account's recovery codes anew; the ones from before are gone. */
 export async function makeRecoveryCodes(

@@ -22,7 +22,7 @@ import {
 
 /** Has the form of an account's identifier, for the sweep takes the key along by it; is no account's. */
 async function placeOf(ports: Ports, contact: string): Promise<string> {
-  const hash = fromBase64url(await ports.directory.hash("reset", contact)) ?? new Uint8Array();
+  const hash = fromBase64url(await ports.names.hash("reset", contact)) ?? new Uint8Array();
   // Below 248 every byte is a letter, so that the hash is enough.
   return newId("acc", ports.regions.default, () => hash.map((byte) => byte % 248));
 }

@@ -6,6 +6,7 @@
 
 import type { Directory } from "../../../db/directory.ts";
 import type { Run } from "../../../db/migrate.ts";
+import type { Names } from "../../../db/names.ts";
 import type { Db, KeyStore } from "../../../workers/ports.ts";
 import { accountCases } from "./account-cases.ts";
 import { deviceCases } from "./device-cases.ts";
@@ -27,6 +28,7 @@ import { tokenCases } from "./token-cases.ts";
 
 export interface Stores {
   readonly region: Db;
+  readonly names: Names;
   readonly directory: Directory;
   readonly keys: KeyStore;
   /** Runs one statement on the region's database, past drizzle. */

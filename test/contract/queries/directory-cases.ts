@@ -19,24 +19,24 @@ export const directoryCases: Cases = {
     assert.equal(claimed.filter(Boolean).length, 1);
   },
 
-  "a label is claimed again by its own device only": async ({ directory }) => {
+  "a label is claimed again by its own device only": async ({ directory, names }) => {
     const [label, mine, other] = [newLabel(), newDevice(), newDevice()];
     assert.equal(await directory.claimLabel(label, mine), true);
     assert.equal(await directory.claimLabel(label, other), false);
     assert.equal(await directory.claimLabel(label, mine), true);
-    assert.equal(await directory.deviceOfLabel(label), mine);
+    assert.equal(await names.deviceOfLabel(label), mine);
     assert.deepEqual(
       [await labelsOf(directory.db, mine), await labelsOf(directory.db, other)],
       [1, 0],
     );
   },
 
-  "a freed label is held, then free": async ({ directory, clock }) => {
+  "a freed label is held, then free": async ({ directory, names, clock }) => {
     const [label, first, second] = [newLabel(), newDevice(), newDevice()];
     await directory.claimLabel(label, first);
     assert.equal(await directory.isLabelFree(label), false);
     await directory.holdLabelsOf(first);
-    assert.equal(await directory.deviceOfLabel(label), null);
+    assert.equal(await names.deviceOfLabel(label), null);
     clock.time += limits.heldLabelMs - 1;
     assert.equal(await directory.isLabelFree(label), false);
     assert.equal(await directory.claimLabel(label, second), false);
@@ -69,9 +69,9 @@ export const directoryCases: Cases = {
     assert.deepEqual(await directory.contactHashesOf(accountId as string), []);
   },
 
-  "an unknown contact and an unknown label are nobody's": async ({ directory }) => {
+  "an unknown contact and an unknown label are nobody's": async ({ directory, names }) => {
     assert.equal(await directory.accountOfContact(await directory.contactHash("no@x.test")), null);
-    assert.equal(await directory.deviceOfLabel(newLabel()), null);
+    assert.equal(await names.deviceOfLabel(newLabel()), null);
     assert.equal(await directory.isLabelFree(newLabel()), true);
   },
 };

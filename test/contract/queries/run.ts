@@ -3,7 +3,8 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createClient } from "@libsql/client";
-import { Directory } from "../../../db/directory.ts";
+import { Directory, readLabel } from "../../../db/directory.ts";
+import { Names } from "../../../db/names.ts";
 import { systemRandom } from "../../../durable-objects/system.ts";
 import { openDatabase } from "../../../workers/deno/databases.ts";
 import { FolderKeyStore } from "../../../workers/deno/keys.ts";
@@ -17,10 +18,13 @@ const region = await openDatabase(path, "region");
 const directory = await openDatabase(join(folder, "directory.db"), "directory");
 const keys = new FolderKeyStore(join(folder, "keys"), systemRandom);
 const client = createClient({ url: pathToFileURL(path).href, concurrency: 1, timeout: 5000 });
+const now = { now: () => clock.time };
+const names = new Names(readLabel(directory.db), keys, now);
 const stores = {
   region: region.db,
   keys,
-  directory: new Directory(directory.db, keys, { now: () => clock.time }),
+  names,
+  directory: new Directory(directory.db, names, now),
   run: async (statement: string, ...parameters: string[]) =>
     (await client.execute(statement, parameters)).rows as readonly unknown[],
   clock,

@@ -1,0 +1,80 @@
+/**
+ * What every device and visitor needs of the directory: which device has a label, and keyed hashes. It
+ * knows no table, so that an edge can answer devices before it has opened a database.
+ */
+
+import { limits } from "../protocol/limits.ts";
+import { checkLabel } from "../protocol/names.ts";
+import { base64url } from "../protocol/tokens.ts";
+import type { Clock, KeyStore } from "./primitives.ts";
+
+const HASH_KEY = "system/directory";
+
+/** What a hash is for: hashes of two uses can never be compared. */
+export type HashKind =
+  | "contact"
+  | "reset"
+  | "linked"
+  | "label"
+  | "limit"
+  | "erasure"
+  | "user-code"
+  | "recovery-code"
+  | "subject"
+  | "grant"
+  | "refresh";
+
+/** Reads the device of a label's hash from the directory's table; null when it has none. */
+export type ReadLabel = (hash: string) => Promise<string | null>;
+
+export class Names {
+  readonly #read: ReadLabel;
+  readonly #keys: KeyStore;
+  readonly #clock: Clock;
+  #hmac: CryptoKey | null = null;
+  readonly #labels = new Map<string, { deviceId: string | null; until: number }>();
+
+  constructor(read: ReadLabel, keys: KeyStore, clock: Clock) {
+    this.#read = read;
+    this.#keys = keys;
+    this.#clock = clock;
+  }
+
+  /**
+   * The device that has `label`, or null. Cached in the isolate for `limits.labelCacheMs`, so a hot
+   * name costs no query; the device's object has the last word on whether it still exists. What can
+   * be no label costs no query either, and no room in the cache.
+   */
+  async deviceOfLabel(text: string): Promise<string | null> {
+    const now = this.#clock.now();
+    const cached = this.#labels.get(text);
+    if (cached !== undefined && cached.until > now) return cached.deviceId;
+    if (checkLabel(text) === "label-syntax") return null;
+    const deviceId = await this.#read(await this.hash("label", text));
+    if (this.#labels.size >= limits.labelCacheEntries) this.#labels.clear();
+    this.#labels.set(text, { deviceId, until: now + limits.labelCacheMs });
+    return deviceId;
+  }
+
+  /** The next one asks the directory again: for one label, or for all. */
+  forget(text?: string): void {
+    if (text === undefined) this.#labels.clear();
+    else this.#labels.delete(text);
+  }
+
+  /** HMAC-SHA-256 of `text` under the directory's key, as base64url. */
+  async hash(kind: HashKind, text: string): Promise<string> {
+    if (this.#hmac === null) {
+      const raw = await this.#keys.getOrCreate(HASH_KEY);
+      this.#hmac = await crypto.subtle.importKey(
+        "raw",
+        raw,
+        { name: "HMAC", hash: "SHA-256" },
+        false,
+        ["sign"],
+      );
+    }
+    const bytes = new TextEncoder().encode(`${kind}\n${text}`);
+    return base64url(new Uint8Array(await crypto.subtle.sign("HMAC", this.#hmac, bytes)));
+  }
+}
