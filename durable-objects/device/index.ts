@@ -186,6 +186,8 @@ function sqlOf(state: DurableObjectState): ObjectSql {
 
 /** RFC 6455 §7.1.5: the connection went without a close. */
 const NO_CLOSE = 1006;
+/** RFC 6455 §7.4.1. */
+const PROTOCOL_ERROR = 1002;
 
 /**
  * Answers the other end's close frame. workerd 2026-11 hands the socket over in CLOSING, in spite of
@@ -198,7 +200,16 @@ function finishClose(socket: WebSocket, code: number, reason: string): void {
     if ([1005, 1006, 1015].includes(code)) socket.close();
     else socket.close(code, reason);
   } catch {
-    // The connection is gone already; nobody waits for an answer.
+    refuseClose(socket);
+  }
+}
+
+/** What came is no close that may be said back; or the connection is gone and nobody waits. */
+function refuseClose(socket: WebSocket): void {
+  try {
+    socket.close(PROTOCOL_ERROR);
+  } catch {
+    // It is gone.
   }
 }
 
