@@ -79,9 +79,9 @@ export class LinkServer {
           const head = decodeOpen(payload);
           if (head === null) return null;
           if (head.service !== webService) {
-            const handler = options.tcp?.serve(stream, head.service) ?? null;
-            if (handler === null) stream.reset(resetCode.refused);
-            return handler;
+            if (options.tcp) return options.tcp.serve(stream, head);
+            stream.reset(resetCode.refused);
+            return null;
           }
           if (origin === null) return null;
           if (head.upgrade !== undefined) return webSocketTo(options.origin, stream, head);

@@ -225,7 +225,11 @@ export const limits = {
   tunnelsPerVisitor: 16, // of one account at one device
   tunnelConnectMs: 10 * SECOND, // to the service at home; to TLS
   tunnelIdleMs: 12 * HOUR, // no byte either way
-  tunnelBytesPerDay: 1024 ** 4, // of all tunnels of one device
+  tunnelWindowBytes: 1024 * 1024, // from end to end, each way
+  tunnelFrames: 4096, // with data, each way, without a credit for them
+  tunnelLastingMs: 2 * MINUTE, // without anything that carries it
+  tunnelAgainMinMs: 250, // before a visitor comes back with it, at random up to a bound that doubles
+  tunnelAgainMaxMs: 10 * SECOND,
   agentPingMs: 25 * SECOND,
   agentStaleMs: 75 * SECOND,
   agentBackoffMinMs: 500,

@@ -126,6 +126,8 @@ export const problems = {
     status: 501,
     title: "This device's program does not pass WebSockets on",
   },
+  "service-unreachable": { status: 502, title: "Nothing answers at this service of the device" },
+  "tunnel-gone": { status: 410, title: "The device does not keep this tunnel any more" },
   "device-failed": { status: 502, title: "The device did not answer as it should; try again" },
   "device-offline": { status: 503, title: "The device is not connected right now" },
   "asker-elsewhere": {

@@ -1,22 +1,14 @@
 /**
- * A stream of Link as Node knows streams, so that TLS can run over it. Bytes count as taken, and are
- * given back as credit, only when the reader took them.
+ * A pipe as Node knows streams, so that TLS can run over it. Bytes count as taken, and are given back as
+ * credit, only when the reader took them.
  */
 
 import { Duplex } from "node:stream";
 import { limits } from "../../protocol/limits.ts";
 import { resetCode } from "../../protocol/link/frames.ts";
-import type { StreamHandler } from "../../protocol/link/stream.ts";
+import { Pipe } from "../../protocol/link/pipe.ts";
 
-/** What a stream of a session and a pipe have in common. */
-export interface ByteStream {
-  write(bytes: Uint8Array): boolean;
-  end(): void;
-  consumed(bytes: number): void;
-  release(code: number): void;
-}
-
-/** The other end gave up, or the connection went: its code, or null. */
+/** The other end gave up, or the connection went and did not come back: its code, or null. */
 export class StreamReset extends Error {
   readonly code: number | null;
 
@@ -26,12 +18,10 @@ export class StreamReset extends Error {
   }
 }
 
-export class StreamDuplex extends Duplex {
-  /** What the stream tells, for whoever opens or serves it. */
-  readonly handler: StreamHandler;
-  /** Told when the other side said that it is there. */
-  onHead: () => void = () => undefined;
-  #stream: ByteStream | null = null;
+export class PipeDuplex extends Duplex {
+  readonly wire: Pipe;
+  /** Told when nothing more is said or heard, however that came. */
+  onOver: () => void = () => undefined;
   #arrived: Uint8Array[] = [];
   #wanted = false;
   #finished = false;
@@ -40,13 +30,9 @@ export class StreamDuplex extends Duplex {
 
   constructor() {
     super({ allowHalfOpen: true });
-    this.handler = {
-      head: () => {
-        this.onHead();
-        return true;
-      },
+    this.wire = new Pipe((work) => void setImmediate(work), {
       data: (bytes) => {
-        if (this.destroyed) return this.#stream?.consumed(bytes.byteLength);
+        if (this.destroyed) return this.wire.consumed(bytes.byteLength);
         this.#arrived.push(bytes);
         this.#hand();
       },
@@ -55,23 +41,22 @@ export class StreamDuplex extends Duplex {
         clearTimeout(this.#lingering);
         this.#hand();
       },
-      reset: (code) => {
-        this.#stream = null;
-        clearTimeout(this.#lingering);
-        this.destroy(new StreamReset(code));
-      },
+      reset: (code) => this.fail(code),
       drain: () => {
         const onRoom = this.#onRoom;
         this.#onRoom = null;
         onRoom?.();
       },
-    };
+      over: () => this.onOver(),
+    });
   }
 
-  /** Gives it its stream, once that is there. */
-  over(stream: ByteStream): this {
-    this.#stream = stream;
-    return this;
+  /** It is over, by whatever carried it or by the other end. */
+  fail(code: number | null): void {
+    this.wire.kill();
+    clearTimeout(this.#lingering);
+    this.destroy(new StreamReset(code));
+    this.onOver();
   }
 
   override _read(): void {
@@ -80,12 +65,12 @@ export class StreamDuplex extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
-    if (this.#stream === null || this.#stream.write(chunk)) done();
+    if (this.wire.write(chunk)) done();
     else this.#onRoom = done;
   }
 
   override _final(done: () => void): void {
-    this.#stream?.end();
+    this.wire.end();
     done();
   }
 
@@ -94,15 +79,10 @@ export class StreamDuplex extends Duplex {
    * said may still wait for credit, and the other end's last word may still be on its way.
    */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    const stream = this.#stream;
-    for (const bytes of this.#arrived.splice(0)) stream?.consumed(bytes.byteLength);
-    if (error !== null || !this.writableFinished) {
-      this.#stream = null;
-      stream?.release(resetCode.cancel);
-    } else if (!this.#finished) {
-      const giveUp = () => stream?.release(resetCode.cancel);
-      this.#lingering = setTimeout(giveUp, limits.tunnelConnectMs);
-    }
+    for (const bytes of this.#arrived.splice(0)) this.wire.consumed(bytes.byteLength);
+    const giveUp = () => this.wire.release(resetCode.cancel);
+    if (error !== null || !this.writableFinished) giveUp();
+    else if (!this.#finished) this.#lingering = setTimeout(giveUp, limits.tunnelConnectMs);
     done(error);
   }
 
@@ -117,7 +97,7 @@ export class StreamDuplex extends Duplex {
         return;
       }
       this.#wanted = this.push(bytes);
-      this.#stream?.consumed(bytes.byteLength);
+      this.wire.consumed(bytes.byteLength);
     }
   }
 }

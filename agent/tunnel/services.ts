@@ -7,14 +7,22 @@
 import { connect, type Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { limits } from "../../protocol/limits.ts";
-import { resetCode } from "../../protocol/link/frames.ts";
-import { encodeHead } from "../../protocol/link/headers.ts";
+import { encodeHead, headerOf, type OpenHead } from "../../protocol/link/headers.ts";
 import type { LinkStream, StreamHandler } from "../../protocol/link/stream.ts";
-import { isTcpService, tunnelAlpn } from "../../protocol/tunnel.ts";
+import {
+  isTcpService,
+  isTunnelId,
+  readPosition,
+  tunnelAlpn,
+  tunnelAtHeader,
+  tunnelIdHeader,
+  tunnelStatuses,
+} from "../../protocol/tunnel.ts";
 import { AgentFailure } from "../failure.ts";
 import { isForbidden } from "../service.ts";
 import type { TlsIdentity } from "./certificate.ts";
-import { join, StreamDuplex } from "./duplex.ts";
+import { join } from "./duplex.ts";
+import { LastingTunnel } from "./lasting.ts";
 
 /** Where a service listens. */
 export interface TcpTarget {
@@ -64,6 +72,8 @@ function tcpTarget(name: string, typed: string): TcpTarget {
 export class TcpServices {
   readonly #targets: TcpTargets;
   readonly #context: SecureContext;
+  /** By the name that the visitor gave it. */
+  readonly #tunnels = new Map<string, LastingTunnel>();
 
   constructor(targets: TcpTargets, identity: TlsIdentity) {
     this.#targets = targets;
@@ -75,32 +85,57 @@ export class TcpServices {
     return [...this.#targets.keys()].sort();
   }
 
-  /** Serves a stream that a visitor opened; null when there is no such service. */
-  serve(stream: LinkStream, service: string): StreamHandler | null {
-    const target = this.#targets.get(service);
-    if (target === undefined) return null;
-    const duplex = new StreamDuplex().over(stream);
-    duplex.on("error", () => undefined); // the visitor left; what hangs on it ends below
-    const local = connect({ ...target, allowHalfOpen: true, noDelay: true });
-    duplex.on("close", () => local.destroy());
-    local.setTimeout(limits.tunnelConnectMs, () => local.destroy(new Error("no answer")));
-    local.once("error", () => {
-      stream.reset(resetCode.unreachable);
-      duplex.destroy();
-    });
-    local.once("connect", () => this.#connected(stream, service, duplex, local));
-    return duplex.handler;
+  /** How many tunnels there are, with those that nothing carries now. */
+  get size(): number {
+    return this.#tunnels.size;
   }
 
-  #connected(stream: LinkStream, service: string, duplex: StreamDuplex, local: Socket): void {
-    // A name may lead anywhere, and elsewhere tomorrow: no byte goes where none may.
-    if (isForbidden(hostOf(local.remoteAddress))) {
-      stream.reset(resetCode.refused);
-      local.destroy();
-      return;
+  /** Serves a stream that a visitor opened: a new tunnel, or one that goes on. */
+  serve(stream: LinkStream, { service, headers }: OpenHead): StreamHandler {
+    const target = this.#targets.get(service);
+    const id = headerOf(headers, tunnelIdHeader) ?? "";
+    const at = headerOf(headers, tunnelAtHeader);
+    if (target === undefined || !isTunnelId(id)) return refused(stream, tunnelStatuses.unknown);
+    const known = this.#tunnels.get(id);
+    if (at === null) {
+      known?.duplex.fail(null); // the answer to the first asking was lost
+      return this.#open(stream, service, id, target);
     }
-    local.setTimeout(0);
-    stream.sendHead(encodeHead({ status: 200, headers: [] }) as Uint8Array, false);
+    const there = readPosition(at);
+    if (known === undefined || there === null) return refused(stream, tunnelStatuses.gone);
+    known.carry(stream, there);
+    return silent;
+  }
+
+  #open(stream: LinkStream, service: string, id: string, target: TcpTarget): StreamHandler {
+    if (this.#tunnels.size >= 2 * limits.tunnelsPerDevice) return refused(stream, BUSY);
+    const local = connect({ ...target, allowHalfOpen: true, noDelay: true });
+    const giveUp = () => {
+      if (!stream.dead && stream.socket === null) refused(stream, tunnelStatuses.unreachable);
+      local.destroy();
+    };
+    local.setTimeout(limits.tunnelConnectMs, giveUp);
+    local.once("error", giveUp);
+    local.once("connect", () => {
+      // A name may lead anywhere, and elsewhere tomorrow: no byte goes where none may.
+      if (stream.dead || isForbidden(hostOf(local.remoteAddress))) return giveUp();
+      local.off("error", giveUp);
+      local.removeAllListeners("timeout");
+      this.#connected(stream, service, id, local);
+    });
+    return { ...silent, reset: () => local.destroy() };
+  }
+
+  #connected(stream: LinkStream, service: string, id: string, local: Socket): void {
+    const tunnel: LastingTunnel = new LastingTunnel(() => {
+      if (this.#tunnels.get(id) === tunnel) this.#tunnels.delete(id);
+    });
+    const { duplex } = tunnel;
+    this.#tunnels.set(id, tunnel);
+    local.setTimeout(limits.tunnelIdleMs, () => tunnel.end("idle"));
+    duplex.on("close", () => local.destroy());
+    local.on("error", () => duplex.destroy());
+    tunnel.carry(stream, { received: 0, taken: 0 });
     const tls = new TLSSocket(duplex, {
       isServer: true,
       secureContext: this.#context,
@@ -116,6 +151,23 @@ export class TcpServices {
     join(tls, local);
   }
 }
+
+const BUSY = 503;
+
+/** Answers with a status and nothing else. */
+function refused(stream: LinkStream, status: number): StreamHandler {
+  stream.sendHead(encodeHead({ status, headers: [] }) as Uint8Array, true);
+  return silent;
+}
+
+/** Hears nothing: what is said on a carrier goes to its tunnel. */
+const silent: StreamHandler = {
+  head: () => false,
+  data: () => undefined,
+  end: () => undefined,
+  reset: () => undefined,
+  drain: () => undefined,
+};
 
 /** An address as a host is written in a URL. */
 function hostOf(address: string | undefined): string {

@@ -197,10 +197,6 @@ export const attachmentMap = {
       "leavingSince",
     ],
   },
-  tunnel: {
-    class: "access",
-    fields: ["kind", "id", "account", "token", "service", "until"],
-  },
   watch: { class: "operations", fields: ["kind", "until"] },
   visitor: {
     class: "door visit",

@@ -228,9 +228,9 @@ export class Access {
   }
 
   /** True for somebody who may use one or the other such service. */
-  mayUseSome(account: string): boolean {
+  mayUseSome(account: string, contact: boolean): boolean {
     if (this.#isOwner(account)) return true;
-    return this.#all().some(({ service }) => this.mayUse(service, account, false));
+    return this.#all().some(({ service }) => this.mayUse(service, account, contact));
   }
 
   /** True while what a pass was given for is there and lets its holder in. */

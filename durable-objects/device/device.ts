@@ -18,9 +18,7 @@ import { Door, refusal } from "./door.ts";
 import { Doorway } from "./doorway.ts";
 import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
-import { realAfter } from "./link/after.ts";
 import { Link } from "./link/link.ts";
-import { Tunnels } from "./link/tunnel.ts";
 import { Name } from "./name.ts";
 import { readOpenid, writeOpenid } from "./openid.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
@@ -60,7 +58,6 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   readonly #connection: Connection;
   readonly #shortcut: Shortcut;
   readonly #link: Link;
-  readonly #tunnels: Tunnels;
   readonly #traffic: Traffic;
   readonly #rooms: Rooms;
   readonly #switches: Switches;
@@ -90,9 +87,6 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     this.#connection = new Connection(context, sealer, this.#agents);
     this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
     this.#access = new Access(context, sealer, () => this.#row()?.account_id ?? null);
-    this.#tunnels = new Tunnels(context, realAfter, (service, payload, handler) =>
-      this.#link.openStream(service, payload, handler),
-    );
     const rooms: Rooms = {
       context,
       sealer,
@@ -101,7 +95,6 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       access: this.#access,
       door: new Door(context),
       link: this.#link,
-      tunnels: this.#tunnels,
       connection: this.#connection,
       traffic: this.#traffic,
       shortcut: this.#shortcut,
@@ -191,12 +184,12 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     return this.#row() === null ? null : await this.#shortcut.read();
   }
 
-  async tunnelOffer(accountId: string): Promise<TunnelOffer | null> {
-    return this.#visitors.tunnelOffer(accountId);
+  async tunnelOffer(accountId: string, isContact = false): Promise<TunnelOffer | null> {
+    return this.#visitors.tunnelOffer(accountId, isContact);
   }
 
   async endToken(tokenId: string): Promise<void> {
-    this.#tunnels.keepOnly((visitor) => visitor.token !== tokenId);
+    this.#visitors.endTunnels((tunnel) => tunnel.token !== tokenId);
   }
 
   async openid(): Promise<OpenidDevice | null> {
@@ -235,7 +228,6 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     // Deaf at once; what is under way finds no device any more and writes nothing.
     this.#registration.end();
     this.#features.forgetMemory();
-    this.#tunnels.keepOnly(() => false);
     this.#link.reset();
     this.#agents.closeAll("unregistered");
     this.#connection.closeWatchers("unregistered");
@@ -268,7 +260,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
         if (!this.#isOn("link")) return refusal("unknown");
         return await this.#visitors.serve(request);
       case "tunnel":
-        return this.#isOn("link") ? this.#visitors.tunnel(request) : refusal("unknown");
+        return this.#isOn("link") ? await this.#visitors.tunnel(request) : refusal("unknown");
       case "bulk":
         return await this.#link.bulk(request);
       default:
@@ -279,7 +271,6 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   async onMessage(socket: Socket, data: string | ArrayBuffer): Promise<void> {
     if (!this.#registration.stands) return;
     if (this.#link.passages.isVisitor(socket)) this.#link.passages.hear(socket, data);
-    if (this.#tunnels.isTunnel(socket)) return this.#tunnels.onMessage(socket, data);
     if (agentOf(socket) === null) return;
     if (typeof data !== "string" || !(await this.#onText(socket, data))) {
       this.#link.onMessage(socket, data);
@@ -305,7 +296,6 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
 
   async onClose(socket: Socket, code: number, reason: string): Promise<void> {
     if (!this.#registration.stands) return;
-    this.#tunnels.onClose(socket);
     if (this.#link.passages.isVisitor(socket)) this.#link.passages.left(socket, code, reason);
     if (agentOf(socket) === null) return;
     this.#link.onAgentGone(socket);

@@ -111,8 +111,8 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   ownReach() {
     return this.#device.ownReach();
   }
-  tunnelOffer(accountId: string) {
-    return this.#device.tunnelOffer(accountId);
+  tunnelOffer(accountId: string, isContact = false) {
+    return this.#device.tunnelOffer(accountId, isContact);
   }
   endToken(tokenId: string) {
     return this.#device.endToken(tokenId);

@@ -318,8 +318,11 @@ export interface DeviceRpc extends DoorRpc {
   ways(accountId: string): Promise<WaysView | null>;
   /** What the device says of its ways, for its owner, whether or not the door is on. */
   ownReach(): Promise<Reach | null>;
-  /** What `accountId` needs to know to open tunnels; null where it may not. */
-  tunnelOffer(accountId: string): Promise<TunnelOffer | null>;
+  /**
+   * What `accountId` needs to know to open tunnels; null where it may not.
+   * @param isContact true when they are an accepted contact of the owner
+   */
+  tunnelOffer(accountId: string, isContact?: boolean): Promise<TunnelOffer | null>;
   /** Ends the tunnels that an access token opened. Idempotent. */
   endToken(tokenId: string): Promise<void>;
   /** The device as an OpenID client. */
@@ -355,11 +358,15 @@ export type Way = "agent" | "watch" | "door" | "tunnel" | "bulk";
 export const wayHeader = "x-latchkey-way";
 /** With `door`: the statement of who comes, for a device that wants it; signed by the edge. */
 export const identityHeader = "x-latchkey-identity";
-/** With `tunnel`: whose access token the edge found good, which token, and when it ends (ms). */
+/**
+ * With `tunnel`: whose access token the edge found good, which token, when it ends (ms), and `yes` for
+ * an accepted contact of the device's owner.
+ */
 export const tunnelHeaders = {
   account: "x-latchkey-account",
   token: "x-latchkey-token",
   until: "x-latchkey-until",
+  contact: "x-latchkey-contact",
 } as const;
 /** The visitor's or device's address as the edge sees it. */
 export const peerHeader = "x-latchkey-peer";

@@ -11,7 +11,6 @@ import type { DeviceContext } from "./context.ts";
 import type { Door } from "./door.ts";
 import type { Features } from "./features.ts";
 import type { Link } from "./link/link.ts";
-import type { Tunnels } from "./link/tunnel.ts";
 import type { Name } from "./name.ts";
 import { type FeatureName, featureNames } from "./rpc.ts";
 import type { Shortcut } from "./shortcut.ts";
@@ -26,7 +25,6 @@ export interface Rooms {
   readonly access: Access;
   readonly door: Door;
   readonly link: Link;
-  readonly tunnels: Tunnels;
   readonly connection: Connection;
   readonly traffic: Traffic;
   readonly shortcut: Shortcut;
@@ -52,7 +50,7 @@ export class Switches {
 
   /** The data goes at once; its key goes with `finishOff`, which comes next. */
   async off(feature: FeatureName): Promise<void> {
-    const { context, features, name, access, door, link, tunnels, connection, shortcut, traffic } =
+    const { context, features, name, access, door, link, connection, shortcut, traffic } =
       this.#rooms;
     context.sql.transaction(() => {
       features.end(feature);
@@ -63,10 +61,7 @@ export class Switches {
       access.shares.clear();
       traffic.clear();
     });
-    if (feature === "link") {
-      tunnels.keepOnly(() => false);
-      link.reset();
-    }
+    if (feature === "link") link.reset();
     await connection.featuresChanged(features.states());
   }
 

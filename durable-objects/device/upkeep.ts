@@ -29,9 +29,9 @@ export class Upkeep {
   async run(): Promise<void> {
     this.#rooms.link.checkSockets();
     this.#rooms.door.visits.sweep();
-    if (this.#rooms.access.shares.sweep()) this.#endWithoutRight();
+    const tokensEnded = (this.#nextToken() ?? Infinity) <= this.#rooms.context.clock.now();
+    if (this.#rooms.access.shares.sweep() || tokensEnded) this.#endWithoutRight();
     this.#rooms.name.sweep();
-    this.#rooms.tunnels.sweep();
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
     await this.#tried(() => this.#rooms.traffic.sweep());
@@ -51,17 +51,23 @@ export class Upkeep {
 
   /** Sets the next wake-up; none when nothing waits. */
   schedule(): void {
-    const { context, features, access, door, name, link, tunnels, connection, shortcut } =
+    const { context, features, access, door, name, link, connection, shortcut, traffic } =
       this.#rooms;
     const now = context.clock.now();
-    const keyed = [connection.nextExpiry(), shortcut.nextExpiry()];
+    const keyed = [connection.nextExpiry(), shortcut.nextExpiry(), traffic.nextExpiry()];
     const keys = [...keyed, features.ending().length === 0 ? null : now].map((at) =>
       at !== null && at <= now ? Math.max(at, this.#retryAt) : at,
     );
     const rows = [door.visits.nextExpiry(), access.shares.nextExpiry(), name.nextExpiry()];
     const sockets = nextCheck(link.passages.size, now);
-    const times = [...rows, tunnels.nextExpiry(), sockets, ...keys].filter((at) => at !== null);
+    const times = [...rows, this.#nextToken(), sockets, ...keys].filter((at) => at !== null);
     context.wakeAt(times.length === 0 ? null : Math.min(...times));
+  }
+
+  /** When the next token that opened a tunnel ends by itself; null without tunnels. */
+  #nextToken(): number | null {
+    const ends = this.#rooms.link.passages.tunnels().map(({ until }) => until);
+    return ends.length === 0 ? null : Math.min(...ends);
   }
 
   async #tried(work: () => Promise<void>): Promise<void> {

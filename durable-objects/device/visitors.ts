@@ -5,7 +5,13 @@
 
 import { readPass } from "./access.ts";
 import { doorHeader, refusal } from "./door.ts";
-import { tunnelVisitor } from "./link/tunnel.ts";
+import {
+  type TunnelVisitor,
+  tooManyTunnels,
+  tunnelOf,
+  tunnelPass,
+  tunnelVisitor,
+} from "./link/tunnel.ts";
 import type { RegistrationRecord } from "./registration.ts";
 import type {
   AccessMode,
@@ -37,12 +43,12 @@ export class Visitors {
 
   /** Makes or changes a rule; false when there are as many as can be. */
   setRule(service: string, path: string, mode: AccessMode): boolean {
-    const { access, link } = this.#rooms;
+    const { access } = this.#rooms;
     if (access.setRule(service, path, mode) === "full") return false;
     const id = access.ruleAt(service, path);
     this.endWithoutRight();
     // Where a path went is not kept: whoever was let in above, and would not be here, ends.
-    if (id !== null) link.keepOnly((pass) => pass === null || access.holdsBeside(pass, id));
+    if (id !== null) this.#letOut((pass) => pass === null || access.holdsBeside(pass, id));
     return true;
   }
 
@@ -63,6 +69,7 @@ export class Visitors {
 
   endContact(accountId: string): void {
     this.#rooms.door.visits.endContact(accountId);
+    this.endTunnels((tunnel) => !tunnel.contact || tunnel.account !== accountId);
     this.endWithoutRight();
   }
 
@@ -84,10 +91,9 @@ export class Visitors {
 
   /** Takes a person off every list with every visit, whatever the mode. */
   forget(accountId: string): void {
-    const { access, door, link, tunnels } = this.#rooms;
+    const { access, door, link } = this.#rooms;
     access.forget(accountId);
     door.visits.forget(accountId);
-    tunnels.keepOnly((visitor) => visitor.account !== accountId);
     link.keepOnly((pass) => accountOf(pass) !== accountId);
   }
 
@@ -123,10 +129,9 @@ export class Visitors {
 
   /** Ends the visits that came from a session. */
   endVisits(sessionId: string): void {
-    const { door, link } = this.#rooms;
     // Which visit a request under way belongs to is not kept: those of the same person end with it.
-    const visitors = door.visits.endVisits(sessionId);
-    link.keepOnly((pass) => !visitors.has(accountOf(pass) ?? ""));
+    const visitors = this.#rooms.door.visits.endVisits(sessionId);
+    this.#letOut((pass) => !visitors.has(accountOf(pass) ?? ""));
   }
 
   /** Answers a request at the door, from the device when its visitor may pass. */
@@ -146,48 +151,68 @@ export class Visitors {
     }
   }
 
-  /** Ends what nobody has a right to any more: visits, and what is on its way. */
+  /** Ends what nobody has a right to any more: visits, tunnels, and what is on its way. */
   endWithoutRight(): void {
-    const { access, door, link, tunnels } = this.#rooms;
-    tunnels.keepOnly(({ account, service }) => this.#mayTunnel(account, service));
+    const { access, door } = this.#rooms;
+    const now = this.#rooms.context.clock.now();
+    this.endTunnels((tunnel) => tunnel.until > now && this.#mayTunnel(tunnel, tunnel.service));
     door.visits.keepOnly((person, contact) => this.#mayEnter(person, contact));
-    link.keepOnly((pass) => this.#isOn && pass !== null && access.holds(pass));
+    this.#letOut((pass) => this.#isOn && pass !== null && access.holds(pass));
+  }
+
+  /** Ends the tunnels that may not stay, and those that are just being opened. */
+  endTunnels(mayStay: (tunnel: TunnelVisitor) => boolean): void {
+    this.#rooms.link.keepOnly((pass) => {
+      const tunnel = tunnelOf(pass);
+      return tunnel === null || mayStay(tunnel);
+    });
+  }
+
+  /** Ends what is on its way at the page and may not stay. A tunnel has rules of its own. */
+  #letOut(mayStay: (pass: string | null) => boolean): void {
+    this.#rooms.link.keepOnly((pass) => tunnelOf(pass) !== null || mayStay(pass));
   }
 
   /** What an account needs to know to open tunnels; null where it may not. */
-  tunnelOffer(account: string): TunnelOffer | null {
+  tunnelOffer(account: string, contact: boolean): TunnelOffer | null {
     const row = this.#registration.row();
-    if (row === null || !this.#mayTunnel(account, null)) return null;
+    const person = { account, contact };
+    if (row === null || !this.#mayTunnel(person, null)) return null;
     const { connection } = this.#rooms;
     return {
       id: row.device_id,
       label: row.label,
       publicKey: row.public_key,
       online: connection.online,
-      services: connection.tcpServices().filter((service) => this.#mayTunnel(account, service)),
+      services: connection.tcpServices().filter((service) => this.#mayTunnel(person, service)),
     };
   }
 
   /** Joins a visitor's socket to a service of the device. */
-  tunnel(request: Request): Response {
-    const { tunnels, connection } = this.#rooms;
-    const visitor = tunnelVisitor(request, this.#rooms.context.clock.now());
+  async tunnel(request: Request): Promise<Response> {
+    const { context, connection, link } = this.#rooms;
+    const visitor = tunnelVisitor(request, context.clock.now());
     if (visitor === null) return refusal("malformed");
-    if (!this.#mayTunnel(visitor.account, visitor.service)) return refusal("forbidden");
-    if (!connection.online) return refusal("offline");
-    if (!connection.tcpServices().includes(visitor.service)) return refusal("unknown");
-    const answer = tunnels.accept(request, visitor);
-    if (typeof answer === "string") return refusal(answer);
-    this.#schedule();
-    return answer;
+    if (!this.#mayTunnel(visitor, visitor.service)) return refusal("forbidden");
+    if (connection.online && !connection.tcpServices().includes(visitor.service)) {
+      return refusal("unknown");
+    }
+    if (tooManyTunnels(link.passages.tunnels(), visitor.account)) return refusal("busy");
+    const response = await link.relay(request, tunnelPass(visitor));
+    if (response.status === 101) this.#schedule();
+    return response;
   }
 
   /** @param service null: whether it may open any tunnel, also while the device offers nothing */
-  #mayTunnel(account: string, service: string | null): boolean {
+  #mayTunnel(
+    { account, contact }: Pick<TunnelVisitor, "account" | "contact">,
+    service: string | null,
+  ): boolean {
     if (!this.#isOn) return false;
     const { access } = this.#rooms;
-    // A program shows a token and not whose contact it is: contacts are let in as listed people.
-    return service === null ? access.mayUseSome(account) : access.mayUse(service, account, false);
+    return service === null
+      ? access.mayUseSome(account, contact)
+      : access.mayUse(service, account, contact);
   }
 
   get #isOn(): boolean {

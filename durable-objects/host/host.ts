@@ -119,7 +119,8 @@ export class DeviceHost {
       endVisits: (sessionId) => call((device) => device.endVisits(sessionId)),
       ways: (accountId) => call((device) => device.ways(accountId)),
       ownReach: () => call((device) => device.ownReach()),
-      tunnelOffer: (accountId) => call((device) => device.tunnelOffer(accountId)),
+      tunnelOffer: (accountId, isContact) =>
+        call((device) => device.tunnelOffer(accountId, isContact)),
       endToken: (tokenId) => call((device) => device.endToken(tokenId)),
       openid: () => call((device) => device.openid()),
       setOpenid: (settings) => call((device) => device.setOpenid(settings)),

@@ -23,6 +23,7 @@ import {
   type OpenHead,
 } from "../../protocol/link/headers.ts";
 import { base64url } from "../../protocol/tokens.ts";
+import { tcpHeader } from "../../protocol/tunnel.ts";
 import { handle } from "../../workers/app.ts";
 import type { Ports } from "../../workers/ports.ts";
 
@@ -174,7 +175,8 @@ export interface TestDevice {
   readonly id: string;
   readonly label: string;
   readonly stub: DeviceStub;
-  connect(): Promise<ScriptedAgent>;
+  /** @param tcp the names of its TCP services */
+  connect(tcp?: string): Promise<ScriptedAgent>;
   /** A visitor's request through the front door of the edge. */
   ask(path: string, init?: RequestInit): Promise<Response>;
 }
@@ -204,11 +206,16 @@ export async function newDevice(ports: Ports, mode: AccessMode = "everyone"): Pr
     id,
     label,
     stub,
-    async connect() {
+    async connect(tcp = "") {
       const token = await signAssertion(privateKey, id, ORIGIN, Date.now());
       const response = await stub.fetch(
         new Request(`${ORIGIN}/api/agent/socket`, {
-          headers: { upgrade: "websocket", [wayHeader]: "agent", authorization: `Bearer ${token}` },
+          headers: {
+            upgrade: "websocket",
+            [wayHeader]: "agent",
+            [tcpHeader]: tcp,
+            authorization: `Bearer ${token}`,
+          },
         }),
       );
       const socket = (response as unknown as { webSocket: WebSocket | null }).webSocket;

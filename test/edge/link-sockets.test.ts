@@ -17,6 +17,7 @@ import {
   type ScriptedAgent,
   type TestDevice,
 } from "./link-device.ts";
+import { VisitorSocket } from "./visitor-socket.ts";
 
 const { DEVICES } = env as unknown as { DEVICES: DurableObjectNamespace };
 let ports: Ports;
@@ -28,36 +29,6 @@ beforeEach(async () => {
   device = await newDevice(ports);
   agent = await device.connect();
 });
-
-/** A visitor's end. */
-class VisitorSocket {
-  readonly socket: WebSocket;
-  readonly closed: Promise<{ code: number; reason: string }>;
-  #got: (string | ArrayBuffer)[] = [];
-  #wake: () => void = () => {};
-
-  constructor(socket: WebSocket) {
-    this.socket = socket;
-    socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", ({ data }) => {
-      this.#got.push(data as string | ArrayBuffer);
-      this.#wake();
-    });
-    this.closed = new Promise((resolve) => {
-      socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
-    });
-    socket.accept();
-  }
-
-  async next(): Promise<string | ArrayBuffer> {
-    while (this.#got.length === 0) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    return this.#got.shift() as string | ArrayBuffer;
-  }
-}
 
 /** A visitor knocks; the device has the last word. */
 async function knock(

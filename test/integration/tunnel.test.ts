@@ -24,6 +24,13 @@ async function readAll(from: Duplex): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+/** Resolves with the end, whatever kind of end it is. */
+const closing = (tunnel: Duplex) =>
+  new Promise<void>((resolve) => {
+    tunnel.on("error", () => undefined);
+    tunnel.once("close", resolve);
+  });
+
 const refusal = (opening: Promise<Duplex>) =>
   opening.then(
     (tunnel) => {
@@ -151,8 +158,7 @@ describe.each([workerd, deno])("a tunnel on $name", (runtime) => {
     await box.change(person, {});
     await expect(open("mirror", theirs.token)).rejects.toThrow("offers no");
     const tunnel = await open("chat", theirs.token);
-    tunnel.on("error", () => undefined);
-    const closed = once(tunnel, "close");
+    const closed = closing(tunnel);
     await box.change(person, {}, "DELETE");
     await closed;
     await expect(open("chat", theirs.token)).rejects.toThrow("no such device");
@@ -161,8 +167,7 @@ describe.each([workerd, deno])("a tunnel on $name", (runtime) => {
   it("[RGT-14] ends with the token that opened it", async () => {
     const mine = await accessToken(world, box.owner);
     const [ended, goes] = [await open("chat", mine.token), await open("chat")];
-    const closed = once(ended, "close");
-    ended.on("error", () => undefined);
+    const closed = closing(ended);
     const path = `/api/tokens/${mine.id}`;
     expect((await ask(world, path, { token: box.owner.token, method: "DELETE" })).status).toBe(204);
     await closed;
@@ -177,8 +182,7 @@ describe.each([workerd, deno])("a tunnel on $name", (runtime) => {
 
   it("[FEA-4] ends with the door", async () => {
     const tunnel = await open("chat");
-    tunnel.on("error", () => undefined);
-    const closed = once(tunnel, "close");
+    const closed = closing(tunnel);
     await box.change("/features/link", { on: false });
     await closed;
     await expect(open("chat")).rejects.toThrow("no such device");
@@ -204,6 +208,24 @@ describe.each([workerd, deno])("a tunnel on $name", (runtime) => {
     // Kernel buffers on loopback take some megabytes; without a bound it would be all 64.
     expect(accepted).toBeLessThan(40);
     tunnel.destroy();
+  });
+
+  it("goes on, with every byte, through restarts of the edge", async () => {
+    const tunnel = await open("chat");
+    let heard = "";
+    tunnel.on("data", (data) => (heard += data));
+    const bytes = randomBytes(3 * MIB).toString("base64");
+    for (const how of ["gently", "SIGKILL"] as const) {
+      heard = "";
+      tunnel.write(`${bytes}!`);
+      while (heard.length < MIB) await once(tunnel, "data");
+      await world.restart(how, async () => void tunnel.write("said while nobody carried it."));
+      while (!heard.endsWith("carried it.")) await once(tunnel, "data");
+      expect(heard.replace(/^welcome.*\n/, "")).toBe(`${bytes}!said while nobody carried it.`);
+    }
+    const closed = once(tunnel, "close");
+    tunnel.end();
+    await closed;
   });
 
   it("lists what the device offers, while it is connected", async () => {

@@ -7,6 +7,7 @@ import { doorOrigin } from "../config.ts";
 import { json } from "../described.ts";
 import { scoped } from "../guard.ts";
 import { noStore, service } from "../http.ts";
+import { isContactAt } from "../people/doors.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 
@@ -35,7 +36,9 @@ tunnels.openapi(
   async (c) => {
     const { label } = c.req.valid("param");
     const id = checkLabel(label) === null ? await c.env.names.deviceOfLabel(label) : null;
-    const offer = id === null ? null : await c.env.devices.get(id).tunnelOffer(c.var.accountId);
+    const { accountId } = c.var;
+    const contact = id !== null && (await isContactAt(c.env, id, accountId));
+    const offer = id === null ? null : await c.env.devices.get(id).tunnelOffer(accountId, contact);
     if (offer === null) throw new Problem("not-found");
     return c.json(
       {

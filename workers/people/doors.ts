@@ -4,7 +4,7 @@
  */
 
 import { edgeState } from "../../db/queries/contacts.ts";
-import { devicesOf } from "../../db/queries/devices.ts";
+import { devicesOf, ownerOf } from "../../db/queries/devices.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
@@ -19,6 +19,17 @@ export async function areContacts(ports: Ports, one: string, other: string): Pro
     edgeState(theirs, { me: other, other: one }, now),
   ]);
   return states.every((state) => state === "contact");
+}
+
+/** True for an accepted contact of a device's owner, who is not the owner. */
+export async function isContactAt(
+  ports: Ports,
+  deviceId: string,
+  accountId: string,
+): Promise<boolean> {
+  const db = ports.regions.db(deviceId);
+  const owner = db === null ? null : await ownerOf(db, deviceId);
+  return owner !== null && owner !== accountId && (await areContacts(ports, owner, accountId));
 }
 
 /**

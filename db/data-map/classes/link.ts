@@ -26,7 +26,7 @@ export const linkClasses = {
     basis: "legitimate interest",
     title: "Who is at a device's door",
     holds:
-      "a hash of the visit, the visitor's account identifier and that of the session it began in, or which links it opened; for a WebSocket that is open, in memory only, who opened it and from which network",
+      "a hash of the visit, the visitor's account identifier and that of the session it began in, or which links it opened; for a WebSocket or a tunnel that is open, in memory only, who opened it, from which network and with which access token",
     purpose: "to let a visitor through without asking on every page",
     feature: "link",
     live: span(limits.doorSessionMs),

@@ -9,7 +9,14 @@ import { tryClose } from "../agents.ts";
 import type { Socket } from "../context.ts";
 import { microtask } from "./exchange.ts";
 import type { Passages } from "./passages.ts";
-import { firstIdOf, isSilent, type LinkContext, type Live, type Over } from "./surroundings.ts";
+import {
+  firstIdOf,
+  ignore,
+  isSilent,
+  type LinkContext,
+  type Live,
+  type Over,
+} from "./surroundings.ts";
 
 export class Connections {
   readonly #context: Pick<LinkContext, "agents" | "random" | "traffic">;
@@ -133,6 +140,7 @@ export class Connections {
   #open(socket: Socket): Live {
     const existing = this.#live.get(socket);
     if (existing !== undefined) return existing;
+    void this.#context.traffic.learn().catch(ignore); // budgets of a day go on after a sleep
     const session = new Session(
       {
         send: (message, sent) => {

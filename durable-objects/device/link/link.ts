@@ -9,8 +9,7 @@
 import { limits } from "../../../protocol/limits.ts";
 import { encodeHead } from "../../../protocol/link/headers.ts";
 import type { Session } from "../../../protocol/link/session.ts";
-import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts";
-import { agentOf } from "../agents.ts";
+import type { LinkStream } from "../../../protocol/link/stream.ts";
 import { defaultBudgets, Meter, type Refusal } from "../budgets.ts";
 import type { Socket } from "../context.ts";
 import { refusal } from "../door.ts";
@@ -29,8 +28,10 @@ import {
   isRepeatable,
   type LinkContext,
   type Over,
+  offers,
   turnedAway,
 } from "./surroundings.ts";
+import { tunnelHead, tunnelOf } from "./tunnel.ts";
 
 export class Link {
   readonly #context: LinkContext;
@@ -61,6 +62,7 @@ export class Link {
       soon: (work) => void after(limits.linkSocketPollMs, work),
       wake: (agent) => void this.#connections.sessionOf(agent),
       stir: () => this.#tick(),
+      moved: (network, bytes) => this.#mayMove(network, bytes),
       ended: () => microtask(() => this.#connections.closeDrained()),
     });
     this.#tokens = new BulkTokens(context.random);
@@ -86,7 +88,7 @@ export class Link {
    * Answers a visitor through one of the device's sockets. A bodyless GET or HEAD waits for an offline
    * device up to `limits.linkHoldOfflineMs`; when its connection went before a head, it is tried once
    * more: on another connection at once, else on the next that comes within the same time.
-   * @param visitor by what and as whom it was let in: a pass of `Access`
+   * @param visitor by what and as whom it was let in: a pass of `Access`, or of a tunnel
    * @param identity the statement of who comes, for a device that wants it
    */
   async relay(
@@ -94,7 +96,9 @@ export class Link {
     visitor: string | null,
     identity: string | null = null,
   ): Promise<Response> {
-    const head = openHead(request, identity);
+    const tunnel = tunnelOf(visitor);
+    const head =
+      tunnel === null ? openHead(request, identity) : tunnelHead(request, tunnel.service);
     if (typeof head === "string") return refusal(head);
     const payload = encodeHead(head);
     if (payload === null) return refusal("too-long");
@@ -110,10 +114,10 @@ export class Link {
     let lost: Socket | null = null;
     for (let attempt = 1; ; attempt++) {
       // Between the choice and the stream nothing may wait: others choose by what is open.
-      let over = this.#connections.leastLoaded(lost);
+      let over = this.#connections.leastLoaded(lost, offers(head.service));
       if (over === null && repeatable && (await this.#comesBack(visitor))) {
         if (request.signal?.aborted) return refusal("failed"); // nobody is there to read it
-        over = this.#connections.leastLoaded(lost);
+        over = this.#connections.leastLoaded(lost, offers(head.service));
       }
       if (over === null) return refusal(attempt === 1 ? "offline" : "failed");
       if (
@@ -146,20 +150,6 @@ export class Link {
     const response = this.passages.accept(request, agent, passage, headers);
     this.#tick();
     return response;
-  }
-
-  /** Opens a stream to a TCP service; whoever asks is its handler and closes it. */
-  openStream(
-    service: string,
-    payload: Uint8Array,
-    handler: StreamHandler,
-  ): LinkStream | "offline" | "busy" {
-    const over = this.#connections.leastLoaded(
-      null,
-      (socket) => agentOf(socket)?.tcp.includes(service) ?? false,
-    );
-    if (over === null) return "offline";
-    return over === "busy" ? over : over.session.open(payload, false, handler);
   }
 
   /** Takes a segment of a response beside the frames, for the one exchange whose token it brings. */
@@ -225,6 +215,14 @@ export class Link {
     this.#context.traffic.turnedAway(over.verdict);
     this.#tick();
     return turnedAway(over);
+  }
+
+  /** Counts what a visitor's WebSocket moved; false when a budget of the day is used up. */
+  #mayMove(network: string, bytes: number): boolean {
+    this.#meter.moved(network, bytes);
+    const over = this.#meter.over(network);
+    if (over !== null) this.#context.traffic.turnedAway(over.verdict);
+    return over === null;
   }
 
   /** Cuts off what is on the way for who has used up a budget of the day. */

@@ -1,17 +1,18 @@
 /**
  * One visitor's WebSocket on one stream: what the device says goes to the visitor in whole messages,
- * what the visitor says goes to the device as credit allows.
+ * what the visitor says goes to the device as credit allows. A tunnel is one, too (watch.ts).
  *
  * A visitor cannot be held back: no platform lets a server refuse a message. So what waits for the
- * device is bounded, and beyond it the WebSocket is closed. Whether a visitor reads is told by Deno; on
- * workerd nobody can tell, so the device is held to a pace.
+ * device is bounded, and beyond it the WebSocket is closed.
  */
 
+import { closeCodes } from "../../../protocol/agent.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { type Close, isCloseCode, resetCode } from "../../../protocol/link/frames.ts";
 import { messageCost, type SocketHandler } from "../../../protocol/link/messages.ts";
 import type { LinkStream } from "../../../protocol/link/stream.ts";
 import type { Socket } from "../context.ts";
+import type { Manner, Side } from "./manner.ts";
 
 /** What stands in a visitor's socket: survives hibernation, is on no disk of ours. */
 export interface VisitorAttachment {
@@ -33,6 +34,8 @@ export interface PassageHost {
   soon(work: () => void): void;
   /** What all passages of the device hold in memory, in bytes. */
   held(): number;
+  /** A visitor of `network` moved bytes; false when they used up what they may. */
+  moved(network: string, bytes: number): boolean;
   onOver(passage: Passage): void;
 }
 
@@ -45,6 +48,7 @@ export const visitorCloses = {
   off: { code: 1001, reason: "the door was closed" },
   tooLong: { code: 1009, reason: "the message is too long" },
   overrun: { code: 1013, reason: "the device does not keep up" },
+  spent: { code: 1013, reason: "too much passed today" },
   stalled: { code: 1013, reason: "nothing moves any more" },
 } as const satisfies Record<string, Close>;
 
@@ -60,14 +64,17 @@ export class Passage implements SocketHandler {
   /** Cost of pieces that were taken and are not given back yet. */
   #owed = 0;
   #polling = false;
-  readonly #pace: Pace;
   #waitsSince: number | null = null;
   #seen = "";
 
-  constructor(host: PassageHost, stream: LinkStream) {
+  readonly #network: string;
+  readonly #manner: Manner;
+
+  constructor(host: PassageHost, stream: LinkStream, network: string, manner: Manner) {
     this.#host = host;
     this.#stream = stream;
-    this.#pace = new Pace(limits.linkSocketPaceBytes, host.now());
+    this.#network = network;
+    this.#manner = manner;
   }
 
   get streamId(): number {
@@ -107,10 +114,16 @@ export class Passage implements SocketHandler {
   // What the device says (SocketHandler)
 
   message(bytes: Uint8Array, text: boolean, last: boolean): boolean {
+    if (!this.#moved(bytes.byteLength)) return true;
     const whole = this.#assembly.add(bytes, last);
+    if (this.#assembly.length > this.#manner.messageBytes) {
+      this.end(visitorCloses.tooLong);
+      return true;
+    }
     if (whole !== null) {
       const message = text ? decoded(whole) : whole;
       if (message === null) return false;
+      if (this.#isFault("device", message)) return true;
       this.#say(message);
     } else if (this.#host.held() > limits.linkSocketsQueueBytes) {
       this.end(visitorCloses.overrun);
@@ -139,12 +152,14 @@ export class Passage implements SocketHandler {
   hear(data: string | ArrayBuffer): void {
     if (this.#over) return;
     const bytes = typeof data === "string" ? encoder.encode(data) : new Uint8Array(data);
-    if (bytes.byteLength > limits.linkSocketMessageBytes) {
+    if (!this.#moved(bytes.byteLength)) return;
+    if (bytes.byteLength > this.#manner.messageBytes) {
       this.end(visitorCloses.tooLong);
       return;
     }
+    if (this.#isFault("visitor", typeof data === "string" ? data : bytes)) return;
     const size = bytes.byteLength + limits.linkSocketOverheadBytes;
-    const full = this.held + size > limits.linkSocketQueueBytes && this.#stream.pendingMessages > 0;
+    const full = this.held + size > this.#manner.queueBytes && this.#stream.pendingMessages > 0;
     if (full || this.#host.held() + size > limits.linkSocketsQueueBytes) {
       this.end(visitorCloses.overrun);
       return;
@@ -163,8 +178,22 @@ export class Passage implements SocketHandler {
   /** Closes it on both sides, from here. */
   end(close: Close): void {
     if (this.#over) return;
-    this.#stream.reset(resetCode.cancel);
+    this.#stream.reset(this.#manner.endCode);
     this.#finish(close);
+  }
+
+  /** Counts bytes, and ends it when they were too many today. */
+  #moved(bytes: number): boolean {
+    if (this.#host.moved(this.#network, bytes)) return true;
+    this.end(visitorCloses.spent);
+    return false;
+  }
+
+  /** Ends it when a message may not pass. */
+  #isFault(from: Side, message: string | Uint8Array): boolean {
+    const reason = this.#manner.fault(from, message);
+    if (reason !== null) this.end({ code: closeCodes.protocolError, reason: `${from}: ${reason}` });
+    return reason !== null;
   }
 
   /** Gives up when nothing moves: a device that takes nothing, or a visitor who reads nothing. */
@@ -195,7 +224,7 @@ export class Passage implements SocketHandler {
     } catch {
       return; // closed a moment ago; its close event is on its way
     }
-    this.#pace.sent(message.length, this.#host.now());
+    this.#manner.sent(message.length, this.#host.now());
   }
 
   /** Gives back what the visitor may be taken to have read. */
@@ -215,10 +244,7 @@ export class Passage implements SocketHandler {
   }
 
   #isFull(): boolean {
-    if (this.#socket === null) return true;
-    const unread = this.#socket.bufferedBytes();
-    if (unread !== null) return unread > limits.linkBufferedBytes;
-    return this.#pace.isAhead(this.#host.now());
+    return this.#socket === null || this.#manner.isFull(this.#socket, this.#host.now());
   }
 
   #finish(close: Close | null): void {
@@ -230,7 +256,7 @@ export class Passage implements SocketHandler {
 
   #closeSocket(close: Close): void {
     if (this.#socket === null) this.#ended = close;
-    else closeVisitor(this.#socket, close);
+    else closeVisitor(this.#socket, this.#manner.close(close));
   }
 }
 
@@ -249,6 +275,11 @@ export function closeVisitor(socket: Socket, { code, reason }: Close): void {
 class Assembly {
   #buffer: Uint8Array | null = null;
   #length = 0;
+
+  /** Bytes of the message so far. */
+  get length(): number {
+    return this.#length;
+  }
 
   /** Bytes in memory. */
   get bytes(): number {
@@ -273,35 +304,6 @@ class Assembly {
     const buffer = new Uint8Array(Math.max(2 * length, 1024));
     if (this.#buffer !== null) buffer.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = buffer;
-  }
-}
-
-/** How far what was said is ahead of a steady pace. */
-class Pace {
-  readonly #bytesPerSecond: number;
-  #ahead = 0;
-  #at: number;
-
-  constructor(bytesPerSecond: number, now: number) {
-    this.#bytesPerSecond = bytesPerSecond;
-    this.#at = now;
-  }
-
-  sent(bytes: number, now: number): void {
-    this.#pass(now);
-    this.#ahead += bytes;
-  }
-
-  /** True when more than a second's worth was said at once. */
-  isAhead(now: number): boolean {
-    this.#pass(now);
-    return this.#ahead > this.#bytesPerSecond;
-  }
-
-  #pass(now: number): void {
-    const passed = ((now - this.#at) * this.#bytesPerSecond) / 1000;
-    this.#ahead = Math.max(0, this.#ahead - passed);
-    this.#at = now;
   }
 }
 

@@ -10,6 +10,7 @@ import type { Resumption } from "../../../protocol/link/sockets.ts";
 import type { LinkStream } from "../../../protocol/link/stream.ts";
 import type { Socket, Sockets } from "../context.ts";
 import { refusal } from "../door.ts";
+import { WebSocketManner } from "./manner.ts";
 import {
   closeVisitor,
   Passage,
@@ -17,11 +18,13 @@ import {
   type VisitorAttachment,
   visitorCloses,
 } from "./passage.ts";
+import { type TunnelVisitor, tunnelOf } from "./tunnel.ts";
+import { TunnelManner } from "./watch.ts";
 
 const VISITOR = "visitor";
 const AGENT = "agent";
 
-/** Whose WebSocket it is. */
+/** Whose WebSocket it is, or whose tunnel. */
 export interface Passenger {
   readonly visitor: string | null;
   readonly network: string;
@@ -36,6 +39,8 @@ export interface PassagesHost {
   wake(agent: Socket): void;
   /** Something is under way: keep awake. */
   stir(): void;
+  /** A visitor of `network` moved bytes; false when they used up what they may. */
+  moved(network: string, bytes: number): boolean;
   /** One is over. */
   ended(): void;
 }
@@ -59,6 +64,10 @@ export class Passages {
       now: () => host.now(),
       soon: (work) => host.soon(work),
       held: () => this.#held(),
+      moved: (network, bytes) => {
+        host.stir();
+        return host.moved(network, bytes);
+      },
       onOver: (passage) => this.#forget(passage),
     };
   }
@@ -82,6 +91,13 @@ export class Passages {
     return count;
   }
 
+  /** The visitors of all tunnels. */
+  tunnels(): TunnelVisitor[] {
+    const passes = this.#standing().map((socket) => visitorOf(socket)?.visitor ?? null);
+    const coming = [...this.#coming.values()].map(({ visitor }) => visitor);
+    return [...passes, ...coming].flatMap((pass) => tunnelOf(pass) ?? []);
+  }
+
   /** True while something is under way that an object which sleeps would lose. */
   get busy(): boolean {
     if (this.#coming.size > 0) return true;
@@ -91,8 +107,8 @@ export class Passages {
 
   /** The device said 101: the stream is a WebSocket. */
   begin(stream: LinkStream, passenger: Passenger): Passage {
-    const passage = new Passage(this.#passageHost, stream);
     const { visitor, network } = passenger;
+    const passage = this.#passage(stream, passenger);
     this.#coming.set(passage, { visitor, network }); // and nothing else: it stands in the attachment
     return passage;
   }
@@ -167,6 +183,8 @@ export class Passages {
     for (const socket of this.#standing()) {
       const attachment = visitorOf(socket);
       if (attachment === null || mayEnter(attachment.visitor)) continue;
+      // A device keeps a tunnel for a while when it hears nothing: it is told.
+      if (tunnelOf(attachment.visitor) !== null) this.#passageOf(socket);
       if (!this.#bySocket.has(socket)) agents.add(attachment.connection);
       this.#end(socket, close);
     }
@@ -228,8 +246,14 @@ export class Passages {
     return agents.find((agent) => connectionOf(agent) === connection) ?? null;
   }
 
+  #passage(stream: LinkStream, { visitor, network }: Passenger): Passage {
+    const now = this.#host.now();
+    const manner = tunnelOf(visitor) === null ? new WebSocketManner(now) : new TunnelManner();
+    return new Passage(this.#passageHost, stream, network, manner);
+  }
+
   #resume(socket: Socket, stream: LinkStream): Passage {
-    const passage = new Passage(this.#passageHost, stream);
+    const passage = this.#passage(stream, socket.attachment() as VisitorAttachment);
     this.#bySocket.set(socket, passage);
     passage.attach(socket);
     return passage;
@@ -238,8 +262,9 @@ export class Passages {
   #end(socket: Socket, close: Close): void {
     this.#known = null;
     const passage = this.#bySocket.get(socket);
-    if (passage === undefined) closeVisitor(socket, close);
-    else passage.end(close);
+    if (passage !== undefined) passage.end(close);
+    else if (tunnelOf(visitorOf(socket)?.visitor ?? null) === null) closeVisitor(socket, close);
+    else closeVisitor(socket, new TunnelManner().close(close));
   }
 
   #giveUp(socket: Socket): void {

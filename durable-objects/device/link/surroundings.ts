@@ -3,8 +3,9 @@
 import type { Clock, Random } from "../../../db/primitives.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { capability } from "../../../protocol/link/frames.ts";
-import type { OpenHead } from "../../../protocol/link/headers.ts";
+import { type OpenHead, webService } from "../../../protocol/link/headers.ts";
 import type { Session } from "../../../protocol/link/session.ts";
+import { agentOf } from "../agents.ts";
 import type { Budgets, Refusal } from "../budgets.ts";
 import type { Socket, Sockets } from "../context.ts";
 import { refusal } from "../door.ts";
@@ -49,6 +50,12 @@ export interface Live {
   readonly session: Session;
   /** For how many ticks nothing was heard of it while somebody waited. */
   quietTicks: number;
+}
+
+/** Whether a socket of the device leads to a service; each leads to its page. */
+export function offers(service: string): (socket: Socket) => boolean {
+  if (service === webService) return () => true;
+  return (socket) => agentOf(socket)?.tcp.includes(service) ?? false;
 }
 
 /** True for a device whose agent said that it passes WebSockets on. */
