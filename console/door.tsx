@@ -23,6 +23,7 @@ import { listShares, makeShare, stopShare } from "../workers/devices/shares.ts";
 import { signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
 import { Problem } from "../workers/problem.ts";
+import { objectToClosure, ownObjection } from "../workers/reports/objections.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import { type FormFields, type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
@@ -32,6 +33,7 @@ import { shareDays, type TypedAtDoor } from "./pages/device-shares.tsx";
 const done: Readonly<Record<string, string>> = {
   saved: "Saved. It holds from now on.",
   stopped: "Stopped. Whoever had it is out.",
+  objected: "Sent. The operator looks at the door again, and you are told what comes of it.",
 };
 
 export const doorPages = service();
@@ -112,11 +114,20 @@ doorPages.post("/devices/:id/door/shares/stop", async (c) => {
   return seeOther(c, `/devices/${encodeURIComponent(id)}/door?done=stopped`);
 });
 
+doorPages.post("/devices/:id/door/objection", async (c) => {
+  const words = (await readForm(c))("objection");
+  const id = c.req.param("id");
+  const act = () => objectToClosure(c.env, c.var.accountId, id, words);
+  const refusal = await refusalOf(act, { words: "objection" });
+  if (refusal !== null) return await doorPage(c, { refusal, typed: { objection: words } });
+  return seeOther(c, `/devices/${encodeURIComponent(id)}/door?done=objected`);
+});
+
 /** Where forms go, a person may come again by the address bar: to the page, then. */
 const formPaths = ["rules", "rules/remove", "rules/people", "rules/people/remove", "identity"];
 doorPages.on(
   "GET",
-  [...formPaths, "shares", "shares/stop"].map((path) => `/devices/:id/door/${path}`),
+  [...formPaths, "shares", "shares/stop", "objection"].map((path) => `/devices/:id/door/${path}`),
   (c) => seeOther(c, `/devices/${encodeURIComponent(c.req.param("id") ?? "")}/door`),
 );
 
@@ -164,6 +175,8 @@ async function doorPage(
   const id = c.req.param("id") ?? "";
   const device = await getDevice(c.env, c.var.accountId, id);
   const shares = await listShares(c.env, c.var.accountId, id);
+  const isClosed = device.access.closed !== null;
+  const objection = isClosed ? await ownObjection(c.env, c.var.accountId, id) : null;
   const said = c.req.query("done") ?? "";
   return page(
     c,
@@ -173,6 +186,7 @@ async function doorPage(
       shares={shares}
       door={doorOrigin(c.env.config, device.label)}
       now={c.env.clock.now()}
+      objection={objection}
       done={Object.hasOwn(done, said) ? (done[said] as string) : null}
       address={more.address}
       typed={more.typed}

@@ -23,6 +23,7 @@ import { peoplePages } from "./people.tsx";
 import { profilePages } from "./profile.tsx";
 import { programPages } from "./programs.tsx";
 import { recovery } from "./recovery.tsx";
+import { reportPages } from "./report.tsx";
 import { secondStep } from "./second-step.tsx";
 import { smart } from "./smart.tsx";
 import { steps } from "./steps.tsx";
@@ -44,6 +45,7 @@ consoleRoutes.get("/assets/:file", async (c, next) => {
 });
 consoleRoutes.use(visitor);
 consoleRoutes.route("/", street);
+consoleRoutes.route("/", reportPages);
 consoleRoutes.route("/", recovery);
 consoleRoutes.route("/", steps);
 consoleRoutes.route("/", secondStep);

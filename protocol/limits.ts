@@ -35,7 +35,8 @@ export const limits = {
   doorCodeMs: MINUTE,
   doorSessionMs: 12 * HOUR,
   shareMs: 90 * DAY, // the longest that a share may live
-  reportMs: 120 * DAY,
+  reportMs: 120 * DAY, // that nobody has looked at; an objection too
+  reportDecidedMs: 30 * DAY, // so that an objection can be judged
   doorSeenMs: 90 * DAY, // a browser that was told what an open door is
   personKeyCacheMs: MINUTE,
 
@@ -60,7 +61,9 @@ export const limits = {
   sharePasswordMaxLength: 128,
   reportLength: 1000,
   reportsPerNetwork: 10, // an hour
-  reportsPerDevice: 50, // kept at a time; more say nothing new
+  reportsPerDevice: 50, // that wait at a time; more say nothing new
+  reportsPage: 50,
+  statementLength: 1000, // of an operator, and of an owner who objects
   enrolmentsPendingPerAddress: 20,
   passkeysPerAccount: 20,
   personalTokensPerAccount: 30,
@@ -136,6 +139,8 @@ export const limits = {
   shareTriesPerNetwork: 60,
   shareWindowMs: HOUR,
   reportWindowMs: HOUR,
+  operatorTriesPerNetwork: 20, // wrong ones
+  operatorWindowMs: HOUR,
   badauthPerNetwork: 10,
   badauthWindowMs: MINUTE,
 

@@ -4,6 +4,7 @@ import { type Budgets, readBudgets } from "../durable-objects/device/budgets.ts"
 import { type Family, parseAddress } from "../protocol/addresses.ts";
 import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
 import { checkLabel, labelUnder } from "../protocol/names.ts";
+import { base64url } from "../protocol/tokens.ts";
 import { type IdentityProvider, identityProviders } from "./linked/configuration.ts";
 import type { Client } from "./openid/clients.ts";
 
@@ -69,6 +70,8 @@ export interface Config {
   readonly identityProviders: readonly IdentityProvider[];
   /** What the visitors of a device may take (docs/link.md). */
   readonly budgets: Budgets;
+  /** SHA-256 (base64url) of the tokens of who runs this; none: nobody decides about reports. */
+  readonly operatorTokenHashes: readonly string[];
   /** Below this age nobody may sign up (KID-1); null: nobody is asked. */
   readonly minimumAge: number | null;
 }
@@ -103,6 +106,7 @@ export function readConfig(variables: Variables): Config {
       origin,
     ),
     budgets: readBudgets(optional(variables, "LINK_BUDGETS")),
+    operatorTokenHashes: tokenHashes(optional(variables, "OPERATOR_TOKEN_HASHES")),
     minimumAge: age(optional(variables, "MINIMUM_AGE")),
   };
 }
@@ -182,6 +186,16 @@ function age(value: string | null): number | null {
     throw new Error("MINIMUM_AGE must be a whole number of years from 1 to 21.");
   }
   return number;
+}
+
+/** SHA-256 in hexadecimal, separated by spaces or commas, as `sha256sum` prints it. */
+function tokenHashes(value: string | null): string[] {
+  return (value?.split(/[\s,]+/) ?? []).map((hash) => {
+    if (!/^[0-9a-f]{64}$/i.test(hash)) {
+      throw new Error("OPERATOR_TOKEN_HASHES must be SHA-256 hashes of 64 hexadecimal digits.");
+    }
+    return base64url(Uint8Array.from(hash.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)));
+  });
 }
 
 /** `home:Home:DB_HOME[:jurisdiction]`, separated by spaces or commas; `_` in a title is a space. */

@@ -17,6 +17,7 @@ const networkKinds: ReadonlySet<string> = new Set([
   "device-code",
   "badauth",
   "port-check-network",
+  "report",
 ]);
 
 /** `inner`, with `factor` times as many tries for each kind that counts networks. */

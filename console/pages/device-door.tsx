@@ -10,6 +10,7 @@ import { limits } from "../../protocol/limits.ts";
 import { webService } from "../../protocol/link/headers.ts";
 import { Choices, Command, Done, ErrorSummary, Field, Notice } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
+import { ClosedSubject } from "./device-closed.tsx";
 import { type DeviceDoorProps, SharesSubject, shown } from "./device-shares.tsx";
 
 const modes: readonly (readonly [AccessMode, string])[] = [
@@ -26,16 +27,8 @@ const told: readonly (readonly [IdentityMode, string, string])[] = [
   ["name", "An identifier and a name", "The name only of people who let you see it."],
 ];
 
-const closedFor: Readonly<Record<string, string>> = {
-  phishing: "it was reported as a trap for passwords",
-  malware: "it was reported to spread harmful programs",
-  illegal: "what it shows was reported as illegal",
-  rights: "what it shows was reported to break somebody’s rights",
-  other: "it was reported",
-};
-
 export function DeviceDoorPage(props: DeviceDoorProps) {
-  const { device, done, errors, address } = props;
+  const { device, done, errors, address, objection, now } = props;
   const { access, features, label, id } = device;
   return (
     <>
@@ -54,13 +47,14 @@ export function DeviceDoorPage(props: DeviceDoorProps) {
         </div>
       </header>
       {access.closed !== null && (
-        <Notice tone="bad">
-          <p>
-            <b>The operator closed the open part of this door</b> because{" "}
-            {closedFor[access.closed.reason]}. Whom you let in by name still comes in. If that is
-            wrong, write to the operator.
-          </p>
-        </Notice>
+        <ClosedSubject
+          device={device}
+          closed={access.closed}
+          objection={objection}
+          now={now}
+          typed={props.typed?.objection}
+          errors={errors}
+        />
       )}
       {!features.link && (
         <Notice tone="brass">

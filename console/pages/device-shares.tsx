@@ -2,6 +2,7 @@
 
 import type { DeviceDescription, ShareDescription } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { OwnObjection } from "../../workers/reports/objections.ts";
 import { Choices, Field, type FormErrors } from "../components/form.tsx";
 import { Time } from "../components/time.tsx";
 
@@ -14,6 +15,8 @@ export interface DeviceDoorProps {
   /** The door's origin. */
   readonly door: string;
   readonly now: number;
+  /** What waits with the operator of a closed door. */
+  readonly objection: OwnObjection | null;
   readonly done: string | null;
   /** The address of what was shared just now: shown this once. */
   readonly address?: string | null | undefined;

@@ -11,6 +11,7 @@ import { Traffic } from "../pictures/traffic.tsx";
 import { sayDay } from "../words.ts";
 import { runCommand } from "./commands.ts";
 import { AccessSubject } from "./device-access.tsx";
+import { ClosedNotice } from "./device-closed.tsx";
 import { NameSubject } from "./device-name.tsx";
 import { ReachabilitySubject } from "./device-reachability.tsx";
 import { ShortcutSubject } from "./device-shortcut.tsx";
@@ -30,6 +31,7 @@ export function DevicePage(props: DeviceProps) {
           </p>
         </Notice>
       </div>
+      <ClosedNotice device={device} />
       <ErrorSummary errors={errors} />
       <header class="page-head">
         <div>

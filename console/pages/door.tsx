@@ -5,6 +5,7 @@
 
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
+import { doorPaths } from "../../durable-objects/device/door.ts";
 import type { DoorFacts, DoorPages } from "../../workers/link/pages.ts";
 import { count } from "../words.ts";
 
@@ -67,6 +68,18 @@ function Door({ facts, title, painted, children }: DoorProps) {
         </footer>
       </body>
     </html>
+  );
+}
+
+/** For whoever finds harm behind a door. It says which device, and not what was looked at. */
+function Report({ facts }: { facts: DoorFacts }) {
+  return (
+    <p class="quiet">
+      Does this page do harm?{" "}
+      <a href={`${facts.console}/report?door=${encodeURIComponent(facts.label)}`}>
+        Report this page
+      </a>
+    </p>
   );
 }
 
@@ -133,15 +146,17 @@ export const doorPages: DoorPages = {
     ),
   closed: (facts) =>
     document(
-      <Door facts={facts} title="The open part of this door is closed">
+      <Door facts={facts} title="This door is closed">
         <p>
-          Latchkey closed it because of what was reported about {facts.label}. Whom its owner lets
-          in by name still comes in.
+          The operator of Latchkey closed it because of what was reported about {facts.label}. If
+          its owner lets you in by name, you may still{" "}
+          <a href={doorPaths.signIn}>sign in and come in</a>.
         </p>
         <p class="quiet">
           Are you its owner? Your device’s page in <a href={`${facts.console}/devices`}>Latchkey</a>{" "}
           says why and how to object.
         </p>
+        <Report facts={facts} />
       </Door>,
     ),
   first: (facts) =>
@@ -162,6 +177,7 @@ export const doorPages: DoorPages = {
           </button>
         </form>
         <p class="quiet">This browser is not asked again for some months.</p>
+        <Report facts={facts} />
       </Door>,
     ),
   share: (facts) =>
@@ -190,6 +206,7 @@ export const doorPages: DoorPages = {
             Open it
           </button>
         </form>
+        <Report facts={facts} />
       </Door>,
     ),
   "bad-code": (facts) =>

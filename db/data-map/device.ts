@@ -44,6 +44,8 @@ export const deviceMap = {
       row: state,
       identity: state,
       closed_for: { kind: "state", class: "closed door" },
+      closed_extent: { kind: "state", class: "closed door" },
+      closed_words: { kind: "personal", class: "closed door" },
       closed_at: { kind: "time", class: "closed door" },
     },
   },

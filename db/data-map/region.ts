@@ -10,6 +10,7 @@ import { operationTables } from "./region/operations.ts";
 import { passkeyTables } from "./region/passkeys.ts";
 import { peopleTables } from "./region/people.ts";
 import { recoveryTables } from "./region/recovery.ts";
+import { reportTables } from "./region/reports.ts";
 import { signInTables } from "./region/sign-in.ts";
 import { tokenTables } from "./region/tokens.ts";
 import type { MapOf } from "./types.ts";
@@ -22,6 +23,7 @@ export const regionMap = {
   ...linkedTables,
   ...recoveryTables,
   ...deviceTables,
+  ...reportTables,
   ...peopleTables,
   ...openidTables,
   ...openidDeviceTables,

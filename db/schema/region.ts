@@ -14,5 +14,6 @@ export * from "./region/operations.ts";
 export * from "./region/passkeys.ts";
 export * from "./region/people.ts";
 export * from "./region/recovery.ts";
+export * from "./region/reports.ts";
 export * from "./region/sign-in.ts";
 export * from "./region/tokens.ts";

@@ -94,6 +94,7 @@ export class Access {
 
   /** People whom the owner lets in to the whole page by name; everybody may come, they are known. */
   named(): string[] {
+    if (this.closed?.extent === "all") return [];
     return this.mode === "listed" || this.mode === "everyone" ? this.people() : [];
   }
 
@@ -170,10 +171,22 @@ export class Access {
     this.#door = null;
   }
 
-  close(closure: Closure | null): void {
-    const query = "UPDATE door SET closed_for = ?, closed_at = ?";
-    this.#context.sql.run(query, closure?.reason ?? null, closure?.at ?? null);
+  /** Keeps the operator's word; false when it says what it said before. */
+  close(closure: Closure | null): boolean {
+    const before = this.closed;
+    const isSame =
+      closure === null
+        ? before === null
+        : before?.reason === closure.reason &&
+          before.extent === closure.extent &&
+          before.words === closure.words;
+    if (isSame) return false;
+    const query =
+      "UPDATE door SET closed_for = ?, closed_extent = ?, closed_words = ?, closed_at = ?";
+    const { reason = null, extent = null, words = null, at = null } = closure ?? {};
+    this.#context.sql.run(query, reason, extent, words, at);
     this.#door = null;
+    return true;
   }
 
   // Who may come in
@@ -192,7 +205,7 @@ export class Access {
   /** Judges a path of the web service, once `shares.ready()`. */
   judge(path: string, visitor: Visitor): Judgement {
     const rules = this.#all().filter(({ service }) => service === webService);
-    const shares = this.shares.over(path, visitor, this.closed !== null);
+    const shares = this.shares.over(path, visitor, this.closed);
     const open = judge<Rule | Share>(rules, [], path, (rule) => this.#admits(rule, nobody));
     if (open !== null) return { kind: "pass", pass: passOf(open, null), open: true };
     const by = this.#isOwner(visitor.account)
@@ -208,7 +221,9 @@ export class Access {
     if (this.#isOwner(account)) return true;
     const visitor = { account, contact, opened: nobody.opened };
     const web = this.#all().filter(({ service }) => service === webService);
-    return web.some((rule) => this.#admits(rule, visitor)) || this.shares.admitSome(visitor);
+    return (
+      web.some((rule) => this.#admits(rule, visitor)) || this.shares.admitSome(visitor, this.closed)
+    );
   }
 
   /** True for a visitor to whom some path of the web service is open. */
@@ -242,7 +257,7 @@ export class Access {
     return by.every((id) => {
       const rule = this.#all().find((one) => one.id === id);
       return rule === undefined
-        ? this.shares.holds(id, visitor, this.closed !== null)
+        ? this.shares.holds(id, visitor, this.closed)
         : this.#admits(rule, visitor);
     });
   }
@@ -266,29 +281,33 @@ export class Access {
     return rule?.id ?? null;
   }
 
-  #admits(rule: Rule | Share, visitor: Visitor): boolean {
+  #admits(rule: Rule | Share, visitor: Visitor, closed = this.closed): boolean {
     if ("audience" in rule) return false; // shares were looked at before
     if (this.#isOwner(visitor.account)) return true;
+    if (closed?.extent === "all") return false;
     switch (rule.mode) {
       case "owner":
         return false;
       case "everyone":
-        return this.closed === null;
+        // Closed, it opens to the people on its list: the owner lets them in by name.
+        return closed === null || this.#isListed(rule, visitor);
       case "contacts":
         return visitor.contact;
-      case "listed": {
-        if (visitor.account === null) return false;
-        const query = "SELECT account_id FROM guest WHERE rule_id = ? AND account_id = ?";
-        return this.#context.sql.all(query, rule.id, visitor.account).length > 0;
-      }
+      case "listed":
+        return this.#isListed(rule, visitor);
     }
+  }
+
+  #isListed(rule: Rule, { account }: Visitor): boolean {
+    if (account === null) return false;
+    const query = "SELECT account_id FROM guest WHERE rule_id = ? AND account_id = ?";
+    return this.#context.sql.all(query, rule.id, account).length > 0;
   }
 
   /** True when only the operator's word keeps the visitor out. */
   #onceOpen(rules: readonly Rule[], path: string, visitor: Visitor): boolean {
-    const shares = this.shares.over(path, visitor, false);
-    const admits = (rule: Rule | Share) =>
-      ("mode" in rule && rule.mode === "everyone") || this.#admits(rule, visitor);
+    const shares = this.shares.over(path, visitor, null);
+    const admits = (rule: Rule | Share) => this.#admits(rule, visitor, null);
     return judge<Rule | Share>(rules, shares, path, admits) !== null;
   }
 
@@ -330,13 +349,20 @@ export class Access {
     if (this.#door !== null) return this.#door;
     const [row] = this.#context.sql.all<{
       identity: IdentityMode;
-      closed_for: string | null;
+      closed_for: Closure["reason"] | null;
+      closed_extent: Closure["extent"] | null;
+      closed_words: string | null;
       closed_at: number | null;
-    }>("SELECT identity, closed_for, closed_at FROM door");
+    }>("SELECT identity, closed_for, closed_extent, closed_words, closed_at FROM door");
     const closed =
       row?.closed_for == null
         ? null
-        : { reason: row.closed_for as Closure["reason"], at: row.closed_at ?? 0 };
+        : {
+            reason: row.closed_for,
+            extent: row.closed_extent ?? "all",
+            words: row.closed_words ?? "",
+            at: row.closed_at ?? 0,
+          };
     this.#door = { identity: row?.identity ?? "off", closed };
     return this.#door;
   }

@@ -154,7 +154,8 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   }
 
   async records(): Promise<NameRecords | null> {
-    return this.#isOn("name") ? await this.#name.records() : null;
+    if (!this.#isOn("name") || this.#access.closed?.extent === "all") return null;
+    return await this.#name.records();
   }
 
   async issueDoorCode(

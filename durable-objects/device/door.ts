@@ -56,6 +56,8 @@ export const doorPaths = {
   leave: "/.well-known/latchkey/leave",
   /** The viewer of the device's documents; its own files lie below it. */
   view: "/.well-known/latchkey/view",
+  /** Leads to the console to sign in and back, where nothing else of the door would. */
+  signIn: "/.well-known/latchkey/sign-in",
   /** Where a browser says that it was told what an open door is. */
   seen: "/.well-known/latchkey/seen",
   /** Ends with the secret of a link, and `/locked` where it wants a password. */

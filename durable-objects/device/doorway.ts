@@ -6,6 +6,7 @@
 import type {
   AccessMode,
   Closure,
+  ClosureSet,
   DeviceDescription,
   DoorRpc,
   IdentityMode,
@@ -119,8 +120,11 @@ export class Doorway implements DoorRpc {
     return this.#house.isOn() && this.#rooms.access.mayUse(service, accountId, isContact);
   }
 
-  close(closure: Closure | null): Promise<DeviceDescription | null> {
-    return this.#change(() => this.#visitors.close(closure));
+  async close(closure: Closure | null): Promise<ClosureSet | null> {
+    if (this.#house.owner() === null) return null;
+    const changed = this.#visitors.close(closure);
+    const device = await this.#house.changed();
+    return device === null ? null : { device, changed };
   }
 
   async #change(work: () => void): Promise<DeviceDescription | null> {

@@ -8,7 +8,7 @@ const steps: readonly string[] = [
      label TEXT NOT NULL, created_at INTEGER NOT NULL);
    CREATE TABLE feature (name TEXT PRIMARY KEY, since INTEGER NOT NULL);
    CREATE TABLE door (row INTEGER PRIMARY KEY CHECK (row = 1), identity TEXT NOT NULL,
-     closed_for TEXT, closed_at INTEGER);
+     closed_for TEXT, closed_extent TEXT, closed_words TEXT, closed_at INTEGER);
    CREATE TABLE door_rule (id TEXT PRIMARY KEY, service TEXT NOT NULL, path TEXT NOT NULL,
      mode TEXT NOT NULL, UNIQUE (service, path));
    CREATE TABLE guest (rule_id TEXT NOT NULL, account_id TEXT NOT NULL,

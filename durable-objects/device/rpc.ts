@@ -7,6 +7,7 @@ import type { ClassName } from "../../db/data-map/classes.ts";
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import type { ServiceState } from "../../protocol/agent.ts";
 import type { Reach } from "../../protocol/reach.ts";
+import { type ReportKind, reportKinds } from "../../protocol/reports.ts";
 
 export const featureNames = ["name", "link", "lan"] as const;
 export type FeatureName = (typeof featureNames)[number];
@@ -71,14 +72,30 @@ export type LinkOpened =
 export const identityModes = ["off", "id", "name"] as const;
 export type IdentityMode = (typeof identityModes)[number];
 
-/** What an operator closed an open door for. */
-export const closeReasons = ["phishing", "malware", "illegal", "rights", "other"] as const;
-export type CloseReason = (typeof closeReasons)[number];
+/** What an operator closed a door for. */
+export const closeReasons = reportKinds;
 
-/** The open doors of a device are closed; whom its owner lets in by name still comes in. */
+/**
+ * How much an operator closed:
+ * - `open`: what anybody may open, and links; whom the owner lets in by name still comes in
+ * - `all`: everything but to the owner: pages, shares, tunnels, ways at home, the device's name
+ */
+export const closeExtents = ["open", "all"] as const;
+export type CloseExtent = (typeof closeExtents)[number];
+
+/** The operator's word on a door. */
 export interface Closure {
-  readonly reason: CloseReason;
+  readonly reason: ReportKind;
+  readonly extent: CloseExtent;
+  /** The statement of reasons, for the owner. */
+  readonly words: string;
   readonly at: number;
+}
+
+/** What became of the operator's word; not `changed` when it was said before. */
+export interface ClosureSet {
+  readonly device: DeviceDescription;
+  readonly changed: boolean;
 }
 
 export interface Registration {
@@ -281,8 +298,8 @@ export interface DoorRpc {
   identityOf(visit: string): Promise<{ account: string; owner: string; name: boolean } | null>;
   /** What a visitor may do now with a service that no path leads to, such as `ssh`. */
   mayUse(service: string, accountId: string, isContact: boolean): Promise<boolean>;
-  /** Closes the open doors by the operator's word, or opens them again (null). */
-  close(closure: Closure | null): Promise<DeviceDescription | null>;
+  /** Closes doors by the operator's word, or opens them again (null). Idempotent. */
+  close(closure: Closure | null): Promise<ClosureSet | null>;
 }
 
 /** The remote surface of a device. Every method answers null or `false` for a device that is gone. */

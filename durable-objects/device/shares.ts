@@ -12,7 +12,7 @@ import { equalInConstantTime, hashToken, newToken, parseToken } from "../../prot
 import type { Visitor } from "./access.ts";
 import type { DeviceContext } from "./context.ts";
 import { covers, type Placed } from "./paths.ts";
-import type { Audience, MadeShare, NewShare, ShareDescription } from "./rpc.ts";
+import type { Audience, Closure, MadeShare, NewShare, ShareDescription } from "./rpc.ts";
 
 /** A share as it is judged by. */
 export interface Share extends Placed {
@@ -75,7 +75,7 @@ export class Shares {
   }
 
   /** The shares that let `visitor` in to `path` as it is spelled. */
-  over(path: string, visitor: Visitor, isClosed: boolean): readonly Share[] {
+  over(path: string, visitor: Visitor, closed: Closure | null): readonly Share[] {
     const all = this.#known ?? [];
     if (all.length === 0) return all;
     const now = this.#context.clock.now();
@@ -83,19 +83,19 @@ export class Shares {
       (share) =>
         share.expiresAt > now &&
         covers(share.prefix, path) &&
-        this.#admits(share.id, share.audience, visitor, isClosed),
+        this.#admits(share.id, share.audience, visitor, closed),
     );
   }
 
   /** True when some share lets a person in. */
-  admitSome(visitor: Visitor): boolean {
-    return this.#rows().some(({ id, audience }) => this.#admits(id, audience, visitor, false));
+  admitSome(visitor: Visitor, closed: Closure | null): boolean {
+    return this.#rows().some(({ id, audience }) => this.#admits(id, audience, visitor, closed));
   }
 
   /** True while a share is there that lets `visitor` in. */
-  holds(id: string, visitor: Visitor, isClosed: boolean): boolean {
+  holds(id: string, visitor: Visitor, closed: Closure | null): boolean {
     const row = this.#rows().find((one) => one.id === id);
-    return row !== undefined && this.#admits(id, row.audience, visitor, isClosed);
+    return row !== undefined && this.#admits(id, row.audience, visitor, closed);
   }
 
   /** What the owner shares, the latest first. */
@@ -224,10 +224,11 @@ export class Shares {
     return text === null ? null : { row, what: JSON.parse(text) as What };
   }
 
-  #admits(id: string, audience: Audience, visitor: Visitor, isClosed: boolean): boolean {
+  #admits(id: string, audience: Audience, visitor: Visitor, closed: Closure | null): boolean {
+    if (closed?.extent === "all") return false;
     switch (audience) {
       case "link":
-        return !isClosed && visitor.opened.has(id);
+        return closed === null && visitor.opened.has(id);
       case "contacts":
         return visitor.contact;
       case "people":

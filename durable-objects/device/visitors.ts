@@ -84,9 +84,11 @@ export class Visitors {
     this.#rooms.access.setIdentity(mode);
   }
 
-  close(closure: Closure | null): void {
-    this.#rooms.access.close(closure);
+  /** Says the operator's word; false when it was said before. */
+  close(closure: Closure | null): boolean {
+    if (!this.#rooms.access.close(closure)) return false;
     this.endWithoutRight();
+    return true;
   }
 
   /** Takes a person off every list with every visit, whatever the mode. */
@@ -119,8 +121,7 @@ export class Visitors {
     const share = await access.shares.ofLink(secret, password);
     if (share === null || access.closed !== null) return { kind: "no" };
     const visitor = { account: null, contact: false, opened: new Set([share.id]) };
-    const stands = () =>
-      this.#isOn && access.shares.holds(share.id, visitor, access.closed !== null);
+    const stands = () => this.#isOn && access.shares.holds(share.id, visitor, access.closed);
     const opened = await door.visits.open(visit, share.id, stands);
     if (opened === null) return { kind: "no" };
     this.#schedule();

@@ -9,9 +9,11 @@ import { totpCode } from "../../workers/sign-in/totp.ts";
 import { desk, phone, visit } from "../support/browser.ts";
 import {
   call,
+  enrollDevice,
   furnish,
   liveIn,
   openAccount,
+  operator,
   password,
   signInBrowser,
   startWorld,
@@ -54,6 +56,7 @@ beforeAll(async () => {
     "/people",
     `/people/${contactId}`,
     "/privacy",
+    "/report?door=attic",
     "/devices",
     "/devices/add",
     `/devices/${furniture.deviceId}`,
@@ -106,6 +109,46 @@ describe("every page", () => {
 });
 
 describe("by keyboard alone", () => {
+  it("a stranger reports a page, its owner objects to what came of it", async () => {
+    const me = await openAccount(world, "keys-report@example.org");
+    const label = "reported";
+    const id = await enrollDevice(world, me, label);
+    await call(world, "PUT", `/api/devices/${id}/features/link`, { on: true }, me);
+    const stranger = await enter(null);
+    await stranger.open("/report?door=reporte");
+    await stranger.keys.use("Send the report");
+    await stranger.told("This did not work yet");
+    await stranger.keys.type("In your words", "It copies the page of a bank.");
+    await stranger.keys.use("Send the report");
+    await stranger.told("There is no open door of this name");
+    await stranger.keys.to("The device’s name");
+    await stranger.page.keyboard.press("End");
+    await stranger.page.keyboard.type("d");
+    await stranger.keys.to(/^A trap/);
+    await stranger.page.keyboard.press("ArrowDown");
+    await stranger.keys.use("Send the report");
+    await stranger.page.getByRole("heading", { name: "Your report is here" }).waitFor();
+    await stranger.context.close();
+
+    const door = `/api/operator/doors/${label}`;
+    const [report] = (await call(world, "GET", door, undefined, operator)).reports as object[];
+    expect(report).toMatchObject({ about: "malware", words: "It copies the page of a bank." });
+    const closure = { reason: "malware", extent: "open", words: "See report." };
+    await call(world, "PUT", `${door}/closure`, closure, operator);
+    const { context, keys, open, told } = await enter(me);
+    await open(`/devices/${id}`);
+    await keys.use("The reasons, and how to object");
+    await keys.use("Send the objection");
+    await told("This did not work yet");
+    await keys.type("If that is wrong, say why", "It is my own bank.");
+    await keys.use("Send the objection");
+    await told("Sent.");
+    expect(await call(world, "GET", door, undefined, operator)).toMatchObject({
+      objection: { words: "It is my own bank." },
+    });
+    await context.close();
+  });
+
   it("a person says who they are, shows a photo, and takes both back", async () => {
     const me = await openAccount(world, "keys-profile@example.org");
     const { page, context, keys, open, told } = await enter(me);

@@ -7,8 +7,10 @@ import { cookieMap } from "../../db/data-map/outside.ts";
 import { axe } from "../support/axe.ts";
 import { keepPicture, phone, visit } from "../support/browser.ts";
 import {
+  call,
   furnish,
   liveIn,
+  operator,
   password,
   signInBrowser,
   startWorld,
@@ -31,6 +33,10 @@ beforeAll(async () => {
   world = await startWorld();
   ({ owner, deviceId, longId, waitingCode } = await furnish(world));
   ({ passkeyId, contactId, addressId } = await liveIn(world, owner));
+  const { label } = await call(world, "GET", `/api/devices/${longId}`, undefined, owner);
+  const words = "The page behind it copies that of a bank, also its address.\nSee report 17.";
+  const closure = { reason: "phishing", extent: "all", words };
+  await call(world, "PUT", `/api/operator/doors/${label}/closure`, closure, operator);
 });
 
 afterAll(() => world.close());
@@ -70,6 +76,8 @@ function pages(): { street: string[]; house: string[] } {
       "/sign-in?return=/device",
       "/oauth/logout",
       `/people/${contactId}`,
+      "/report?door=attic",
+      "/report/received?reference=rpt_home_0000000000000000",
       "/nothing/here",
     ],
     house: [

@@ -35,6 +35,10 @@ const everyone = `
   POST /oauth/logout
   GET /oauth/logout/confirm
   POST /oauth/logout/confirm
+  POST /api/reports
+  GET /report
+  POST /report
+  GET /report/received
   GET /api/policy
   GET /api/operations/retention
   GET /nic/ip
@@ -73,6 +77,14 @@ const everyone = `
   GET /:label
 `;
 const ownProof = `
+  GET /api/operator/reports
+  GET /api/operator/reports/:id
+  POST /api/operator/reports/:id/dismissal
+  GET /api/operator/doors/:label
+  PUT /api/operator/doors/:label/closure
+  DELETE /api/operator/doors/:label/closure
+  POST /api/operator/doors/:label/objection/answer
+  GET /api/operator/objections
   POST /oauth/token
   POST /oauth/device
   POST /oauth/revoke
@@ -196,6 +208,7 @@ const signedIn = `
   GET /api/devices/:id/shares
   POST /api/devices/:id/shares
   DELETE /api/devices/:id/shares/:share
+  PUT /api/devices/:id/door/objection
   POST /api/devices/:id/update-secret
   POST /api/devices/:id/reachability
   GET /api/devices/:id/live
@@ -226,6 +239,8 @@ const signedIn = `
   POST /devices/:id/door/rules/people
   POST /devices/:id/door/rules/people/remove
   POST /devices/:id/door/identity
+  POST /devices/:id/door/objection
+  GET /devices/:id/door/objection
   POST /devices/:id/door/shares
   POST /devices/:id/door/shares/stop
   GET /devices/:id/door/rules
@@ -316,6 +331,8 @@ const signedIn = `
 `;
 /** Middleware, which is no route. */
 const before = `
+  ALL /api/operator/*
+  ALL /api/reports
   ALL /*
   ALL /.well-known/openid-configuration
   ALL /.well-known/oauth-authorization-server

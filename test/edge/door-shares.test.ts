@@ -15,6 +15,8 @@ import { type TestPorts, testPorts } from "../support/ports.ts";
 import { bindings, newPerson, problemOf, rowsWith } from "./devices-support.ts";
 import { type Box, client, enter, newBox, openLink, serve, visitIn } from "./door-support.ts";
 
+const closure = { reason: "phishing", extent: "open", words: "A copy of a bank.", at: 7 } as const;
+
 let test: TestPorts;
 let box: Box;
 beforeEach(async () => {
@@ -72,7 +74,7 @@ describe("[FEA-6] a share by link", () => {
 
   const ends: [string, (id: string) => Promise<unknown>][] = [
     ["it is stopped", (id) => stopShare(test.ports, box.owner, box.id, id, client)],
-    ["the door is closed by the operator", () => box.stub.close({ reason: "phishing", at: 1 })],
+    ["the door is closed by the operator", () => box.stub.close(closure)],
     ["Link is switched off", () => box.stub.setFeature("link", false)],
     ["the device is unregistered", () => unregisterDevice(test.ports, box.owner, box.id)],
     [
@@ -282,11 +284,11 @@ describe("a door that the operator closed", () => {
     await box.stub.setRule("web", "/mine", "owner");
     void serve(box.agent);
     expect(await status("/", "")).toBe(200);
-    await box.stub.close({ reason: "phishing", at: 7 });
+    await box.stub.close(closure);
     expect(await status("/", "")).toBe(403);
     expect(await status("/mine", "")).toBe(401);
     expect(await status("/", await enter(box, box.owner))).toBe(200);
-    expect((await box.stub.describe())?.access.closed).toEqual({ reason: "phishing", at: 7 });
+    expect((await box.stub.describe())?.access.closed).toEqual(closure);
     await box.stub.close(null);
     expect(await status("/", "")).toBe(200);
   });

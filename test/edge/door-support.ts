@@ -17,8 +17,8 @@ export interface Box extends TestDevice {
   readonly agent: ScriptedAgent;
 }
 
-export async function newBox(ports: Ports): Promise<Box> {
-  const owner = await newPerson();
+export async function newBox(ports: Ports, person?: string): Promise<Box> {
+  const owner = person ?? (await newPerson());
   const enrolled = await enroll(ports, owner);
   const { id, label } = enrolled.device;
   await setFeature(ports, owner, id, "link", true);

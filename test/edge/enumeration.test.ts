@@ -11,7 +11,7 @@ import openapi from "../../docs/openapi.json";
 import { R2KeyStore } from "../../durable-objects/platform.ts";
 import { newId } from "../../protocol/ids.ts";
 import { handle } from "../../workers/app.ts";
-import { setRule } from "../../workers/devices/devices.ts";
+import { setFeature, setRule } from "../../workers/devices/devices.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
 import { registered } from "../support/openid.ts";
@@ -32,7 +32,7 @@ declare global {
 const { DB_HOME } = env as unknown as { DB_HOME: D1Database };
 let test: TestPorts;
 let providers: ReturnType<typeof fakeProviders>;
-let asker: { token: string; device: string; rule: string };
+let asker: { token: string; device: string; label: string; rule: string };
 let count = 0;
 
 /** Who is asked about; each name as long as the others, for it comes back in pages. */
@@ -68,10 +68,11 @@ beforeEach(async () => {
     }
   }
   const { token, accountId } = await newPerson(test, `asker${count}@enumeration.example`);
-  const device = (await enroll(test.ports, accountId)).device.id;
+  const { id: device, label } = (await enroll(test.ports, accountId)).device;
+  await setFeature(test.ports, accountId, device, "link", true);
   const listed = { service: "web", path: "/files", mode: "listed" } as const;
   const [rule] = (await setRule(test.ports, accountId, device, listed)).access.rules;
-  asker = { token, device, rule: rule?.id ?? "" };
+  asker = { token, device, label, rule: rule?.id ?? "" };
   await test.settle();
 });
 afterEach(() => vi.restoreAllMocks());
@@ -100,6 +101,11 @@ interface Question {
 const wrong = "a password that nobody has";
 const contact = ["address", "phone"] as const;
 const account = ["account"] as const;
+/** A report with an address for the answer; one reference for all, so that answers can be compared. */
+const reported = (address: string) => ({
+  ...{ door: asker.label, about: "other", words: "It harms." },
+  ...{ address, once: "A1b2C3d4E5f6G7h8" },
+});
 const questions: readonly Question[] = [
   { route: "POST /api/sign-up", about: contact, json: (address) => ({ address, password: wrong }) },
   { route: "POST /sign-up", about: contact, form: (address) => ({ address, password: wrong }) },
@@ -141,6 +147,8 @@ const questions: readonly Question[] = [
     form: (address) => ({ address }),
     signedIn: true,
   },
+  { route: "POST /api/reports", about: ["address"], json: reported },
+  { route: "POST /report", about: ["address"], form: reported },
   { route: "GET /api/people/:account", about: account },
   { route: "GET /api/people/:account/photo", about: account },
   { route: "GET /people/:account", about: account },

@@ -19,9 +19,20 @@ import {
 } from "../../db/queries/openid-device.ts";
 import { takeCeremony } from "../../db/queries/passkeys.ts";
 import { insertRecovery } from "../../db/queries/recoveries.ts";
+import {
+  decideReport,
+  insertObjection,
+  insertReport,
+  objectionOf,
+  reportOf,
+  waitingObjections,
+  waitingReports,
+  waitingReportsOf,
+} from "../../db/queries/reports.ts";
 import { insertSignIn, signInOfToken } from "../../db/queries/sign-ins.ts";
 import { signingKeys } from "../../db/queries/signing-keys.ts";
 import { useTrust } from "../../db/queries/trusted-browsers.ts";
+import { device } from "../../db/schema/region/devices.ts";
 import { trustedBrowser } from "../../db/schema/region/sign-in.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
@@ -117,6 +128,47 @@ const readers: Record<string, Reader> = {
     const liveMs = limits.doorSessionMs;
     await insertReach(db, device, accountId, test.clock.now() + liveMs);
     return { liveMs, isSeen: () => hasReach(db, device, accountId, test.clock.now()) };
+  },
+  "region.door_report": async () => {
+    const db = drizzle(bindings.DB_HOME) as Db;
+    const deviceId = newId("dev", "home", systemRandom.bytes);
+    await db.insert(device).values({ id: deviceId, accountId, createdAt: 1, endsAt: null });
+    const now = test.clock.now();
+    const row = { id: newId("rpt", "home", systemRandom.bytes), deviceId, about: "other" } as const;
+    const times = { createdAt: now, expiresAt: now + limits.reportMs };
+    await insertReport(db, { ...row, toldSealed: "s1.t", ...times }, limits.reportsPerDevice);
+    return {
+      liveMs: limits.reportMs,
+      async isSeen() {
+        const at = test.clock.now();
+        const decision = { outcome: "closed", toldSealed: "s1.d", expiresAt: at + 1 } as const;
+        const seen = [
+          (await reportOf(db, row.id, at)) !== null,
+          (await waitingReports(db, null, 9, at)).some(({ id }) => id === row.id),
+          (await waitingReportsOf(db, deviceId, at)).length === 1,
+          await decideReport(db, row.id, decision, at),
+        ];
+        expect(new Set(seen).size).toBe(1);
+        return seen[0] ?? false;
+      },
+    };
+  },
+  "region.door_objection": async () => {
+    const db = drizzle(bindings.DB_HOME) as Db;
+    const deviceId = newId("dev", "home", systemRandom.bytes);
+    const now = test.clock.now();
+    const times = { createdAt: now, expiresAt: now + limits.reportMs };
+    await insertObjection(db, { deviceId, accountId, wordsSealed: "s1.w", ...times });
+    return {
+      liveMs: limits.reportMs,
+      async isSeen() {
+        const at = test.clock.now();
+        const seen = (await objectionOf(db, deviceId, at)) !== null;
+        const listed = await waitingObjections(db, 9, at);
+        expect(listed.some((row) => row.deviceId === deviceId)).toBe(seen);
+        return seen;
+      },
+    };
   },
   "region.oauth_device_code": async () => {
     const [codeHash, userCodeHash] = [

@@ -31,6 +31,7 @@ const strangers: Readonly<Record<string, readonly [kind: string, init: () => Req
   ],
   "/api/password/forgot": ["mail-network", () => json({ address: "mara@example.org" })],
   "/api/sign-in/passkey/options": ["passkey-network", () => json({})],
+  "/api/reports": ["report", () => json({ door: "nas", about: "other", words: "It harms." })],
   "/api/enrolments": ["enrolment", () => json({ public_key: PUBLIC_KEY })],
   "/oauth/device": ["device-code", () => ({ body: new URLSearchParams({ client_id: "tv" }) })],
 };

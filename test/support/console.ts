@@ -3,6 +3,7 @@
  * to what a test needs but is not about: an account, a device, an agent.
  */
 
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +18,9 @@ import { freePort, startBrowser } from "./browser.ts";
 import { plain } from "./pictures.ts";
 
 export const password = "correct horse battery staple";
+const operatorToken = "operator-".repeat(5);
+/** Who runs it, for `call`. */
+export const operator: TestAccount = { address: "", accountId: "", token: operatorToken };
 
 export interface World {
   readonly origin: string;
@@ -47,6 +51,7 @@ export async function startWorld(): Promise<World> {
       SMS_FROM: "Latchkey",
       MAIL_PAGE: mailbox.pageUrl,
       OPENID_CLIENTS: JSON.stringify([app]),
+      OPERATOR_TOKEN_HASHES: createHash("sha256").update(operatorToken).digest("hex"),
     },
   });
   const browser = await startBrowser();

@@ -100,8 +100,9 @@ function stopHere(): Stop | null {
   if (!(at instanceof HTMLElement) || at === document.body) return null;
   if (at.dataset.stopped !== undefined && at.matches(".skip")) return null;
   const faults: string[] = [];
-  const labels =
-    at instanceof HTMLInputElement || at instanceof HTMLSelectElement ? at.labels : null;
+  const fields = [HTMLInputElement, HTMLSelectElement, HTMLTextAreaElement] as const;
+  const field = fields.some((kind) => at instanceof kind) ? (at as HTMLInputElement) : null;
+  const labels = field?.labels;
   const said = [
     at.getAttribute("aria-label"),
     ...[...(labels ?? [])].map(({ textContent }) => textContent),

@@ -3,6 +3,7 @@
  * which broke off is finished by the sweep, by the next look at the list or by asking again.
  */
 
+import { personKey } from "../../db/queries/accounts.ts";
 import {
   deleteDevice,
   deleteGuestsOf,
@@ -10,6 +11,7 @@ import {
   markEnding,
 } from "../../db/queries/devices.ts";
 import { deleteClient } from "../../db/queries/openid-device.ts";
+import { deleteObjection, deleteReportsOf, reportsOf } from "../../db/queries/reports.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
@@ -33,7 +35,16 @@ export async function endDevice(ports: Ports, deviceId: string): Promise<void> {
     await deleteGuestsOf(regionDb(ports, region), deviceId);
     await deleteClient(regionDb(ports, region), deviceId);
   }
+  await forgetReports(ports, deviceId);
   await deleteDevice(regionDb(ports, deviceId), deviceId);
+}
+
+/** What was reported of its page, each with its key, and what its owner said to it. */
+async function forgetReports(ports: Ports, deviceId: string): Promise<void> {
+  const db = regionDb(ports, deviceId);
+  for (const id of await reportsOf(db, deviceId)) await ports.sealer.destroy(personKey(id));
+  await deleteReportsOf(db, deviceId);
+  await deleteObjection(db, deviceId);
 }
 
 /**

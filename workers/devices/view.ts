@@ -3,6 +3,7 @@
 import * as z from "zod";
 import {
   accessModes,
+  closeExtents,
   closeReasons,
   type DeviceDescription,
   identityModes,
@@ -35,7 +36,14 @@ export const deviceJson = z.strictObject({
       }),
     ),
     identity: identityMode,
-    closed: z.strictObject({ reason: z.enum(closeReasons), at: time }).nullable(),
+    closed: z
+      .strictObject({
+        reason: z.enum(closeReasons),
+        extent: z.enum(closeExtents),
+        words: z.string(),
+        at: time,
+      })
+      .nullable(),
   }),
   connection: z
     .strictObject({
@@ -98,8 +106,7 @@ export function view(config: Config, device: DeviceDescription): z.infer<typeof 
       people: [...access.people],
       rules: access.rules.map((rule) => ({ ...rule, people: [...rule.people] })),
       identity: access.identity,
-      closed:
-        access.closed === null ? null : { reason: access.closed.reason, at: iso(access.closed.at) },
+      closed: access.closed === null ? null : { ...access.closed, at: iso(access.closed.at) },
     },
     connection: connection === null ? null : { ...connection, since: iso(connection.since) },
     agents: device.agents.map(({ heardAt, since, ...agent }) => ({

@@ -94,6 +94,7 @@ async function ownAnswer(visit: Visit, label: string | null): Promise<Response |
     if (to === null) return await page(visit, "cross-site", 403);
     return redirect(to, [cookieHeader("__Host-door-seen", "yes")]);
   }
+  if (pathname === doorPaths.signIn && label !== null) return await toSignIn(visit, "/");
   if (`${pathname}/` === doorPaths.share) {
     // A device's own page may lead its owner to share what they look at.
     const target = new URL("/devices/share", ports.config.origin);
@@ -147,8 +148,7 @@ async function answer(visit: Visit, verdict: DoorVerdict, response: Response): P
     case "stalled":
       return problemResponse("request-timeout");
     case "first": {
-      const url = new URL(visit.request.url);
-      const to = url.pathname + url.search;
+      const to = placeOf(visit.request);
       const form = { action: doorPaths.seen, to, isLocked: false, isWrong: false };
       return await page(visit, "first", 200, null, form);
     }
@@ -167,15 +167,20 @@ async function answer(visit: Visit, verdict: DoorVerdict, response: Response): P
 }
 
 /** Sends the visitor to the console's host, which knows who they are, with a way back. */
-async function toSignIn({ request, ports, label }: Visit): Promise<Response> {
-  const url = new URL(request.url);
+async function toSignIn({ request, ports, label }: Visit, to = placeOf(request)) {
   // One nonce for all tabs of this browser, so that none takes the way back from another.
   const nonce = nonceOf(request) ?? newNonce(ports.random.bytes);
   const target = new URL("/door", ports.config.origin);
   target.searchParams.set("label", label);
   target.searchParams.set("nonce", await hashToken(nonce));
-  target.searchParams.set("to", url.pathname + url.search);
+  target.searchParams.set("to", to);
   return redirect(target.href, [cookieHeader("__Host-door-nonce", nonce)]);
+}
+
+/** Path and query that a visitor asked for. */
+function placeOf(request: Request): string {
+  const url = new URL(request.url);
+  return url.pathname + url.search;
 }
 
 /** The viewer, for whom the object has let in; null where no viewer is mounted or it has no such file. */

@@ -21,6 +21,7 @@ import { overviewCases } from "./overview-cases.ts";
 import { passkeyCases } from "./passkey-cases.ts";
 import { peopleCases } from "./people-cases.ts";
 import { recoveryCases } from "./recovery-cases.ts";
+import { reportCases } from "./report-cases.ts";
 import { retentionCases } from "./retention-cases.ts";
 import { schemaCases } from "./schema-cases.ts";
 import { signInCases } from "./sign-in-cases.ts";
@@ -54,6 +55,7 @@ export const cases: Cases = {
   ...passkeyCases,
   ...tokenCases,
   ...peopleCases,
+  ...reportCases,
   ...retentionCases,
   ...exportCases,
   ...dormancyCases,

@@ -13,6 +13,7 @@ import { OPENID_CLIENTS, openid } from "./openid.ts";
 import { passkeys } from "./passkeys.ts";
 import { people } from "./people.ts";
 import { longWaits, recovery } from "./recovery.ts";
+import { OPERATOR_TOKEN_HASHES, reports } from "./reports.ts";
 import { World } from "./world.ts";
 
 export function defineContract(runtime: Runtime): void {
@@ -23,7 +24,8 @@ export function defineContract(runtime: Runtime): void {
       return world;
     };
     beforeAll(async () => {
-      world = await World.create(runtime, { OPENID_CLIENTS, NETWORK_LIMIT_FACTOR: "100" });
+      const own = { OPENID_CLIENTS, OPERATOR_TOKEN_HASHES, NETWORK_LIMIT_FACTOR: "100" };
+      world = await World.create(runtime, own);
     });
     afterAll(async () => {
       await world?.close();
@@ -36,6 +38,7 @@ export function defineContract(runtime: Runtime): void {
     devices(current);
     names(current);
     doors(current);
+    reports(current);
     agents(current);
     assets(current);
     longWaits(current);
