@@ -7,6 +7,7 @@ import { agents } from "./agent.ts";
 import { assets } from "./assets.ts";
 import { devices } from "./devices.ts";
 import { doors } from "./door.ts";
+import { doorAccess } from "./door-access.ts";
 import { lasting } from "./lasting.ts";
 import { names } from "./name.ts";
 import { OPENID_CLIENTS, openid } from "./openid.ts";
@@ -38,6 +39,7 @@ export function defineContract(runtime: Runtime): void {
     devices(current);
     names(current);
     doors(current);
+    doorAccess(current);
     reports(current);
     agents(current);
     assets(current);
