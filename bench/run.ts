@@ -22,7 +22,7 @@ import { stalled } from "./lanes/stalled.ts";
 import { startup } from "./lanes/startup.ts";
 import { smoke, whole } from "./plan.ts";
 import { figures, type Section, withFigures } from "./report.ts";
-import { type Closing, type Stage, setStage } from "./stage.ts";
+import { type Closing, type Stage, setBoxes, setStage } from "./stage.ts";
 
 const DOCUMENT = join(import.meta.dirname, "../docs/performance.md");
 
@@ -51,7 +51,10 @@ const subjects: Readonly<Record<string, () => Promise<Section | Section[]>>> = {
   small: async () => await small(await onStage(), plan),
   bulk: async () => await bulk(await onStage(), plan),
   click: async () => await click(await onStage(), plan),
-  stalled: async () => await stalled(await onStage(), plan),
+  stalled: async () => {
+    await close();
+    return await stalled(await setBoxes(closing, true), plan);
+  },
   idle: async () => {
     await close(); // nothing else in memory, nothing else on the cores
     return await idle(closing, plan);

@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { enroll } from "../agent/enroll.ts";
 import { type Demo, startDemo } from "../scripts/local/demo.ts";
 import { type Edge, type EdgeOptions, startEdge } from "../scripts/local/edge.ts";
-import { type Mailbox, startMailbox } from "../scripts/local/mailbox.ts";
+import { startMailbox } from "../scripts/local/mailbox.ts";
 import { startBaseline } from "./baseline-edge.ts";
+import { Heap } from "./heap.ts";
 import type { Way } from "./load.ts";
 import { startOrigin } from "./origin.ts";
 import { type Peer, type PeerName, startPeers } from "./peers/peers.ts";
@@ -21,13 +22,8 @@ const AGENT = join(import.meta.dirname, "../agent/main.ts");
 /** What is undone at the end, the last first. */
 export type Closing = (() => Promise<unknown>)[];
 
-export interface Stage {
-  /** The bare runtime. */
-  readonly baseline: Way;
-  readonly edge: Edge;
-  /** The process of the edge's runtime. */
-  readonly runtime: number;
-  readonly demo: Demo;
+/** An edge and two boxes in front of one service. */
+export interface Boxes extends House {
   readonly session: string;
   /** The local service itself. */
   readonly service: Way;
@@ -37,17 +33,31 @@ export interface Stage {
   readonly frames: Way;
   /** The agent of that box (framed-box.ts). */
   readonly framedBox: Helper;
+}
+
+export interface Stage extends Boxes {
+  /** The bare runtime. */
+  readonly baseline: Way;
   readonly peers: ReadonlyMap<PeerName, Peer | null>;
 }
 
 export async function setStage(closing: Closing): Promise<Stage> {
+  const port = await freePort();
+  closing.push(await startBaseline(port));
+  const baseline = { origin: `http://127.0.0.1:${port}`, through: runtimes() };
+  const boxes = await setBoxes(closing);
+  const peers = await startPeers(Number(new URL(boxes.service.origin).port));
+  for (const peer of peers.values()) closing.push(async () => await peer?.close());
+  return { ...boxes, baseline, peers };
+}
+
+/** @param inspected lets `heap()` look into the runtime, which speed is not measured with */
+export async function setBoxes(closing: Closing, inspected = false): Promise<Boxes> {
   const origin = await startOrigin();
   closing.push(() => origin.close());
-  const baselinePort = await freePort();
-  closing.push(await startBaseline(baselinePort));
-  const baselines = runtimes();
-  const house = await startHouse(closing, `http://127.0.0.1:${origin.port}`);
-  const { edge, demo, folder } = house;
+  const service = `http://127.0.0.1:${origin.port}`;
+  const house = await startHouse(closing, service, { inspected });
+  const { edge, runtime, demo, folder } = house;
   const { email: address, password } = demo.account;
   const { token } = (await ask(edge, "POST", "/sessions", { address, password })) as {
     token: string;
@@ -55,37 +65,31 @@ export async function setStage(closing: Closing): Promise<Stage> {
   await ask(edge, "PUT", `/devices/${demo.device.id}/access`, { mode: "everyone" }, token);
   const home = join(folder, "framed");
   const label = await enrollFramed(edge, home, token);
-  const framedBox = new Helper(
-    join(import.meta.dirname, "framed-box.ts"),
-    home,
-    `http://127.0.0.1:${origin.port}`,
-  );
+  const framedBox = new Helper(join(import.meta.dirname, "framed-box.ts"), home, service);
   closing.push(() => framedBox.close());
   await framedBox.next();
   const door = (host: string, agents: readonly number[]): Way => ({
     origin: edge.origin,
     headers: { host },
-    through: [house.runtime, ...agents],
+    through: [runtime, ...agents],
   });
-  const peers = await startPeers(origin.port);
-  for (const peer of peers.values()) closing.push(async () => await peer?.close());
   return {
     ...house,
-    baseline: { origin: `http://127.0.0.1:${baselinePort}`, through: baselines },
     session: token,
-    service: { origin: `http://127.0.0.1:${origin.port}` },
+    service: { origin: service },
     link: door(new URL(demo.device.link).host, running(AGENT)),
     frames: door(`${label}.${edge.linkZone}`, [framedBox.child.pid ?? 0]),
     framedBox,
-    peers,
   };
 }
 
 export interface House {
   readonly edge: Edge;
+  /** The process of the edge's runtime. */
   readonly runtime: number;
+  /** What the edge's worker holds. @throws Error when the runtime does not say */
+  heap(): Promise<Heap>;
   readonly demo: Demo;
-  readonly mailbox: Mailbox;
   /** For files of this run. */
   readonly folder: string;
 }
@@ -94,25 +98,34 @@ export interface House {
 export async function startHouse(
   closing: Closing,
   serve: string,
-  beside?: EdgeOptions["beside"],
+  more: Pick<EdgeOptions, "beside"> & { readonly inspected?: boolean } = {},
 ): Promise<House> {
+  const { beside, inspected = false } = more;
   const folder = await mkdtemp(join(tmpdir(), "latchkey-bench-"));
   closing.push(() => rm(folder, { recursive: true, force: true }));
   const mailbox = await startMailbox();
   closing.push(() => mailbox.close());
   const before = new Set(runtimes());
+  const inspectorPort = await freePort();
   const edge = await startEdge({
     data: join(folder, "edge"),
     port: await freePort(),
     // The load comes from one network: with the budgets of one visitor it would be refused.
     variables: { SMTP_URL: mailbox.smtpUrl, LINK_BUDGETS: "requests=1M visitor-requests=1M" },
     ...(beside === undefined ? {} : { beside }),
+    ...(inspected ? { inspectorPort } : {}),
   });
   closing.push(() => edge.close());
   const runtime = runtimes().find((pid) => !before.has(pid)) ?? Number.NaN;
   const demo = await startDemo({ edge, mailbox, folder: join(folder, "demo"), serve });
   closing.push(() => demo.close());
-  return { edge, runtime, demo, mailbox, folder };
+  const poke = async () => await (await fetch(`${edge.origin}/healthz`)).text();
+  const heap = async () => {
+    const made = await Heap.of("latchkey", inspectorPort, poke);
+    closing.push(async () => made.close());
+    return made;
+  };
+  return { edge, runtime, heap, demo, folder };
 }
 
 /** Enrolls another box of the same person, its door open. @returns its label */

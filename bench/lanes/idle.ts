@@ -20,10 +20,14 @@ const FILES = 65_536;
 
 export async function idle(closing: Closing, plan: Plan): Promise<Section> {
   const section = new Section(`${plan.idleDevices} idle devices`, [
-    ...["runtime's memory", "a device", "seconds it took"],
+    ...["runtime's memory", "a device", "of it in V8's heap", "seconds it took"],
   ]);
   const plantAt = await freePort();
-  const house = await startHouse(closing, "http://127.0.0.1:9", await planter(plantAt));
+  const house = await startHouse(closing, "http://127.0.0.1:9", {
+    beside: await planter(plantAt),
+    inspected: true,
+  });
+  const heap = await house.heap();
   const { runtime, edge } = house;
   const boxes = new Helper(
     join(import.meta.dirname, "../idle-boxes.ts"),
@@ -34,26 +38,28 @@ export async function idle(closing: Closing, plan: Plan): Promise<Section> {
   const devices = await boxes.next<Planted[]>();
   allowFiles(runtime, boxes.child.pid ?? 0);
   let since = performance.now();
-  const nothing = memoryOf(runtime);
-  const row = (lane: string) => {
+  const nothing = { memory: memoryOf(runtime), held: await heap.held() };
+  const row = async (lane: string) => {
+    const seconds = (performance.now() - since) / 1000;
     const memory = memoryOf(runtime);
+    const each = (bytes: number) => `${(bytes / 1024 / plan.idleDevices).toFixed(1)} KiB`;
     section.row(
       lane,
       `${(memory / 2 ** 20).toFixed(0)} MiB`,
-      `${((memory - nothing) / 1024 / plan.idleDevices).toFixed(1)} KiB`,
-      ((performance.now() - since) / 1000).toFixed(0),
+      ...[each(memory - nothing.memory), each((await heap.held()) - nothing.held)],
+      seconds.toFixed(0),
     );
     since = performance.now();
   };
-  row("before");
+  await row("before");
   for (let at = 0; at < devices.length; at += PLANTED_AT_A_TIME) {
     await plant(plantAt, devices.slice(at, at + PLANTED_AT_A_TIME));
   }
-  row("registered, not connected");
+  await row("registered, not connected");
   const connected = await boxes.ask<number>("connect");
-  row("connected");
+  await row("connected");
   await sleep(plan.idleSettleMs);
-  row("asleep");
+  await row("asleep");
   if (connected !== plan.idleDevices || (await boxes.ask<number>("all there?")) !== connected) {
     throw new Error(`only ${connected} of ${plan.idleDevices} idle devices stayed connected`);
   }

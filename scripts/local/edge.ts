@@ -27,6 +27,8 @@ export interface EdgeOptions {
   readonly crons?: boolean;
   /** Another worker of the same runtime, which may be bound to this one's objects and databases. */
   readonly beside?: V4WorkerOptions;
+  /** Where the runtime lets a debugger in; nowhere when absent. */
+  readonly inspectorPort?: number;
 }
 
 export interface Edge {
@@ -59,6 +61,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
         convertV4MiniflareOptions({
           ...localServer,
           resourcePersistencePath: options.data,
+          ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
           workers: [
             {
               name: "latchkey",
