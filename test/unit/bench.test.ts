@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { framesOnly, Uncredited } from "../../bench/frames.ts";
 import { summary } from "../../bench/load.ts";
 import { smoke, whole } from "../../bench/plan.ts";
 import { cpuMsOf, memoryOf, parseStat } from "../../bench/processes.ts";
@@ -15,6 +16,16 @@ import {
   Section,
   withFigures,
 } from "../../bench/report.ts";
+import {
+  capability,
+  decodeMessage,
+  encodeMessage,
+  type Frame,
+  frameType,
+  helloPayload,
+  readHello,
+  u32,
+} from "../../protocol/link/frames.ts";
 
 describe("figures from times", () => {
   it("are requests a second, the middle and the last hundredth, whatever the order", () => {
@@ -107,6 +118,44 @@ describe("what a process costs", () => {
     expect(memoryOf(process.pid)).toBeGreaterThan(10 * 2 ** 20);
     expect(cpuMsOf(process.pid)).toBeGreaterThan(0);
     expect(cpuMsOf(2 ** 30)).toBeNaN();
+  });
+});
+
+describe("the box without the bulk lane", () => {
+  const message = (...frames: (Partial<Frame> & Pick<Frame, "type" | "payload">)[]) =>
+    encodeMessage(frames.map((frame) => ({ end: false, stream: 0, ...frame })));
+  const body = (stream: number, bytes: number) =>
+    message({ type: frameType.data, stream, payload: [new Uint8Array(bytes)] });
+  const credit = (stream: number, bytes: number) =>
+    message({ type: frameType.credit, stream, payload: [u32(bytes)] });
+
+  it("leaves nothing but WebSockets in a HELLO, and touches nothing else", () => {
+    const hello = message({ type: frameType.hello, payload: [helloPayload(7)] });
+    const before = hello.slice();
+    framesOnly(hello);
+    decodeMessage(hello, (_type, _end, _stream, payload) => {
+      expect(readHello(payload).capabilities).toBe(capability.webSocket);
+      expect(readHello(payload).session).toBe(7);
+      return null;
+    });
+    expect(hello.filter((byte, at) => byte !== before[at])).toHaveLength(1);
+    const other = body(1, 64).fill(0xff, 12);
+    const same = other.slice();
+    framesOnly(other);
+    expect(other).toEqual(same);
+  });
+
+  it("counts what one stream has sent and got no credit for, and begins anew when asked", () => {
+    const uncredited = new Uncredited();
+    uncredited.sent(body(1, 100));
+    uncredited.came(credit(1, 60));
+    uncredited.came(credit(0, 1000)); // the connection's
+    uncredited.sent(body(1, 50));
+    uncredited.sent(body(3, 70));
+    expect(uncredited.most()).toBe(100);
+    expect(uncredited.most()).toBe(0);
+    uncredited.sent(body(3, 1));
+    expect(uncredited.most()).toBe(1);
   });
 });
 
