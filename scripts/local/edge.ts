@@ -25,6 +25,8 @@ export interface EdgeOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Fires the cron trigger once a minute, as the platform would. */
   readonly crons?: boolean;
+  /** Told of each line that the runtime or the worker logs; absent, they are printed. */
+  readonly onLog?: (line: string) => void;
   /** Another worker of the same runtime, which may be bound to this one's objects and databases. */
   readonly beside?: V4WorkerOptions;
   /** Where the runtime lets a debugger in; nowhere when absent. */
@@ -60,6 +62,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       new Miniflare(
         convertV4MiniflareOptions({
           ...localServer,
+          ...logging(options.onLog),
           resourcePersistencePath: options.data,
           ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
           workers: [
@@ -105,6 +108,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       await miniflare.dispose();
     },
   };
+}
+
+function logging(onLog: EdgeOptions["onLog"]) {
+  if (onLog === undefined) return {};
+  return { handleStructuredLogs: ({ message }: { message: string }) => onLog(message) };
 }
 
 /** Each region's buckets, and the service's own. */

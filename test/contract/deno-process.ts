@@ -28,6 +28,7 @@ export const deno: Runtime = {
       },
       stop: () => server.end("SIGTERM"),
       kill: () => server.end("SIGKILL"),
+      log: server.lines,
     };
   },
 };

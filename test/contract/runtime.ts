@@ -16,6 +16,8 @@ export interface RunningEdge {
   stop(): Promise<void>;
   /** Ends it without a chance to tidy up. */
   kill(): Promise<void>;
+  /** What it has logged so far, line by line. */
+  readonly log?: readonly string[];
 }
 
 export interface Runtime {

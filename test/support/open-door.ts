@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { enroll } from "../../agent/enroll.ts";
-import { run } from "../../agent/run.ts";
+import { type RunEnd, run } from "../../agent/run.ts";
 import { ask } from "../contract/suite/http.ts";
 import { newPerson, type Person } from "../contract/suite/person.ts";
 import { newLabel, type World } from "../contract/suite/world.ts";
@@ -15,6 +15,8 @@ export interface OpenDoor {
   readonly host: string;
   /** Changes something below the device's path, as its owner. */
   change(path: string, body: object, method?: string): Promise<void>;
+  /** How the agent ended. */
+  readonly ended: Promise<RunEnd>;
   /** Ends the agent, as SIGTERM does. */
   close(): Promise<void>;
 }
@@ -52,14 +54,13 @@ export async function openDoor(
   await change("/features/link", { on: true });
   await change("/access", { mode: "everyone" });
   const stop = new AbortController();
-  let ended: Promise<unknown> = Promise.resolve();
-  await new Promise<void>((on) => {
-    const log = (line: string) => void (line.startsWith("Link is on") && on());
-    ended = run({ home, serve: service, tcp, log, signal: stop.signal });
-  });
+  const on = Promise.withResolvers<void>();
+  const log = (line: string) => void (line.startsWith("Link is on") && on.resolve());
+  const ended = run({ home, serve: service, tcp, log, signal: stop.signal });
+  await on.promise;
   const close = async () => {
     stop.abort();
     await ended;
   };
-  return { owner, deviceId, label, host: world.doorHost(label), change, close };
+  return { owner, deviceId, label, host: world.doorHost(label), change, ended, close };
 }

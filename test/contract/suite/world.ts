@@ -54,6 +54,11 @@ export class World {
     return `${label}.${this.linkZone}:${this.port}`;
   }
 
+  /** What the edge has logged since it started, line by line. */
+  get log(): readonly string[] {
+    return this.#edge.log ?? [];
+  }
+
   sweep(): Promise<void> {
     return this.#edge.sweep();
   }
