@@ -1,10 +1,10 @@
 /**
  * The bulk lane: a long response goes to the edge as HTTP requests of its own, in segments below the
- * platform's body cap, and the edge pipes them to the visitor. Frames carry what comes before, and
- * everything where the edge grants no lane or refuses it.
+ * platform's body cap, and the edge pipes them to the visitor; the rest of a long request is fetched.
+ * Frames carry what comes before, and everything where the edge grants no lane or refuses it.
  */
 
-import { Pool } from "undici";
+import { type Dispatcher, Pool } from "undici";
 import { agentBulkPath, bulkOffsetHeader } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
 
@@ -16,8 +16,28 @@ export type SendSegment = (
   signal: AbortSignal,
 ) => Promise<void>;
 
+/** What is told of the rest of a request; `failed` may come at any time, and is the last. */
+export interface RestEvents {
+  /** @param offset bytes that went in frames before it */
+  begun(offset: number): void;
+  /** @returns false when `resume` is to be waited for */
+  data(bytes: Uint8Array): boolean;
+  ended(): void;
+  /** @param refused there is none: the frames go on */
+  failed(refused: boolean): void;
+}
+
+/** The rest of a request, as it is fetched. */
+export interface Rest {
+  resume(): void;
+  abort(): void;
+}
+
+export type FetchRest = (token: Uint8Array, events: RestEvents) => Rest;
+
 export interface BulkLane {
   readonly send: SendSegment;
+  readonly fetch: FetchRest;
   close(): void;
 }
 
@@ -44,7 +64,47 @@ export function bulkLaneTo(cloud: string, deviceId: string): BulkLane {
       await answer.dump();
       if (statusCode !== 204) throw new Error(`the edge answered ${statusCode}`);
     },
+    fetch: (token, events) => fetchRest(pool, deviceId, token, events),
     close: () => void pool.destroy(),
+  };
+}
+
+function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: RestEvents): Rest {
+  let controller: Dispatcher.DispatchController | null = null;
+  let over = false;
+  const end = (tell: () => void) => {
+    if (!over) tell();
+    over = true;
+  };
+  const path = agentBulkPath + deviceId;
+  const headers = { authorization: `Bearer ${Buffer.from(token).toString("base64url")}` };
+  pool.dispatch(
+    { method: "GET", path, headers },
+    {
+      onRequestStart(started) {
+        controller = started;
+        if (over) started.abort(new Error("nobody needs it"));
+      },
+      onResponseStart(started, status, answered) {
+        const offset = Number(answered[bulkOffsetHeader] ?? Number.NaN);
+        if (over || status < 200) return;
+        if (status === 200 && Number.isSafeInteger(offset)) return events.begun(offset);
+        end(() => events.failed(status !== 200));
+        started.abort(new Error("refused"));
+      },
+      onResponseData(started, chunk) {
+        if (!over && !events.data(chunk)) started.pause();
+      },
+      onResponseEnd: () => end(() => events.ended()),
+      onResponseError: () => end(() => events.failed(false)),
+    },
+  );
+  return {
+    resume: () => controller?.resume(),
+    abort: () => {
+      over = true;
+      controller?.abort(new Error("nobody needs it"));
+    },
   };
 }
 

@@ -20,9 +20,10 @@ import {
 } from "../protocol/link/headers.ts";
 import { Session } from "../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
-import { BulkBody, type BulkLane, type SendSegment } from "./bulk.ts";
+import { BulkBody, type BulkLane, type FetchRest, type SendSegment } from "./bulk.ts";
 import { LocalSocket } from "./local-socket.ts";
 import type { TcpServices } from "./tunnel/services.ts";
+import { RequestBody } from "./upload.ts";
 
 export interface LinkServerOptions {
   /** The local service, e.g. `http://127.0.0.1:8080`; null offers nothing, so every stream is refused. */
@@ -85,7 +86,7 @@ export class LinkServer {
           }
           if (origin === null) return null;
           if (head.upgrade !== undefined) return webSocketTo(options.origin, stream, head);
-          const service = new Service(stream, this.#laneFor);
+          const service = new Service(stream, this.#laneFor, this.#bulk?.fetch ?? null);
           service.start(origin, head);
           return service;
         },
@@ -151,6 +152,7 @@ interface RawHeaders {
 class Service implements StreamHandler, Dispatcher.DispatchHandler {
   readonly #stream: LinkStream;
   readonly #laneFor: LaneFor;
+  readonly #fetchRest: FetchRest | null;
   /** Bytes of the response that went in frames. */
   #framed = 0;
   /** How long the response is; null when it does not say. */
@@ -159,18 +161,19 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   /** The rest of the response, once it goes by the bulk lane. */
   #bulk: BulkBody | null = null;
   #controller: Dispatcher.DispatchController | null = null;
-  #body: Body | null = null;
+  #body: RequestBody | null = null;
   /** The response is complete, or the stream is dead: nothing more may be said. */
   #over = false;
   #aborted = false;
 
-  constructor(stream: LinkStream, laneFor: LaneFor) {
+  constructor(stream: LinkStream, laneFor: LaneFor, fetchRest: FetchRest | null) {
     this.#stream = stream;
     this.#laneFor = laneFor;
+    this.#fetchRest = fetchRest;
   }
 
   start(origin: Pick<Dispatcher, "dispatch">, head: OpenHead): void {
-    if (!this.#stream.receiveEnded) this.#body = new Body(this.#stream);
+    if (!this.#stream.receiveEnded) this.#body = new RequestBody(this.#stream);
     origin.dispatch(
       {
         method: head.method as Dispatcher.HttpMethod,
@@ -200,6 +203,12 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   }
   drain(): void {
     this.#controller?.resume();
+  }
+  restOffered(token: Uint8Array): void {
+    if (this.#fetchRest !== null) this.#body?.fetch(this.#fetchRest, token);
+  }
+  restSent(bytes: number): void {
+    this.#body?.expect(bytes);
   }
   /** The edge lets the rest of the response, or another segment of it, come by the bulk lane. */
   bulk(token: Uint8Array): void {
@@ -288,56 +297,6 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
 }
 
 const NOTHING = new Uint8Array(0);
-
-/** A request body as undici reads it: bytes count as taken only when the local service took them. */
-class Body implements AsyncIterable<Uint8Array> {
-  readonly #stream: LinkStream;
-  #chunks: Uint8Array[] = [];
-  #state: "open" | "finished" | "failed" = "open";
-  #wake: (() => void) | null = null;
-
-  constructor(stream: LinkStream) {
-    this.#stream = stream;
-  }
-
-  push(bytes: Uint8Array): void {
-    if (this.#state === "open") this.#chunks.push(bytes);
-    else this.#stream.consumed(bytes.byteLength);
-    this.#wake?.();
-  }
-
-  finish(): void {
-    if (this.#state === "open") this.#state = "finished";
-    this.#wake?.();
-  }
-
-  /**
-   * No more of it matters: the visitor left, or the service has answered. What waits is dropped, and
-   * the service sees a broken request, never a short one.
-   */
-  fail(): void {
-    this.#state = "failed";
-    for (const chunk of this.#chunks.splice(0)) this.#stream.consumed(chunk.byteLength);
-    this.#wake?.();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      if (this.#state === "failed") throw new Error("the rest of the request is not needed");
-      const chunk = this.#chunks.shift();
-      if (chunk !== undefined) {
-        yield chunk;
-        this.#stream.consumed(chunk.byteLength);
-        continue;
-      }
-      if (this.#state === "finished") return;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = null;
-    }
-  }
-}
 
 /** Header arrays as undici takes them: name, value, name, value. */
 function requestHeaders(headers: HeaderList): string[] {

@@ -207,6 +207,7 @@ export const limits = {
   linkBulkSegmentMs: MINUTE,
   linkBulkQueueBytes: 256 * 1024,
   linkBulkConnections: 16,
+  linkBulkPieceBytes: 512 * 1024, // of an upload on its way beside the frames, in the memory of the object
   linkBufferedBytes: 512 * 1024,
   linkWriteBufferBytes: 128 * 1024,
   linkControlFrames: 1024,

@@ -42,6 +42,11 @@ export const frameType = {
   resume: 12,
   /** Nothing, from the agent: may the rest of this body come by the bulk lane? From the edge a token: it may. */
   bulk: 13,
+  /**
+   * From the edge: a token, with which the rest of this request may be fetched; and, when it was, how
+   * many bytes went so, in 8 bytes, before END.
+   */
+  upload: 14,
 } as const;
 
 export type FrameType = (typeof frameType)[keyof typeof frameType];
@@ -59,7 +64,7 @@ export const messageFlag = {
 } as const;
 
 /** What an end can do beyond version 1, as bits of HELLO's capabilities. */
-export const capability = { webSocket: 1, bulk: 2 } as const;
+export const capability = { webSocket: 1, bulk: 2, upload: 4 } as const;
 
 /** Why a stream was reset. Unknown codes are taken as `internal`. */
 export const resetCode = {
@@ -124,6 +129,7 @@ const shapes: { readonly [type: number]: Shape } = {
   },
   [frameType.resume]: { stream: "some", flags: 0, min: 4, max: 4 },
   [frameType.bulk]: { stream: "some", flags: 0, min: 0, max: bulkTokenBytes },
+  [frameType.upload]: { stream: "some", flags: 0, min: 8, max: bulkTokenBytes },
 };
 
 /** The length of a frame's payload in bytes. */
@@ -206,6 +212,19 @@ export function readU32(payload: Uint8Array): number {
   return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }
 
+/** Eight bytes, big-endian: how much went beside the frames. */
+export function u64(value: number): Uint8Array {
+  const payload = new Uint8Array(8);
+  payload.set(u32(Math.floor(value / 2 ** 32)));
+  payload.set(u32(value % 2 ** 32), 4);
+  return payload;
+}
+
+/** Reads what `u64` wrote. */
+export function readU64(payload: Uint8Array): number {
+  return readU32(payload) * 2 ** 32 + readU32(payload.subarray(4));
+}
+
 export interface Hello {
   readonly version: number;
   /** Bits of `capability`. */
@@ -217,7 +236,7 @@ export interface Hello {
 /** The payload of HELLO. */
 export function helloPayload(
   session: number,
-  capabilities: number = capability.webSocket | capability.bulk,
+  capabilities: number = capability.webSocket | capability.bulk | capability.upload,
 ): Uint8Array {
   const payload = new Uint8Array(8);
   payload.set(u32((protocolVersion << 16) | capabilities));

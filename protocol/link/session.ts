@@ -19,6 +19,7 @@ import {
   protocolVersion,
   readHello,
   readU32,
+  readU64,
   resetCode,
   u32,
 } from "./frames.ts";
@@ -169,6 +170,10 @@ export class Session implements StreamHost {
     this.#outbox.control(frameType.bulk, stream.id, payload);
   }
 
+  sendUpload(stream: LinkStream, payload: Uint8Array): void {
+    this.#outbox.control(frameType.upload, stream.id, payload);
+  }
+
   // Receiving
 
   #onFrame(
@@ -208,6 +213,8 @@ export class Session implements StreamHost {
         return this.#sockets.onResume(id, readU32(payload), this.#capabilities !== null);
       case frameType.bulk:
         return this.#onBulk(id, payload);
+      case frameType.upload:
+        return this.#onUpload(id, payload);
     }
   }
 
@@ -309,6 +316,17 @@ export class Session implements StreamHost {
     if (payload.byteLength !== (this.#accept === null ? 0 : bulkTokenBytes)) return "bad token";
     if (stream.socket === null) stream.handler.bulk?.(payload);
     return this.#outbox.backlog > limits.linkControlFrames ? "too many questions" : null;
+  }
+
+  #onUpload(id: number, payload: Uint8Array): string | null {
+    if (this.#accept === null) return "only the edge offers a request";
+    const stream = this.#streams.live.get(id);
+    if (stream === undefined) return this.#onStranger(id);
+    if (stream.socket !== null || stream.receiveEnded) return "an offer of nothing";
+    if (payload.byteLength === 8) stream.handler.restSent?.(readU64(payload));
+    else if (payload.byteLength === bulkTokenBytes) stream.handler.restOffered?.(payload.slice());
+    else return "bad token";
+    return null;
   }
 
   #onReset(id: number, code: number): string | null {

@@ -6,7 +6,7 @@
 import { limits } from "../limits.ts";
 import type { Contender } from "./fair-queue.ts";
 import { ReceiveWindow, SendWindow } from "./flow.ts";
-import type { Close } from "./frames.ts";
+import { type Close, u64 } from "./frames.ts";
 import { MessageQueue, PieceCheck, type SocketHandler, type Taken, takenData } from "./messages.ts";
 
 /** What happens on a stream, told to whoever serves it. Nothing is told after `reset`. */
@@ -23,6 +23,10 @@ export interface StreamHandler {
   drain(): void;
   /** About the bulk lane: a question at the edge, a token at the agent. Whoever has no lane is silent. */
   bulk?(payload: Uint8Array): void;
+  /** At the agent: the rest of the request may be fetched with this token. */
+  restOffered?(token: Uint8Array): void;
+  /** At the agent: so many bytes of the request went beside the frames. */
+  restSent?(bytes: number): void;
 }
 
 /** Makes the handler of a stream that the edge opened; null refuses it. */
@@ -37,6 +41,7 @@ export interface StreamHost {
   sendHead(stream: LinkStream, payload: Uint8Array, end: boolean): void;
   sendReset(stream: LinkStream, code: number): void;
   sendBulk(stream: LinkStream, payload: Uint8Array): void;
+  sendUpload(stream: LinkStream, payload: Uint8Array): void;
 }
 
 /** What a stream has besides, once it carries a WebSocket. */
@@ -179,6 +184,16 @@ export class LinkStream implements Contender {
   /** About the bulk lane: nothing asks for it, a token grants it. */
   bulk(payload: Uint8Array): void {
     if (!this.dead) this.#host.sendBulk(this, payload);
+  }
+
+  /** At the edge: what is left of the request may be fetched with this token. */
+  offerRest(token: Uint8Array): void {
+    if (!this.dead) this.#host.sendUpload(this, token);
+  }
+
+  /** At the edge: so many bytes of the request went beside the frames. */
+  sentBeside(bytes: number): void {
+    if (!this.dead) this.#host.sendUpload(this, u64(bytes));
   }
 
   /** Gives up both directions; the handler is not told. */

@@ -134,30 +134,32 @@ export interface Piece {
 }
 
 export interface BodySource {
-  read(): Promise<Piece>;
+  /** The next piece, of at most `maxBytes`. */
+  read(maxBytes: number): Promise<Piece>;
+  /** The bytes of a piece are needed no more: the next one may take their place. */
+  reuse(bytes: Uint8Array): void;
   cancel(): void;
 }
 
 const NOTHING = new Uint8Array(0);
 
 /**
- * Reads a request body in pieces of at most `maxBytes`.
+ * Reads a request body in pieces.
  * @param length the announced length: known, the pieces are filled before they are handed over, which
  * makes fewer and larger frames; unknown, whatever has arrived goes on at once
  */
-export function bodySource(
-  body: ReadableStream<Uint8Array>,
-  maxBytes: number,
-  length: number | null,
-): BodySource {
+export function bodySource(body: ReadableStream<Uint8Array>, length: number | null): BodySource {
   const reader = byteReader(body);
-  if (reader === null) return chunkSource(body, maxBytes);
+  if (reader === null) return chunkSource(body);
   let left = length ?? Number.POSITIVE_INFINITY;
+  let spare: ArrayBuffer | null = null;
   return {
-    async read() {
+    async read(maxBytes) {
       if (left === 0) return { bytes: NOTHING, last: true };
       const size = Math.min(maxBytes, left);
-      const view = new Uint8Array(size);
+      const used = spare !== null && spare.byteLength >= size ? spare : new ArrayBuffer(size);
+      spare = null;
+      const view = new Uint8Array(used, 0, size);
       const { done, value } =
         length !== null && reader.readAtLeast !== undefined
           ? await reader.readAtLeast(size, view)
@@ -166,6 +168,9 @@ export function bodySource(
       left -= bytes.byteLength;
       if (done && length !== null && left > 0) throw new Error("the request was cut off");
       return { bytes, last: done || left === 0 };
+    },
+    reuse: (bytes) => {
+      spare = bytes.buffer as ArrayBuffer;
     },
     cancel: () => void reader.cancel().catch(ignore),
   };
@@ -189,11 +194,11 @@ function byteReader(body: ReadableStream<Uint8Array>): ByteReader | null {
   }
 }
 
-function chunkSource(body: ReadableStream<Uint8Array>, maxBytes: number): BodySource {
+function chunkSource(body: ReadableStream<Uint8Array>): BodySource {
   const reader = body.getReader();
   let rest: Uint8Array = NOTHING;
   return {
-    async read() {
+    async read(maxBytes) {
       while (rest.byteLength === 0) {
         const { done, value } = await reader.read();
         if (done) return { bytes: NOTHING, last: true };
@@ -203,6 +208,7 @@ function chunkSource(body: ReadableStream<Uint8Array>, maxBytes: number): BodySo
       rest = rest.subarray(maxBytes);
       return { bytes, last: false };
     },
+    reuse: ignore,
     cancel: () => void reader.cancel().catch(ignore),
   };
 }

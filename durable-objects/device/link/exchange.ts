@@ -12,10 +12,11 @@ import {
   subprotocols,
 } from "../../../protocol/link/headers.ts";
 import type { LinkStream, StreamHandler } from "../../../protocol/link/stream.ts";
-import { type BodyPipe, type BodySource, bodyPipe, bodySource, pipesNatively } from "./body.ts";
+import { type BodyPipe, bodyPipe, pipesNatively } from "./body.ts";
 import { hasNoBody, responseHeaders } from "./heads.ts";
 import type { Passage } from "./passage.ts";
 import { Segments } from "./segments.ts";
+import { Upload } from "./upload.ts";
 
 /** How far it came. `lost`: the connection went before a head, so a safe request may be tried again. */
 export type Outcome =
@@ -43,6 +44,10 @@ export interface ExchangeOptions {
   readonly begin: ((stream: LinkStream) => Passage) | null;
   /** Makes a token for the next segment of the response and hands it to `grant`. */
   readonly onBulk: (exchange: Exchange) => void;
+  /** Makes a token for the rest of the request, if the device fetches such, and hands it to its `grant`. */
+  readonly onOffer: (upload: Upload) => void;
+  /** Nobody needs a token for the rest of the request any more. */
+  readonly onOfferOver: (upload: Upload) => void;
   /** Called once, when nothing of this exchange is left. */
   readonly onDone: (exchange: Exchange) => void;
 }
@@ -58,14 +63,12 @@ export class Exchange implements StreamHandler {
   /** Body bytes that came before the response was made. */
   #early: Uint8Array[] = [];
   #pipe: BodyPipe | null = null;
-  #source: BodySource | null = null;
-  #onRoom: (() => void) | null = null;
+  /** The body of the request; null when it has none. */
+  #upload: Upload | null = null;
   #responded = false;
   #watching = false;
   #ended = false;
   #done = false;
-  /** Whom the request waits for: the visitor to send more of it, the device to take it, or nobody. */
-  #upload: "visitor" | "device" | "over" = "over";
   /** Pieces of the response that the visitor has not taken. */
   #untaken = 0;
   /** What comes of the response by the bulk lane. */
@@ -87,7 +90,15 @@ export class Exchange implements StreamHandler {
     this.#stream = stream;
     const { request } = this.#options;
     this.#moved();
-    if (request.body !== null) void this.#sendBody(request.body);
+    if (request.body === null) return;
+    this.#upload = new Upload(request, stream, {
+      moved: () => this.#moved(),
+      bytes: (count) => this.#options.onBytes(count),
+      offer: pipesNatively ? this.#options.onOffer : null,
+      broke: (why) =>
+        this.#fail({ kind: why === "visitor" ? "malformed" : "failed" }, resetCode.cancel),
+    });
+    void this.#upload.run();
   }
 
   /** Gives up when somebody is overdue, or when the visitor has left. */
@@ -105,7 +116,7 @@ export class Exchange implements StreamHandler {
     if (this.#untaken > 0 || this.#segments.underWay)
       return idleMs >= limits.linkUntakenMs ? "stalled" : null;
     if (this.#head !== null) return null;
-    switch (this.#upload) {
+    switch (this.#upload?.waitsFor ?? "over") {
       case "visitor":
         return idleMs >= limits.linkUploadIdleMs ? "stalled" : null;
       case "device":
@@ -182,9 +193,7 @@ export class Exchange implements StreamHandler {
   }
 
   drain(): void {
-    const onRoom = this.#onRoom;
-    this.#onRoom = null;
-    onRoom?.();
+    this.#upload?.drain();
   }
 
   /** The device asks for the bulk lane; it has none before its visitor has a response. */
@@ -282,42 +291,6 @@ export class Exchange implements StreamHandler {
     );
   }
 
-  // The request
-
-  async #sendBody(body: ReadableStream<Uint8Array>): Promise<void> {
-    const stream = this.#stream as LinkStream;
-    const announced = contentLength([...this.#options.request.headers]);
-    const length = announced === "bad" ? null : announced;
-    const source = bodySource(body, limits.linkFrameBytes, length);
-    this.#source = source;
-    try {
-      for (;;) {
-        this.#upload = "visitor";
-        const { bytes, last } = await source.read();
-        this.#options.onBytes(bytes.byteLength);
-        this.#moved();
-        if (this.#done) return;
-        const room = stream.write(bytes);
-        if (last) break;
-        this.#upload = "device";
-        if (!room) await this.#room();
-        if (this.#done) return;
-        this.#moved();
-      }
-      stream.end();
-      this.#upload = "over";
-    } catch {
-      // It left, or what it sends is no body (RFC 9112 §7.1): who is still there is told so.
-      this.#fail({ kind: "malformed" }, resetCode.cancel);
-    }
-  }
-
-  #room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onRoom = resolve;
-    });
-  }
-
   // Ending
 
   #visitorLeft(): void {
@@ -337,8 +310,8 @@ export class Exchange implements StreamHandler {
     this.#done = true;
     this.#segments.stir();
     this.#stream?.release(code ?? resetCode.cancel);
-    this.#source?.cancel();
-    this.drain();
+    this.#upload?.stop();
+    if (this.#upload !== null) this.#options.onOfferOver(this.#upload);
     this.#options.onDone(this);
   }
 }

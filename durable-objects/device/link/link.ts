@@ -23,6 +23,7 @@ import { visitorCloses } from "./passage.ts";
 import { Passages } from "./passages.ts";
 import {
   carriesWebSockets,
+  fetchesRests,
   hasShare,
   ignore,
   isRepeatable,
@@ -32,6 +33,7 @@ import {
   turnedAway,
 } from "./surroundings.ts";
 import { tunnelHead, tunnelOf } from "./tunnel.ts";
+import type { Upload } from "./upload.ts";
 
 export class Link {
   readonly #context: LinkContext;
@@ -43,7 +45,9 @@ export class Link {
   readonly #exchanges = new Set<Exchange>();
   /** Visitors' WebSockets. */
   readonly passages: Passages;
+  /** For segments of responses, and for the rests of requests. */
   readonly #tokens: BulkTokens<Exchange>;
+  readonly #offers: BulkTokens<Upload>;
   /** Visitors who wait for the device to come back. */
   readonly #waiting = new Map<(back: boolean) => void, string | null>();
   #ticking = false;
@@ -66,6 +70,7 @@ export class Link {
       ended: () => microtask(() => this.#connections.closeDrained()),
     });
     this.#tokens = new BulkTokens(context.random);
+    this.#offers = new BulkTokens(context.random);
   }
 
   /** For gauges: requests on their way, visitors who wait for the device, the sessions there are. */
@@ -152,13 +157,21 @@ export class Link {
     return response;
   }
 
-  /** Takes a segment of a response beside the frames, for the one exchange whose token it brings. */
+  /** Takes a segment of a response, or gives the rest of a request, beside the frames: whose token it is. */
   async bulk(request: Request): Promise<Response> {
+    if (request.method === "GET") return await this.#rest(request);
     const exchange = await this.#tokens.take(bearerOf(request));
     if (exchange === null) return new Response(null, { status: 401 });
     const segment = segmentOf(request);
     const taken = segment !== null && (await exchange.take(segment.body, segment.offset));
     return new Response(null, { status: taken ? 204 : 409 });
+  }
+
+  /** Hands over the rest of the one request whose token is shown. */
+  async #rest(request: Request): Promise<Response> {
+    const upload = await this.#offers.take(bearerOf(request));
+    if (upload === null) return new Response(null, { status: 401 });
+    return (await upload.fetch()) ?? new Response(null, { status: 409 });
   }
 
   /** A device connected: who waited for it goes on, and what it relieved is closed when it is empty. */
@@ -245,6 +258,10 @@ export class Link {
       now: () => this.#context.clock.now(),
       onBytes: (bytes) => this.#meter.moved(who.network, bytes),
       onBulk: (asking) => void this.#tokens.give(asking),
+      onOffer: (upload) => {
+        if (fetchesRests(session)) void this.#offers.give(upload);
+      },
+      onOfferOver: (upload) => this.#offers.forget(upload),
       onDone: () => {
         this.#exchanges.delete(exchange);
         this.#tokens.forget(exchange);

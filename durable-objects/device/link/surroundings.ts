@@ -63,6 +63,11 @@ export function carriesWebSockets(session: Session): boolean {
   return ((session.capabilities ?? 0) & capability.webSocket) !== 0;
 }
 
+/** True for a device whose agent fetches what is left of a long request. */
+export function fetchesRests(session: Session): boolean {
+  return ((session.capabilities ?? 0) & capability.upload) !== 0;
+}
+
 export function ignore(): void {
   // The key store is away: the budget of the day begins with what passes from now on.
 }

@@ -148,7 +148,7 @@ describe("frames", () => {
     ["nothing", new Uint8Array(0), "empty message"],
     ["half a header", new Uint8Array(11), "truncated frame header"],
     ["type 0", raw(0), "unknown frame type"],
-    ["type 14", raw(14), "unknown frame type"],
+    ["type 15", raw(15), "unknown frame type"],
     ["END on WSMSG", raw(frameType.wsMessage, { flags: 1 }), "unknown flag"],
     ["an unknown flag on WSMSG", raw(frameType.wsMessage, { flags: 16 }), "unknown flag"],
     ["TEXT on DATA", raw(frameType.data, { flags: messageFlag.text }), "unknown flag"],

@@ -38,9 +38,9 @@ describe("a session", () => {
     agent.say(hello);
     agent.say(hello);
     expect(agent.flushAll().map(({ type, value }) => [type, value])).toEqual([
-      [frameType.hello, 0x0001_0003],
+      [frameType.hello, 0x0001_0007],
     ]);
-    expect(agent.session.capabilities).toBe(3);
+    expect(agent.session.capabilities).toBe(7);
     const edge = new Bench("edge");
     edge.say({ type: frameType.hello, payload: [helloPayload(99)] });
     expect(edge.session.capabilities, "an answer to another session").toBeNull();

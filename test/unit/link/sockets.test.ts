@@ -319,7 +319,7 @@ describe("a WebSocket in a new session", () => {
     stream.send(new Uint8Array(50), false);
     agent.say(hello(8), resume(WINDOW));
     expect(agent.flushAll().map(({ type, value }) => [type, value])).toEqual([
-      [frameType.hello, 0x0001_0003],
+      [frameType.hello, 0x0001_0007],
       [frameType.resume, WINDOW - messageCost(1000)],
       [frameType.wsMessage, 0],
     ]);

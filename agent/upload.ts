@@ -1,0 +1,160 @@
+/**
+ * A visitor's request body as the local service gets it: what comes in frames and, when it is long,
+ * the rest, which is fetched. What breaks on either way is a broken request, never a short one.
+ */
+
+import { limits } from "../protocol/limits.ts";
+import type { LinkStream } from "../protocol/link/stream.ts";
+import type { FetchRest, Rest } from "./bulk.ts";
+
+/** As undici reads it: bytes count as taken only when the local service took them. */
+export class RequestBody implements AsyncIterable<Uint8Array> {
+  readonly #stream: Pick<LinkStream, "consumed">;
+  #chunks: Uint8Array[] = [];
+  /** Bytes that came in frames. */
+  #framed = 0;
+  #rest: RestOfRequest | null = null;
+  #state: "open" | "finished" | "failed" = "open";
+  #wake: (() => void) | null = null;
+
+  constructor(stream: Pick<LinkStream, "consumed">) {
+    this.#stream = stream;
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#framed += bytes.byteLength;
+    if (this.#state === "open") this.#chunks.push(bytes);
+    else this.#stream.consumed(bytes.byteLength);
+    this.#wake?.();
+  }
+
+  /** Fetches what is left. Frames go on until it comes. */
+  fetch(from: FetchRest, token: Uint8Array): void {
+    if (this.#state !== "open" || this.#rest !== null) return;
+    this.#rest = new RestOfRequest(from, token, () => this.#wake?.());
+  }
+
+  /** So many bytes went beside the frames. */
+  expect(bytes: number): void {
+    if (this.#rest === null) this.fail();
+    else this.#rest.announced = bytes;
+    this.#wake?.();
+  }
+
+  finish(): void {
+    if (this.#state === "open") this.#state = "finished";
+    if (this.#rest?.isTorn) this.fail();
+    this.#wake?.();
+  }
+
+  /**
+   * No more of it matters: the visitor left, or the service has answered. What waits is dropped, and
+   * the service sees a broken request, never a short one.
+   */
+  fail(): void {
+    this.#state = "failed";
+    this.#rest?.abort();
+    for (const chunk of this.#chunks.splice(0)) this.#stream.consumed(chunk.byteLength);
+    this.#wake?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const rest = this.#rest;
+      if (this.#state === "failed") throw new Error("the rest of the request is not needed");
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        yield chunk;
+        this.#stream.consumed(chunk.byteLength);
+        continue;
+      }
+      const more = rest?.take(this.#framed) ?? null;
+      if (more === "broken") throw new Error("the rest of the request did not come");
+      if (more !== null) {
+        yield more;
+        continue;
+      }
+      if (this.#state === "finished" && (rest?.isWhole ?? true)) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = null;
+    }
+  }
+}
+
+type RestState = "coming" | "ended" | "refused" | "broken";
+
+/** What is left of a request, as it is fetched beside the frames. */
+class RestOfRequest {
+  /** What the edge says went beside the frames; null before it said so, and when nothing did. */
+  announced: number | null = null;
+  readonly #from: Rest;
+  #offset: number | null = null;
+  #chunks: Uint8Array[] = [];
+  #queued = 0;
+  #count = 0;
+  #paused = false;
+  #state: RestState = "coming";
+
+  constructor(from: FetchRest, token: Uint8Array, onNews: () => void) {
+    const news = (state: RestState) => {
+      this.#state = state;
+      onNews();
+    };
+    this.#from = from(token, {
+      begun: (offset) => {
+        this.#offset = offset;
+        onNews();
+      },
+      data: (bytes) => {
+        this.#chunks.push(bytes);
+        this.#count += bytes.byteLength;
+        this.#queued += bytes.byteLength;
+        this.#paused = this.#queued >= limits.linkBulkQueueBytes;
+        onNews();
+        return !this.#paused;
+      },
+      ended: () => news("ended"),
+      failed: (refused) => news(refused || this.#offset === null ? "refused" : "broken"),
+    });
+  }
+
+  /**
+   * The next bytes; null when there are none yet, or none at all.
+   * @param framed the bytes that came in frames, all of which were taken
+   */
+  take(framed: number): Uint8Array | "broken" | null {
+    const isSaid = this.announced !== null;
+    if (this.#state === "broken" || (this.#state === "refused" && isSaid)) return "broken";
+    if (this.#offset === null || framed < this.#offset) return null;
+    if (framed > this.#offset) return "broken";
+    const chunk = this.#chunks.shift();
+    if (chunk === undefined) {
+      const isShort = this.#state === "ended" && isSaid && this.announced !== this.#count;
+      return isShort ? "broken" : null;
+    }
+    this.#queued -= chunk.byteLength;
+    if (this.#paused && this.#queued <= limits.linkBulkQueueBytes / 2) {
+      this.#paused = false;
+      this.#from.resume();
+    }
+    return chunk;
+  }
+
+  /** True when everything came that is to come, once END was heard. */
+  get isWhole(): boolean {
+    if (this.announced === null) return true;
+    return this.#state === "ended" && this.#count === this.announced;
+  }
+
+  /** True when it began and the edge does not say how long it was. */
+  get isTorn(): boolean {
+    return this.#offset !== null && this.announced === null;
+  }
+
+  abort(): void {
+    this.#chunks = [];
+    this.#from.abort();
+  }
+}

@@ -1,0 +1,160 @@
+/** The agent's end of a long upload: frames first, then the rest that it fetches; whole, or broken. */
+
+import { describe, expect, it } from "vitest";
+import type { FetchRest, RestEvents } from "../../../agent/bulk.ts";
+import { RequestBody } from "../../../agent/upload.ts";
+import { limits } from "../../../protocol/limits.ts";
+
+const TOKEN = new Uint8Array(32);
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A request's body, who reads it, and the lane that its rest comes by. */
+function upload() {
+  const lane: { events: RestEvents | null; resumed: number; aborted: boolean; asked: number } = {
+    events: null,
+    resumed: 0,
+    aborted: false,
+    asked: 0,
+  };
+  const from: FetchRest = (_token, events) => {
+    lane.asked++;
+    lane.events = events;
+    return {
+      resume: () => void lane.resumed++,
+      abort: () => {
+        lane.aborted = true;
+      },
+    };
+  };
+  let consumed = 0;
+  const body = new RequestBody({
+    consumed: (count) => {
+      consumed += count;
+    },
+  });
+  const got = { text: "", end: null as "whole" | "broken" | null };
+  const read = async () => {
+    try {
+      for await (const chunk of body) got.text += new TextDecoder().decode(chunk);
+      got.end = "whole";
+    } catch {
+      got.end = "broken";
+    }
+  };
+  return { body, lane, from, got, read, consumed: () => consumed };
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("a long request at the device", () => {
+  it("is its frames and then its rest, in order, whichever comes first", async () => {
+    for (const early of [true, false]) {
+      const { body, lane, from, got, read, consumed } = upload();
+      void read();
+      body.push(bytes("one "));
+      body.fetch(from, TOKEN);
+      const rest = () => {
+        lane.events?.begun(8);
+        lane.events?.data(bytes("three "));
+      };
+      if (early) rest();
+      await settled();
+      expect(got.text).toBe("one ");
+      body.push(bytes("two "));
+      if (!early) rest();
+      await settled();
+      expect(got.text).toBe("one two three ");
+      body.expect(10);
+      body.finish();
+      await settled();
+      expect(got.end).toBeNull();
+      lane.events?.data(bytes("four"));
+      lane.events?.ended();
+      await settled();
+      expect(got).toEqual({ text: "one two three four", end: "whole" });
+      expect(consumed()).toBe(8);
+    }
+  });
+
+  it("goes on in frames where the rest is refused, or was never read", async () => {
+    for (const status of [true, false]) {
+      const { body, lane, from, got, read } = upload();
+      void read();
+      body.fetch(from, TOKEN);
+      body.push(bytes("one "));
+      lane.events?.failed(status);
+      body.push(bytes("two"));
+      body.finish();
+      await settled();
+      expect(got).toEqual({ text: "one two", end: "whole" });
+    }
+  });
+
+  const torn: [string, (lane: RestEvents, body: RequestBody) => void][] = [
+    ["its rest breaks off", (lane) => lane.failed(false)],
+    [
+      "its rest is shorter than the edge sent, whatever HTTP says",
+      (lane, body) => {
+        body.expect(7);
+        body.finish();
+        lane.ended();
+      },
+    ],
+    [
+      "its rest is longer",
+      (lane, body) => {
+        lane.data(bytes("more than"));
+        body.expect(6);
+        body.finish();
+        lane.ended();
+      },
+    ],
+    ["it ends and nobody says how long its rest was", (_lane, body) => body.finish()],
+    ["more comes in frames than before the rest", (_lane, body) => body.push(bytes("late"))],
+  ];
+  it.each(torn)("is broken, never short, when %s", async (_what, then) => {
+    const { body, lane, from, got, read } = upload();
+    void read();
+    body.push(bytes("one "));
+    body.fetch(from, TOKEN);
+    lane.events?.begun(4);
+    lane.events?.data(bytes("three "));
+    await settled();
+    then(lane.events as RestEvents, body);
+    await settled();
+    expect(got.end).toBe("broken");
+  });
+
+  it("is broken when a rest is announced that was not fetched, or could not be", async () => {
+    for (const asked of [true, false]) {
+      const { body, lane, from, got, read } = upload();
+      void read();
+      body.push(bytes("one "));
+      if (asked) body.fetch(from, TOKEN);
+      lane.events?.failed(false);
+      body.expect(5);
+      body.finish();
+      await settled();
+      expect(got.end).toBe("broken");
+    }
+  });
+
+  it("is fetched once, as fast as the service takes it, and no more once nobody needs it", async () => {
+    const { body, lane, from, read } = upload();
+    body.fetch(from, TOKEN);
+    body.fetch(from, TOKEN);
+    expect(lane.asked).toBe(1);
+    lane.events?.begun(0);
+    const half = new Uint8Array(limits.linkBulkQueueBytes / 2);
+    expect(lane.events?.data(half)).toBe(true);
+    expect(lane.events?.data(half)).toBe(false);
+    expect(lane.resumed).toBe(0);
+    void read();
+    await settled();
+    expect(lane.resumed).toBe(1);
+    body.fail();
+    expect(lane.aborted).toBe(true);
+    body.fetch(from, TOKEN);
+    expect(lane.asked).toBe(1);
+  });
+});
