@@ -40,6 +40,8 @@ export interface ExchangeOptions {
   readonly now: () => number;
   /** Told of bytes of a body, either way. */
   readonly onBytes: (bytes: number) => void;
+  /** Told of bytes that went to the device beside the frames. */
+  readonly onBeside: (bytes: number) => void;
   /** A WebSocket is asked for: makes its passage when the device says 101. Null: a request like others. */
   readonly begin: ((stream: LinkStream) => Passage) | null;
   /** Makes a token for the next segment of the response and hands it to `grant`. */
@@ -94,6 +96,7 @@ export class Exchange implements StreamHandler {
     this.#upload = new Upload(request, stream, {
       moved: () => this.#moved(),
       bytes: (count) => this.#options.onBytes(count),
+      beside: (count) => this.#options.onBeside(count),
       offer: pipesNatively ? this.#options.onOffer : null,
       broke: (why) =>
         this.#fail({ kind: why === "visitor" ? "malformed" : "failed" }, resetCode.cancel),

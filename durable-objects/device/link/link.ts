@@ -257,6 +257,7 @@ export class Link {
       ...who,
       now: () => this.#context.clock.now(),
       onBytes: (bytes) => this.#meter.moved(who.network, bytes),
+      onBeside: (bytes) => this.#context.traffic.count({ toDevice: bytes }),
       onBulk: (asking) => void this.#tokens.give(asking),
       onOffer: (upload) => {
         if (fetchesRests(session)) void this.#offers.give(upload);

@@ -17,6 +17,8 @@ export interface UploadEvents {
   /** Something moved. */
   moved(): void;
   bytes(count: number): void;
+  /** Of these, some went beside the frames. */
+  beside(count: number): void;
   /** Makes a token for the rest of the body and hands it to `grant`; absent where there is no lane. */
   readonly offer: ((upload: Upload) => void) | null;
   /** The visitor left, or what they send is no body; `lost`: the device took no more of it. */
@@ -129,6 +131,7 @@ export class Upload implements TokenHolder {
       this.waitsFor = "device";
       if (bytes.byteLength > 0 && !(await this.#took(pipe.write(bytes)))) return;
       sent += bytes.byteLength;
+      this.#events.beside(bytes.byteLength);
       this.#source.reuse(bytes);
       this.#events.moved();
       isLast = last;
