@@ -155,3 +155,8 @@ export function parseStat(text: string): Stat {
     cpuMs: (user + system) * MS_PER_TICK,
   };
 }
+
+/** How many files a process may open, as /proc/<pid>/limits says. */
+export function maxOpenFiles(limits: string): number {
+  return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+}

@@ -66,6 +66,10 @@ async function close(): Promise<void> {
   stage = null;
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void close().then(() => process.exit(1)));
+}
+
 const started = performance.now();
 const sections: Section[] = [];
 let failed = 0;

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { framesOnly, Uncredited } from "../../bench/frames.ts";
 import { summary } from "../../bench/load.ts";
 import { smoke, whole } from "../../bench/plan.ts";
-import { cpuMsOf, memoryOf, parseStat } from "../../bench/processes.ts";
+import { cpuMsOf, maxOpenFiles, memoryOf, parseStat } from "../../bench/processes.ts";
 import {
   beginMarker,
   endMarker,
@@ -119,6 +119,16 @@ describe("what a process costs", () => {
     expect(cpuMsOf(process.pid)).toBeGreaterThan(0);
     expect(cpuMsOf(2 ** 30)).toBeNaN();
   });
+});
+
+it("how many files may be open is read from the limits of a process", () => {
+  const rest = "Max cpu time  unlimited  unlimited  seconds";
+  expect(maxOpenFiles(`${rest}\nMax open files            20000     65536    files\n`)).toBe(
+    20_000,
+  );
+  expect(maxOpenFiles(`${rest}\nMax open files            unlimited unlimited files\n`)).toBe(
+    Infinity,
+  );
 });
 
 describe("the box without the bulk lane", () => {
