@@ -18,6 +18,7 @@ const networkKinds: ReadonlySet<string> = new Set([
   "badauth",
   "port-check-network",
   "report",
+  "share-network",
 ]);
 
 /** `inner`, with `factor` times as many tries for each kind that counts networks. */

@@ -156,6 +156,8 @@ describe.each([workerd, deno])("credentials tried again on $name", (runtime) => 
     await refused("account elsewhere", "way back from it, to sign in");
     await refused("way back from it, to confirm");
     await endAll("/api/passkeys", "passkeys");
+    await end(`${one.box.path}/shares/${one.share.id}`, token);
+    await refused("link of a share", "what a link opened");
     await endAll("/api/devices", "devices");
     const found = await statuses(world, one, lasting);
     const { password, "trusted browser": trusted, ...rest } = found;

@@ -11,7 +11,7 @@ import { newMarker } from "../../support/canary.ts";
 import type { Elsewhere } from "../../support/elsewhere.ts";
 import { Box, newKey, startEnrollment } from "./box.ts";
 import { useEverything } from "./everything.ts";
-import { ask, cookieOf } from "./http.ts";
+import { type Answer, ask, cookieOf } from "./http.ts";
 import { APP, codeIn, Life } from "./life.ts";
 import { newPerson } from "./person.ts";
 import type { HomeService } from "./service.ts";
@@ -145,5 +145,32 @@ async function atHome(world: World, { person }: Life, service: HomeService, sess
   const secret = (await box.ask("/update-secret", "POST")).json.update_secret as string;
   const { socket } = await box.serve(service.origin);
   const visit = cookieOf(await box.enter(await box.knock(session)), "__Host-door") ?? "";
-  return { box, socket, secret, plain, asApp, visit, knocked: await box.knock(person.token) };
+  const share = await sharedBy(box);
+  const opened = cookieOf(await openShare(box, share.pathname), "__Host-door") ?? "";
+  const shared = { share, opened };
+  return {
+    box,
+    socket,
+    secret,
+    plain,
+    asApp,
+    visit,
+    ...shared,
+    knocked: await box.knock(person.token),
+  };
+}
+
+/** A link to a file of the box. */
+async function sharedBy(box: Box): Promise<{ id: string; pathname: string }> {
+  const expires_at = new Date(Date.now() + 3_600_000).toISOString();
+  const what = { path: "/hello", name: "", audience: "link", people: [], password: null };
+  const { status, text, json } = await box.ask("/shares", "POST", { ...what, expires_at });
+  if (status !== 201) throw new Error(`share: ${status} ${text}`);
+  return { id: json.id, pathname: new URL(json.address).pathname };
+}
+
+/** Opens a link as a browser does whose person read its page. */
+export function openShare(box: Box, pathname: string): Promise<Answer> {
+  const headers = { ...FORM, "sec-fetch-site": "same-origin" };
+  return box.visit(pathname, { method: "POST", headers, body: "" });
 }

@@ -39,6 +39,8 @@ export const credentialRows = {
     [401, 404],
     ...["lk_dor", "__Host-door", "door_session.token_hash", "label.hash"],
   ),
+  "link of a share": lasting([403], "lk_shr", "share.secret_hash"),
+  "what a link opened": lasting([401, 404], "door_opened.token_hash"),
   "update secret of a name": lasting([401], "lk_upd", "name_record.update_secret_hash"),
   "device's assertion": lasting([410]),
   "device as an app": lasting([401]),
@@ -97,10 +99,6 @@ export const otherwiseProved: Readonly<Record<string, string>> = {
   "challenge sign-up": "belongs to nobody until it has opened an account: tried again below",
   "method phone": "a code to a phone, as at a sign-up: tried again below",
   pref: "a preference lets nobody in",
-  lk_shr:
-    "the link of a share belongs to no account: stopped and gone in test/edge/door-shares.test.ts",
-  "share.secret_hash": "the same link",
-  "door_opened.token_hash": "what such a link opened: the same tests",
   "__Host-door-seen": "says that a page was seen, and lets nobody in",
 };
 

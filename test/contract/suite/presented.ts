@@ -2,7 +2,7 @@
 
 import { Secret, TOTP } from "otpauth";
 import { agentSocketPath, agentSubprotocol } from "../../../protocol/agent.ts";
-import type { Armed } from "./armed.ts";
+import { type Armed, openShare } from "./armed.ts";
 import { type Box, poll } from "./box.ts";
 import type { CredentialName } from "./credentials.ts";
 import { type Answer, type Ask, ask, cookieOf } from "./http.ts";
@@ -139,6 +139,9 @@ function ofDevices(world: World, armed: Armed) {
   return {
     "visit behind a door": () =>
       box.visit("/hello", { headers: { cookie: `__Host-door=${armed.visit}` } }),
+    "link of a share": () => openShare(box, armed.share.pathname),
+    "what a link opened": () =>
+      box.visit("/hello", { headers: { cookie: `__Host-door=${armed.opened}` } }),
     "code of a door": () => box.enter(armed.knocked),
     "update secret of a name": async () => {
       const host = `${box.label}.${world.ddnsZone}`;
