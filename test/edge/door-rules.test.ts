@@ -258,6 +258,22 @@ describe("a right that goes", () => {
     expect((await handOver(other)).status).toBe(403);
   });
 
+  it("is every one of those by which an odd path was let in", async () => {
+    const person = await newPerson();
+    await setAccess(ports, box.owner, box.id, "listed");
+    await allow(ports, box.owner, box.id, person);
+    await rule("/deep", "listed");
+    await allow(ports, box.owner, box.id, person, await ruleAt("/deep"));
+    const { film } = await underWay(await enter(box, person), "/x%2f..%2fdeep");
+    const owners = await enter(box, box.owner);
+    await disallow(ports, box.owner, box.id, person, await ruleAt("/deep"));
+    // What the device is told of the end stands before what it is asked next.
+    void box.ask("/", { headers: { cookie: owners } });
+    await box.agent.request();
+    expect(box.agent.count(frameType.reset)).toBe(2);
+    await expect(film.text()).rejects.toThrow();
+  });
+
   it("leaves alone whoever has it still", async () => {
     const [person, other] = [await newPerson(), await newPerson()];
     await rule("/deep", "listed");

@@ -14,6 +14,7 @@ import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 import { bindings, newPerson, problemOf, rowsWith } from "./devices-support.ts";
 import { type Box, client, enter, newBox, openLink, serve, visitIn } from "./door-support.ts";
+import { say } from "./people-support.ts";
 
 const closure = { reason: "phishing", extent: "open", words: "A copy of a bank.", at: 7 } as const;
 
@@ -167,6 +168,31 @@ describe("[FEA-6] a share by link", () => {
     expect(asked.status).toBe(303);
   });
 
+  it("counts all tries of one link, and all links that one network tries", async () => {
+    const { pathname } = new URL((await share({ password: "open sesame" })).address);
+    const status = async (peer: string, path: string, password: string) => {
+      const asked = new Request(`http://${box.label}.link.localhost:8787${path}`, {
+        method: "POST",
+        headers: { "sec-fetch-site": "same-origin" },
+        body: new URLSearchParams({ password }).toString(),
+        redirect: "manual",
+      });
+      return (await handle(asked, { ...test.ports, peer })).status;
+    };
+    for (let tries = 0; tries < limits.shareTriesPerLink; tries++) {
+      const peer = `203.0.113.${Math.floor(tries / limits.shareTriesPerLinkNetwork)}`;
+      expect(await status(peer, pathname, "close sesame")).toBe(403);
+    }
+    expect(await status("203.0.113.99", pathname, "open sesame")).toBe(429);
+    test.clock.advance(limits.shareWindowMs);
+    expect(await status("203.0.113.99", pathname, "open sesame")).toBe(303);
+    for (let tries = 0; tries < limits.shareTriesPerNetwork; tries++) {
+      const made = `/.well-known/latchkey/share/lk_shr_home_${tries}`;
+      expect(await status("192.0.2.9", made, "")).toBe(403);
+    }
+    expect(await status("192.0.2.9", pathname, "open sesame")).toBe(429);
+  });
+
   it("is opened by no page of another site, and by no mere look", async () => {
     const { address } = await share();
     expect((await openLink(box, address, "", { "sec-fetch-site": "cross-site" })).status).toBe(403);
@@ -222,6 +248,7 @@ describe("a share with people", () => {
       [{ password: "abc" }, "share-password"],
       [{ audience: "people" }, "bad-request"],
       [{ audience: "people", people: ["ada"] }, "id-syntax"],
+      [{ audience: "people", people: [box.owner] }, "bad-request"],
       [{ audience: "contacts", password: "open sesame" }, "bad-request"],
     ];
     for (const [wish, code] of cases)
@@ -345,6 +372,24 @@ describe("what the device is told of who comes", () => {
     expect(await told(cookie)).not.toBe(statement);
     await setIdentity(test.ports, box.owner, box.id, "off");
     expect(await told(cookie), "off holds at once").toBeNull();
+  });
+
+  it("says of somebody else that they are not the owner, and their name only if they show it", async () => {
+    await setIdentity(test.ports, box.owner, box.id, "name");
+    const visitor = await newPerson();
+    await setAccess(test.ports, box.owner, box.id, "listed");
+    await box.stub.allow(visitor);
+    const claims = async (visibility: "nobody" | "everyone") => {
+      await say(test.ports, visitor, "name", "Ada", visibility);
+      return (await verified((await told(await enter(box, visitor))) ?? "")).payload;
+    };
+    const sub = await subjectOf(test.ports, visitor, box.id);
+    expect(await claims("nobody")).toMatchObject({ sub });
+    expect(await claims("nobody")).not.toHaveProperty("owner");
+    expect(await claims("nobody")).not.toHaveProperty("name");
+    expect(await claims("everyone")).toMatchObject({ sub, name: "Ada" });
+    const elsewhere = await newBox(test.ports);
+    expect(await subjectOf(test.ports, visitor, elsewhere.id)).not.toBe(sub);
   });
 
   it("is nothing of somebody who only has a link", async () => {
