@@ -49,7 +49,7 @@ describe.each([workerd, deno])("an erased account on $name", (runtime) => {
   });
   beforeEach(async () => {
     const origin = `http://127.0.0.1:${(service.address() as AddressInfo).port}`;
-    door = await openDoor(world, folder, origin, [`chat=${chat.address}`]);
+    door = await openDoor(world, folder, origin, { tcp: [`chat=${chat.address}`] });
     return () => door.close();
   });
   afterAll(async () => {

@@ -78,7 +78,7 @@ describe.each([workerd, deno])("what passed a door on $name", (runtime) => {
     await once(home.server, "listening");
     chat = await TcpService.start((socket) => socket.pipe(socket));
     const origin = `http://127.0.0.1:${(home.server.address() as AddressInfo).port}`;
-    door = await openDoor(world, folder, origin, [`chat=${chat.address}`]);
+    door = await openDoor(world, folder, origin, { tcp: [`chat=${chat.address}`] });
   });
   afterAll(async () => {
     await door?.close();

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { enroll } from "../../agent/enroll.ts";
-import { type RunEnd, run } from "../../agent/run.ts";
+import { type RunEnd, type RunOptions, run } from "../../agent/run.ts";
 import { ask } from "../contract/suite/http.ts";
 import { newPerson, type Person } from "../contract/suite/person.ts";
 import { newLabel, type World } from "../contract/suite/world.ts";
@@ -25,12 +25,13 @@ export interface OpenDoor {
  * Resolves when the agent serves visitors.
  * @param folder where the agent's home is made
  * @param service the local service, e.g. `http://127.0.0.1:8080`
+ * @param own what the agent is told besides
  */
 export async function openDoor(
   world: World,
   folder: string,
   service: string,
-  tcp: readonly string[] = [],
+  own: Pick<RunOptions, "tcp" | "clock"> = {},
 ): Promise<OpenDoor> {
   const owner = await newPerson(world);
   const label = newLabel();
@@ -56,7 +57,7 @@ export async function openDoor(
   const stop = new AbortController();
   const on = Promise.withResolvers<void>();
   const log = (line: string) => void (line.startsWith("Link is on") && on.resolve());
-  const ended = run({ home, serve: service, tcp, log, signal: stop.signal });
+  const ended = run({ home, serve: service, log, signal: stop.signal, ...own });
   await on.promise;
   const close = async () => {
     stop.abort();
