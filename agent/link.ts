@@ -68,6 +68,7 @@ export class LinkServer {
             onSent?.();
           }),
         bufferedBytes: () => options.bufferedAmount(),
+        now: () => performance.now(),
         soon: (work) => void setImmediate(work),
         later: (work) => {
           this.#onSent = work;

@@ -183,6 +183,9 @@ export const limits = {
   linkHeaders: 256,
   linkPathBytes: 16 * 1024,
   linkStreamWindowBytes: 256 * 1024,
+  linkStreamWindowMaxBytes: 4 * 1024 * 1024, // of a stream whose consumer is faster than the way is short
+  linkGrownWindowsBytes: 4 * 1024 * 1024, // what all streams of a connection grow by; below its own window
+  linkGrowRoundTripMs: 5, // nearer than that nothing grows: 256 KiB are 50 MB/s and more
   linkConnectionWindowBytes: 8 * 1024 * 1024,
   linkStreams: 256,
   linkStreamsPerDevice: 512, // over all of its connections; an operator may set these (docs/link.md)

@@ -2,7 +2,7 @@
  * Credit accounting in bytes, for one direction of a stream or of the whole connection.
  *
  * A sender may have sent at most a window's worth of bytes that the receiver's consumer has not
- * taken; the receiver gives credit back at half a window, and only for bytes that were taken. This
+ * taken; the receiver gives credit back at half a window (a connection's earlier), and only for bytes that were taken. This
  * is the only backpressure there is: a WebSocket message cannot be refused once it is on its way.
  */
 
@@ -34,12 +34,30 @@ export class SendWindow {
 
 /** What the receiver holds, and what it owes the sender. */
 export class ReceiveWindow {
-  readonly #size: number;
+  readonly #first: number;
+  #size: number;
   #held = 0;
   #owed = 0;
+  /** When credit was given last, in ms; NaN: never. Whoever gives it writes it (growth.ts). */
+  creditAt = Number.NaN;
 
   constructor(bytes: number) {
+    this.#first = bytes;
     this.#size = bytes;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How much larger it is than it was. */
+  get grown(): number {
+    return this.#size - this.#first;
+  }
+
+  /** From now on more may be on its way; the sender is told with the credit that is due. */
+  grow(bytes: number): void {
+    this.#size += bytes;
   }
 
   /** Bytes that arrived and that the consumer has not taken. */

@@ -27,6 +27,8 @@ export interface OutboxPort {
 }
 
 export interface SessionPort extends OutboxPort {
+  /** The time in ms, on any clock; without one, windows do not grow. */
+  now?(): number;
   /** The other end broke the protocol; the session is over and the socket should be closed. */
   onProtocolError(reason: string): void;
   /** The other end wants no new streams on this connection. */

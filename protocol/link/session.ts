@@ -23,6 +23,7 @@ import {
   resetCode,
   u32,
 } from "./frames.ts";
+import { Growth, probe } from "./growth.ts";
 import { Outbox, type SessionPort } from "./outbox.ts";
 import { type EdgeRole, SessionSockets } from "./sockets.ts";
 import { type Accept, LinkStream, type StreamHandler, type StreamHost } from "./stream.ts";
@@ -39,6 +40,7 @@ export class Session implements StreamHost {
   #draining = false;
   #capabilities: number | null = null;
   readonly #sockets: SessionSockets;
+  readonly #growth: Growth;
 
   constructor(port: SessionPort, role: EdgeRole | { readonly accept: Accept }) {
     this.#port = port;
@@ -47,6 +49,8 @@ export class Session implements StreamHost {
     this.#accept = edge ? null : role.accept;
     this.#streams = new StreamTable(edge ? (role.firstId | 1) >>> 0 : 0);
     this.#sockets = this.#makeSockets(edge);
+    const { now } = port;
+    this.#growth = new Growth(now === undefined ? null : () => now(), this.#streams.live);
     if (!edge) return;
     this.#outbox.control(frameType.hello, 0, helloPayload(this.#streams.firstId));
     for (const { id, serve } of role.resume ?? []) {
@@ -146,13 +150,18 @@ export class Session implements StreamHost {
     this.#receiveWindow.consume(before - stream.receiveWindow.held);
     if (!stream.receiveEnded && !stream.dead) {
       const due = stream.receiveWindow.creditDue();
-      if (due > 0) this.#outbox.control(frameType.credit, stream.id, u32(due));
+      if (due > 0) {
+        const more = this.#growth.of(stream.receiveWindow, due);
+        this.#outbox.control(frameType.credit, stream.id, u32(due + more));
+        if (this.#growth.wantsProbe) this.#outbox.control(frameType.ping, 0, probe);
+      }
     }
     this.#giveCredit();
   }
 
   #giveCredit(): void {
-    const due = this.#receiveWindow.creditDue();
+    // Early: what is owed here is room that streams with grown windows would take from all others.
+    const due = this.#receiveWindow.creditDue(limits.linkConnectionWindowBytes / 8);
     if (due > 0) this.#outbox.control(frameType.credit, 0, u32(due));
   }
 
@@ -200,6 +209,7 @@ export class Session implements StreamHost {
         this.#outbox.control(frameType.pong, 0, payload.slice());
         return this.#outbox.backlog > limits.linkControlFrames ? "too many pings" : null;
       case frameType.pong:
+        if (payload.byteLength === probe.byteLength) this.#growth.answered();
         return null;
       case frameType.goaway:
         this.#draining = true;

@@ -19,7 +19,7 @@ import {
 } from "./surroundings.ts";
 
 export class Connections {
-  readonly #context: Pick<LinkContext, "agents" | "random" | "traffic">;
+  readonly #context: Pick<LinkContext, "agents" | "clock" | "random" | "traffic">;
   readonly #passages: () => Passages;
   readonly #live = new Map<Socket, Live>();
   /** Sockets that were given up: what may still be heard of them is nobody's. */
@@ -27,7 +27,7 @@ export class Connections {
 
   /** @param passages the visitors' WebSockets, which a new session goes on with */
   constructor(
-    context: Pick<LinkContext, "agents" | "random" | "traffic">,
+    context: Pick<LinkContext, "agents" | "clock" | "random" | "traffic">,
     passages: () => Passages,
   ) {
     this.#context = context;
@@ -148,6 +148,7 @@ export class Connections {
           sent(); // the platform has its own copy
         },
         bufferedBytes: () => 0,
+        now: () => this.#context.clock.now(),
         soon: microtask,
         later: microtask,
         onProtocolError: (reason) => this.#refuse(socket, reason),
