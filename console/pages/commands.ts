@@ -8,6 +8,22 @@ export function enrollCommand(origin: string): string {
 /** Keeps the box connected and serves one local page. */
 export const runCommand = "node agent/main.ts run --serve http://127.0.0.1:8080";
 
+/** Offers a TCP service beside the page, for tunnels (docs/tunnel.md). */
+export const tcpCommand = `${runCommand} --tcp ssh=127.0.0.1:22`;
+
+/** Shows the key's fingerprint, on the box. */
+export const enrolledCommand = "node agent/main.ts status";
+
+/** Keeps an access token on the computer a person sits at. */
+export function loginCommand(origin: string): string {
+  return `node agent/main.ts login --cloud ${origin}`;
+}
+
+/** Opens a port on the computer a person sits at, which leads to a service of the box. */
+export function tunnelCommand(label: string, service: string): string {
+  return `node agent/main.ts tunnel ${label} ${service}`;
+}
+
 /** The same, with where the page is at home: under https by name, in a trial by its port alone. */
 export function shortcutCommand(origin: string): string {
   if (origin.startsWith("http:")) return `${runCommand} --home-page 8080`;

@@ -14,6 +14,7 @@ import { AccessSubject } from "./device-access.tsx";
 import { ClosedNotice } from "./device-closed.tsx";
 import { NameSubject } from "./device-name.tsx";
 import { ReachabilitySubject } from "./device-reachability.tsx";
+import { ServicesSubject } from "./device-services.tsx";
 import { ShortcutSubject } from "./device-shortcut.tsx";
 import { type DeviceProps, FeatureSwitch } from "./device-subject.tsx";
 
@@ -53,6 +54,7 @@ export function DevicePage(props: DeviceProps) {
       <Path device={device} reach={props.reach} />
       <DoorSubject {...props} />
       <AccessSubject {...props} />
+      <ServicesSubject {...props} />
       <ShortcutSubject {...props} />
       <NameSubject {...props} />
       {device.connection !== null && <ReachabilitySubject {...props} />}
