@@ -8,6 +8,7 @@ import {
 } from "../durable-objects/device/rpc.ts";
 import { DAY } from "../protocol/limits.ts";
 import { webService } from "../protocol/link/headers.ts";
+import { isTcpService } from "../protocol/tunnel.ts";
 import { note } from "../workers/account/activity.ts";
 import { doorOrigin } from "../workers/config.ts";
 import {
@@ -69,6 +70,17 @@ doorPages.post("/devices/:id/door/rules", async (c) => {
   );
 });
 
+/** Who may open a tunnel to one of its services; a form of the device's own page. */
+doorPages.post("/devices/:id/door/services", async (c) => {
+  const form = await readForm(c);
+  const mode = accessModes.find((one) => one === form("mode"));
+  const named = form("service");
+  if (mode === undefined || !isTcpService(named)) throw new Problem("bad-request", "service");
+  const [id, rule] = [c.req.param("id"), { service: named, path: "/", mode }];
+  const act = () => setRule(c.env, c.var.accountId, id, rule);
+  return await acted(c, act, { path: "" }, {}, "?done=access#services");
+});
+
 doorPages.post("/devices/:id/door/rules/remove", async (c) => {
   const form = await readForm(c);
   return await acted(c, () => removeRule(c.env, c.var.accountId, c.req.param("id"), form("of")));
@@ -124,7 +136,14 @@ doorPages.post("/devices/:id/door/objection", async (c) => {
 });
 
 /** Where forms go, a person may come again by the address bar: to the page, then. */
-const formPaths = ["rules", "rules/remove", "rules/people", "rules/people/remove", "identity"];
+const formPaths = [
+  "services",
+  "rules",
+  "rules/remove",
+  "rules/people",
+  "rules/people/remove",
+  "identity",
+];
 doorPages.on(
   "GET",
   [...formPaths, "shares", "shares/stop", "objection"].map((path) => `/devices/:id/door/${path}`),
@@ -152,12 +171,13 @@ function typedOf(form: FormFields): TypedAtDoor {
   return Object.fromEntries(names.map((name) => [name, form(name)]));
 }
 
-/** Does what a form asks for and comes back, or says beside its fields why not. */
+/** Does what a form asks for and comes back to the device's page at `backTo`, or says beside its fields why not. */
 async function acted(
   c: Ctx,
   work: () => Promise<DeviceDescription>,
   names: Readonly<Record<string, string>> = {},
   typed: TypedAtDoor = {},
+  backTo = "/door?done=saved",
 ): Promise<Response> {
   const refusal = await refusalOf(async () => {
     const { label } = await work();
@@ -165,7 +185,7 @@ async function acted(
     await note(c.env, c.var.accountId, "access-changed", about);
   }, names);
   if (refusal !== null) return await doorPage(c, { refusal, typed });
-  return seeOther(c, `/devices/${encodeURIComponent(c.req.param("id") ?? "")}/door?done=saved`);
+  return seeOther(c, `/devices/${encodeURIComponent(c.req.param("id") ?? "")}${backTo}`);
 }
 
 async function doorPage(

@@ -39,8 +39,8 @@ export function ServicesSubject({ device, origin }: DeviceProps) {
             </p>
             <Command text={tcpCommand} label="the command that offers SSH" />
             <p class="aside">
-              Each may be opened by you alone, until you say otherwise here. Where a name leads stands
-              on the box only.
+              Each may be opened by you alone, until you say otherwise here. Where a name leads
+              stands on the box only.
             </p>
           </>
         )}
@@ -59,15 +59,17 @@ function Offered({ device, origin }: Pick<DeviceProps, "device" | "origin">) {
       </ul>
       <details>
         <summary>On a computer that has never opened one</summary>
-        <p>
-          Get the agent there, make an <a href="/account/tokens">access token</a> that may open
-          tunnels, and paste it when this asks for it:
-        </p>
-        <Command text={loginCommand(origin)} label="the command that keeps the access token" />
-        <p class="aside">
-          The first time it says the box’s fingerprint; <code>{enrolledCommand}</code> on the box
-          shows the same. Should it ever be another, the program refuses and says so.
-        </p>
+        <div class="stack">
+          <p>
+            Get the agent there, make an <a href="/account/tokens">access token</a> that may open
+            tunnels, and paste it when this asks for it:
+          </p>
+          <Command text={loginCommand(origin)} label="the command that keeps the access token" />
+          <p class="aside">
+            The first time it says the box’s fingerprint; <code>{enrolledCommand}</code> on the box
+            shows the same. Should it ever be another, the program refuses and says so.
+          </p>
+        </div>
       </details>
     </>
   );
@@ -82,11 +84,7 @@ function Service({ device, service }: { device: DeviceDescription; service: stri
       <div>
         <b class="mono">{service}</b>
         <Command text={tunnelCommand(device.label, service)} label={`the command for ${service}`} />
-        <form
-          class="service-rule"
-          method="post"
-          action={`/devices/${device.id}/door/services`}
-        >
+        <form class="service-rule" method="post" action={`/devices/${device.id}/door/services`}>
           <input type="hidden" name="service" value={service} />
           <label for={field}>Who may open it</label>
           <select class="input" id={field} name="mode">

@@ -12,6 +12,7 @@ import {
   liveIn,
   operator,
   password,
+  runAgent,
   signInBrowser,
   startWorld,
   type TestAccount,
@@ -28,18 +29,28 @@ let waitingCode: string;
 let passkeyId: string;
 let contactId: string;
 let addressId: string;
+let stopAgent: (() => Promise<void>) | undefined;
 
 beforeAll(async () => {
   world = await startWorld();
   ({ owner, deviceId, longId, waitingCode } = await furnish(world));
   ({ passkeyId, contactId, addressId } = await liveIn(world, owner));
+  stopAgent = runAgent(world, "attic", null, {}, ["ssh=127.0.0.1:22", "files=127.0.0.1:445"]);
+  const attic = `/api/devices/${deviceId}`;
+  await call(world, "PUT", `${attic}/access/rules`, { service: "files", mode: "listed" }, owner);
+  for (let online = false; !online; ) {
+    ({ online = false } = (await call(world, "GET", attic, undefined, owner)).connection ?? {});
+  }
   const { label } = await call(world, "GET", `/api/devices/${longId}`, undefined, owner);
   const words = "The page behind it copies that of a bank, also its address.\nSee report 17.";
   const closure = { reason: "phishing", extent: "all", words };
   await call(world, "PUT", `/api/operator/doors/${label}/closure`, closure, operator);
 });
 
-afterAll(() => world.close());
+afterAll(async () => {
+  await stopAgent?.();
+  await world.close();
+});
 
 /** An app asks who its visitor is. */
 function authorize(): string {

@@ -235,6 +235,7 @@ const signedIn = `
   GET /devices/:id/features/:feature
   GET /devices/share
   GET /devices/:id/door
+  POST /devices/:id/door/services
   POST /devices/:id/door/rules
   POST /devices/:id/door/rules/remove
   POST /devices/:id/door/rules/people
@@ -244,6 +245,7 @@ const signedIn = `
   GET /devices/:id/door/objection
   POST /devices/:id/door/shares
   POST /devices/:id/door/shares/stop
+  GET /devices/:id/door/services
   GET /devices/:id/door/rules
   GET /devices/:id/door/rules/remove
   GET /devices/:id/door/rules/people

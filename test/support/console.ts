@@ -148,10 +148,11 @@ export function runAgent(
   label: string,
   serve: string | null,
   shortcut: ShortcutFlags = {},
+  tcp: readonly string[] = [],
 ): () => Promise<void> {
   const stop = new AbortController();
   const { signal } = stop;
-  const ended = run({ home: world.folder(label), serve, shortcut, log: () => {}, signal });
+  const ended = run({ home: world.folder(label), serve, shortcut, tcp, log: () => {}, signal });
   return async () => {
     stop.abort();
     await ended;
