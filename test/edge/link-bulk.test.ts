@@ -6,6 +6,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { agentBulkPath } from "../../protocol/agent.ts";
+import { limits } from "../../protocol/limits.ts";
 import { bulkTokenBytes, frameType, resetCode, u32 } from "../../protocol/link/frames.ts";
 import { handle } from "../../workers/app.ts";
 import type { Ports } from "../../workers/ports.ts";
@@ -160,6 +161,36 @@ describe("the bulk lane", () => {
     agent.answer(stream, 200, [], "small");
     expect(await (await asked).text()).toBe("small");
     expect(agent.count(frameType.bulk)).toBe(0);
+  });
+
+  it("counts what nobody looks at: an announced length exactly, else all that it may be", async () => {
+    const bytesOut = async () => {
+      const hours = (await device.stub.describe())?.traffic?.hours ?? [];
+      return hours.reduce((sum, hour) => sum + hour.fromDevice, 0);
+    };
+    const length = 3_000_000;
+    const { response, stream, token } = await begun("one ", length);
+    const before = await bytesOut();
+    const read = response.text();
+    const first = sendSegment(device, token, 4, "x".repeat(1_000_000));
+    const next = await nextToken(stream);
+    await first;
+    expect((await sendSegment(device, next, 4, "y".repeat(length - 1_000_004))).status).toBe(204);
+    await nextToken(stream);
+    agent.data(stream, "", true);
+    expect((await read).length).toBe(length);
+    const frames = 2000; // what carries them
+    const known = (await bytesOut()) - before;
+    expect(known).toBeGreaterThanOrEqual(length - 4);
+    expect(known).toBeLessThan(length + frames);
+    const live = await begun("one ");
+    const heard = live.response.text();
+    await sendSegment(device, live.token, 4, "two");
+    agent.data(live.stream, "", true);
+    expect(await heard).toBe("one two");
+    const unknown = (await bytesOut()) - before - known;
+    expect(unknown).toBeGreaterThanOrEqual(limits.linkBulkSegmentBytes);
+    expect(unknown).toBeLessThan(limits.linkBulkSegmentBytes + frames);
   });
 
   it("has an address that creates no object for a device that is not there", async () => {

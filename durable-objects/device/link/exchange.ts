@@ -44,6 +44,8 @@ export interface ExchangeOptions {
   readonly onBeside: (bytes: number) => void;
   /** A WebSocket is asked for: makes its passage when the device says 101. Null: a request like others. */
   readonly begin: ((stream: LinkStream) => Passage) | null;
+  /** Told of bytes of the response that come beside the frames. */
+  readonly onSegment: (bytes: number) => void;
   /** Makes a token for the next segment of the response and hands it to `grant`. */
   readonly onBulk: (exchange: Exchange) => void;
   /** Makes a token for the rest of the request, if the device fetches such, and hands it to its `grant`. */
@@ -75,6 +77,8 @@ export class Exchange implements StreamHandler {
   #untaken = 0;
   /** What comes of the response by the bulk lane. */
   readonly #segments = new Segments();
+  /** The length of the response; null when it is not known. */
+  #length: number | null = null;
   /** When something moved last, ms since the epoch. */
   #movedAt = 0;
 
@@ -221,6 +225,8 @@ export class Exchange implements StreamHandler {
     const stillComing = () => (this.#done || this.#ended ? "over" : this.#untaken > 0);
     if (!(await this.#segments.turn(offset, stillComing))) return false;
     this.#moved();
+    this.#options.onSegment(this.#segments.count(this.#length));
+    if (this.#done) return false; // that was too much today
     this.#options.onBulk(this);
     if (!(await this.#segments.pass(pipe, segment))) this.#visitorLeft();
     this.#moved();
@@ -237,6 +243,7 @@ export class Exchange implements StreamHandler {
     const bodyless = hasNoBody(this.#options.request.method, status);
     const headers = responseHeaders(head.headers);
     const length = contentLength(head.headers) as number | null;
+    this.#length = length;
     const early = this.#early;
     this.#early = [];
     if (!bodyless && this.#ended && length !== null && length !== sizeOf(early)) {
@@ -286,7 +293,10 @@ export class Exchange implements StreamHandler {
 
   #closePipe(pipe: BodyPipe): void {
     pipe.close().then(
-      () => this.#finish(resetCode.cancel),
+      () => {
+        this.#options.onSegment(this.#segments.uncounted(this.#length));
+        this.#finish(resetCode.cancel);
+      },
       () => {
         pipe.abort("the device sent a body of another length");
         this.#visitorLeft();

@@ -258,6 +258,11 @@ export class Link {
       now: () => this.#context.clock.now(),
       onBytes: (bytes) => this.#meter.moved(who.network, bytes),
       onBeside: (bytes) => this.#context.traffic.count({ toDevice: bytes }),
+      onSegment: (bytes) => {
+        this.#meter.moved(who.network, bytes);
+        this.#context.traffic.count({ fromDevice: bytes });
+        this.#endOverBudget();
+      },
       onBulk: (asking) => void this.#tokens.give(asking),
       onOffer: (upload) => {
         if (fetchesRests(session)) void this.#offers.give(upload);

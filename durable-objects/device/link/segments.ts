@@ -3,6 +3,7 @@
  * A segment goes to the visitor behind the bytes that went in frames, and is piped, not looked at.
  */
 
+import { limits } from "../../../protocol/limits.ts";
 import type { BodyPipe } from "./body.ts";
 
 export class Segments {
@@ -10,6 +11,8 @@ export class Segments {
   /** Bytes of the response that came in frames and that the visitor has taken. */
   #framed = 0;
   #onFramed: (() => void) | null = null;
+  /** Bytes that were counted for segments. */
+  #counted = 0;
 
   /** True while one comes, or waits for the frames before it. */
   get underWay(): boolean {
@@ -51,6 +54,23 @@ export class Segments {
     const isTurn = stillComing() !== "over" && this.#framed === offset;
     this.#state = isTurn ? "passes" : "none";
     return isTurn;
+  }
+
+  /**
+   * Counts the segment whose turn it is: all that it may bring, for nobody looks at it.
+   * @param length of the whole body; null when it is not known
+   */
+  count(length: number | null): number {
+    const left = length === null ? Infinity : Math.max(0, length - this.#framed - this.#counted);
+    const bytes = Math.min(limits.linkBulkSegmentBytes, left);
+    this.#counted += bytes;
+    return bytes;
+  }
+
+  /** A body of `length` is whole: how much of what came in segments was not counted. */
+  uncounted(length: number | null): number {
+    if (length === null || this.#counted === 0) return 0;
+    return Math.max(0, length - this.#framed - this.#counted);
   }
 
   /** Hands a segment on; resolves when the visitor has it, or has left. @returns false: they left */
