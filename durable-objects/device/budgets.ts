@@ -1,7 +1,7 @@
 /**
  * What a device's visitors may take together, and what one of them may: streams, requests a second and
  * bytes a day, as the operator set them (docs/link.md). It keeps no time of its own and nothing on disk:
- * a visitor is a network in memory, and forgotten when the object sleeps.
+ * a visitor is a network in memory, and forgotten when the object sleeps (docs/decisions/traffic.md).
  */
 
 import { DAY, limits } from "../../protocol/limits.ts";
@@ -116,9 +116,22 @@ export class Meter {
   /** What a visitor who has something on the way has used up; null when they may go on. */
   over(network: string): Refusal | null {
     const retryAfter = Math.ceil((DAY - (this.#now() % DAY)) / 1000);
-    if (this.#bytesToday() >= this.#budgets.dayBytes) return { verdict: "spent", retryAfter };
+    const today = this.#bytesToday();
+    if (today >= this.#budgets.dayBytes) return { verdict: "spent", retryAfter };
     const { bytes } = this.#visitor(network);
-    return bytes >= this.#budgets.visitorDayBytes ? { verdict: "too-fast", retryAfter } : null;
+    return bytes >= this.#bytesFor(today - bytes) ? { verdict: "too-fast", retryAfter } : null;
+  }
+
+  /**
+   * What one visitor may move today, where all others moved `others`: what one may, and once that is more
+   * than half of what all may, half of what is left at most. A visitor who was forgotten while the object
+   * slept is one of the others: so nobody uses up a day by coming again and again, and nobody is kept on
+   * a disk for it (docs/decisions/traffic.md).
+   */
+  #bytesFor(others: number): number {
+    const { dayBytes, visitorDayBytes } = this.#budgets;
+    if (others * 2 <= dayBytes) return visitorDayBytes;
+    return Math.min(visitorDayBytes, Math.max(1, (dayBytes - others) / 2));
   }
 
   /** True while a stream more fits. */

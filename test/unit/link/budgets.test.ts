@@ -87,6 +87,26 @@ describe("a device's meter", () => {
     expect(busy.admit("a")).toBeNull();
   });
 
+  it("leaves something to the others, however often one visitor comes and is forgotten", () => {
+    [today, now] = [0, NOON];
+    const budgets = { dayBytes: 1000, visitorDayBytes: 400 };
+    const took: number[] = [];
+    for (let sleep = 0; sleep < 6; sleep++) {
+      const awake = meter(budgets);
+      let bytes = 0;
+      while (awake.over("greedy") === null) {
+        awake.moved("greedy", 1);
+        today++;
+        bytes++;
+      }
+      expect(awake.over("greedy")?.verdict).toBe("too-fast");
+      expect(awake.admit("somebody else")).toBeNull();
+      took.push(bytes);
+    }
+    expect(took).toEqual([400, 400, 100, 50, 25, 13]);
+    today = 0;
+  });
+
   it("keeps room for who comes next: in a crowd nobody has more than an equal part", () => {
     const shared = meter({ streams: 40, visitorStreams: 30 });
     let greedy = 0;
