@@ -39,7 +39,8 @@ beforeAll(async () => {
   const attic = `/api/devices/${deviceId}`;
   await call(world, "PUT", `${attic}/access/rules`, { service: "files", mode: "listed" }, owner);
   for (let online = false; !online; ) {
-    ({ online = false } = (await call(world, "GET", attic, undefined, owner)).connection ?? {});
+    const seen = await call(world, "GET", attic, undefined, owner);
+    online = (seen.connection as { online: boolean } | null)?.online === true;
   }
   const { label } = await call(world, "GET", `/api/devices/${longId}`, undefined, owner);
   const words = "The page behind it copies that of a bank, also its address.\nSee report 17.";
