@@ -6,6 +6,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { listShares, makeShare, type ShareWish, stopShare } from "../../workers/devices/shares.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
@@ -112,6 +113,33 @@ describe("[RGT-14] what is on its way by a share ends at once", () => {
       expect(await (await asked).text()).toBe("whole");
     },
   );
+});
+
+it("[RGT-14] a person who is erased while something is shared with them is in no share", async () => {
+  const [leaver, stays] = [await newPerson(), await newPerson()];
+  const { devices } = test.ports;
+  /** The device's object, which hears of the share only after the erasure has passed it. */
+  const late = (id: string): DeviceStub => {
+    const stub = devices.get(id);
+    const makeShare: DeviceStub["makeShare"] = async (wanted) => {
+      await eraseAccount(test.ports, leaver);
+      return await stub.makeShare(wanted);
+    };
+    return new Proxy(stub, {
+      get: (target, name) => (name === "makeShare" ? makeShare : Reflect.get(target, name)),
+    });
+  };
+  let calls = 0;
+  const ports = {
+    ...test.ports,
+    // The first look is at the owner's device; what comes after the share asks the object itself.
+    devices: { get: (id: string) => (calls++ === 0 ? late(id) : devices.get(id)) },
+  };
+  const wish = { path: "/photos", name: "", audience: "people", password: null } as const;
+  const expiresAt = test.clock.now() + limits.shareMs;
+  const people = [leaver, stays];
+  await makeShare(ports, box.owner, box.id, { ...wish, people, expiresAt }, client);
+  expect((await listShares(test.ports, box.owner, box.id))[0]?.people).toEqual([stays]);
 });
 
 describe("[FEA-6] a share that was stopped", () => {

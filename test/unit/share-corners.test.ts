@@ -86,6 +86,9 @@ describe("a share", () => {
       expect([table, rows(table)]).toEqual([table, []]);
     }
     expect([await says("/photos", visit), await open(secret)]).toEqual(["sign-in", "no"]);
+    const named = await share({ audience: "people", people: [ada, bob] });
+    expect(await held.device.doorway.stopShare(named.id)).toEqual([ada, bob]);
+    expect(rows("share_guest")).toEqual([]);
   });
 
   it("that is stopped while its link is read opens nothing", async () => {
