@@ -61,7 +61,7 @@ export class Section {
     );
     const line = (cells: readonly string[]) =>
       `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
-    const rule = `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`;
+    const rule = line(widths.map((width) => "-".repeat(width)));
     return [line(this.#columns), rule, ...rows.map(line)].join("\n");
   }
 }

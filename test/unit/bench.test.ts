@@ -66,10 +66,10 @@ describe("a table", () => {
     return made;
   };
 
-  it("is Markdown in even columns, with a row for what was not measured", () => {
+  it("is Markdown as the formatter would have it, with a row for what was not measured", () => {
     expect(section().toString().split("\n")).toEqual([
       "| lane  | MB/s                                       | limit |",
-      "|-------|--------------------------------------------|-------|",
+      "| ----- | ------------------------------------------ | ----- |",
       "| Link  | 5                                          | kept  |",
       "| nginx | not measured (apt-get install nginx-light) |       |",
     ]);
