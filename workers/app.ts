@@ -62,10 +62,12 @@ const HOST = /^[\w.\-:[\]]*$/;
 
 /**
  * The host and path of a request's URL, which is absolute. Its host is as the client wrote it: capitals
- * and a dot at its end name the same host (RFC 9110 §4.2.3, RFC 1034 §3.1).
+ * and a dot at its end name the same host (RFC 9110 §4.2.3, RFC 1034 §3.1). Null where a runtime took
+ * something else for a URL, as it does of `OPTIONS *`.
  */
-function placeOf(url: string): { host: string; path: string } {
+function placeOf(url: string): { host: string; path: string } | null {
   const [, authority = "", path = ""] = PLACE.exec(url) ?? [];
+  if (!HOST.test(authority)) return null;
   const port = authority.lastIndexOf(":");
   const host = port > authority.lastIndexOf("]") ? authority.slice(0, port) : authority;
   const name = host.toLowerCase();
@@ -77,7 +79,9 @@ const PLACE = /^[^/]*\/\/([^/?#]*)([^?#]*)/;
 /** Answers one request. `ports` is all it may use of the world. */
 export async function handle(request: Request, ports: FrontPorts): Promise<Response> {
   if (!HOST.test(request.headers.get("host") ?? "")) return problemResponse("bad-request");
-  const { host, path } = placeOf(request.url);
+  const place = placeOf(request.url);
+  if (place === null) return problemResponse("bad-request");
+  const { host, path } = place;
   const zone = ports.config.linkZone;
   if (host === zone || host.endsWith(`.${zone}`)) {
     return link(request, ports, labelUnder(host, zone), doorPages, viewer);

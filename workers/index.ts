@@ -45,6 +45,7 @@ export interface Env {
 
 /** What outlives a request. */
 type Shared = Omit<FrontPorts, "background" | "peer" | "place" | "whole">;
+type Databases = Pick<Ports, "regions" | "directory">;
 
 const built = new WeakMap<Env, Shared>();
 
@@ -129,10 +130,11 @@ function placeOf(config: Ports["config"], cf: unknown): string | null {
 const opened = new WeakSet<Shared>();
 
 /** Opens the databases, with all that reads them. */
-async function open(env: Env, shared: Shared): Promise<void> {
+async function open(env: Env, shared: Shared): Promise<Shared & Databases> {
   const { databasesOf } = await import("./databases.ts");
   if (!opened.has(shared)) Object.assign(shared, databasesOf(env, shared));
   opened.add(shared);
+  return shared as Shared & Databases;
 }
 
 type MakePorts = (request: Request, context: ExecutionContext) => FrontPorts;
@@ -182,25 +184,14 @@ function portsMaker(env: Env): MakePorts {
 }
 
 export default {
-  fetch(request, env, context) {
-    return handle(request, portsMaker(env)(request, context)) as Promise<never>;
+  async fetch(request, env, context) {
+    return (await handle(request, portsMaker(env)(request, context))) as never;
   },
   async scheduled(_controller, env, context) {
     const background = (work: Promise<unknown>) => context.waitUntil(work);
     const { sweep } = await import("./privacy/sweep.ts");
-    const shared = portsOf(env);
-    await open(env, shared);
-    const ports = {
-      ...(shared as Omit<Ports, "background" | "peer" | "place" | "whole">),
-      background,
-    };
-    await sweep({
-      ...ports,
-      peer: null,
-      place: null,
-      whole() {
-        return this;
-      },
-    });
+    const shared = await open(env, portsOf(env));
+    const ports: Ports = { ...shared, peer: null, place: null, background, whole: () => ports };
+    await sweep(ports);
   },
 } satisfies ExportedHandler<Env>;

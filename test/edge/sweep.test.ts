@@ -33,7 +33,9 @@ let serial = 0;
 async function plant(lane: (typeof lanes)[number], expiresAt: number): Promise<string> {
   const rule = dataMap[lane.store][lane.table];
   if (rule === undefined) throw new Error(`no table ${lane.table}`);
-  const key = `planted-${serial++}`;
+  // Whose key goes with the row is told by its region.
+  const isKeyed = lane.keyOf === lane.key;
+  const key = isKeyed ? newId("rpt", "home", systemRandom.bytes) : `planted-${serial++}`;
   const values = Object.entries(rule.columns).map(([column, { kind }]) => {
     if (column === lane.expires) return expiresAt;
     if (column === lane.key) return key;

@@ -6,6 +6,8 @@
  * Elsewhere a `TransformStream` without a buffer does the same.
  */
 
+import { limits } from "../../../protocol/limits.ts";
+
 export interface BodyPipe {
   readonly readable: ReadableStream<Uint8Array>;
   /** Resolves when the client took the bytes; rejects when it left or the length is exceeded. */
@@ -145,8 +147,9 @@ const NOTHING = new Uint8Array(0);
 
 /**
  * Reads a request body in pieces.
- * @param length the announced length: known, the pieces are filled before they are handed over, which
- * makes fewer and larger frames; unknown, whatever has arrived goes on at once
+ * @param length the announced length: known, a piece waits until it would fill a frame, which makes
+ * fewer and larger ones, and never longer, for a slow visitor moves too; unknown, whatever has arrived
+ * goes on at once
  */
 export function bodySource(body: ReadableStream<Uint8Array>, length: number | null): BodySource {
   const reader = byteReader(body);
@@ -162,7 +165,7 @@ export function bodySource(body: ReadableStream<Uint8Array>, length: number | nu
       const view = new Uint8Array(used, 0, size);
       const { done, value } =
         length !== null && reader.readAtLeast !== undefined
-          ? await reader.readAtLeast(size, view)
+          ? await reader.readAtLeast(Math.min(size, limits.linkFrameBytes), view)
           : await reader.read(view);
       const bytes = value ?? NOTHING;
       left -= bytes.byteLength;
