@@ -26,7 +26,8 @@ function running(name: string, timeoutMs: number) {
  */
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Most tests wait for other programs: three keep two cores busy.
+    maxWorkers: 3,
     projects: [
       {
         test: {

@@ -285,6 +285,7 @@ describe("by keyboard alone", () => {
     await keys.type(/^E-mail address/, me.address);
     await keys.type("Password", password);
     await keys.enter();
+    await page.locator("[name=code]:focus").waitFor(); // where a person goes on, when the page is drawn
     // The code that switched the step on is used up: the next one is good already.
     await page.keyboard.type(totpCode(String(secret), Date.now() + 30_000));
     await keys.to(/^Trust this browser/);

@@ -610,10 +610,7 @@ describe.each([workerd, deno])("everything HTTP on $name", (runtime) => {
             }
           });
           const wire = await dial();
-          wire.say(
-            request(`PUT ${path}`, header),
-            ...framed(pattern.subarray(0, size)),
-          );
+          wire.say(request(`PUT ${path}`, header), ...framed(pattern.subarray(0, size)));
           await begun.promise;
           wire.close();
           expect(await end.promise).toBe("broken");
