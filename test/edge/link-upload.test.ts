@@ -6,6 +6,7 @@
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
+import { bodySource } from "../../durable-objects/device/link/body.ts";
 import { wayHeader } from "../../durable-objects/device/rpc.ts";
 import { agentBulkPath, bulkOffsetHeader } from "../../protocol/agent.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -243,5 +244,17 @@ describe("a long upload", () => {
     expect([taken.length, agent.count(frameType.upload)]).toEqual([MIB + 9, 0]);
     agent.answer(next.stream, 201, [], "stored");
     expect((await second).status).toBe(201);
+  });
+});
+
+describe("the body of a slow visitor", () => {
+  it("goes on as soon as it would fill a frame, however large a piece may be", async () => {
+    const { readable, writable } = new IdentityTransformStream();
+    const source = bodySource(readable, limits.linkBulkPieceBytes * 2);
+    const piece = source.read(limits.linkBulkPieceBytes);
+    const writer = writable.getWriter();
+    void writer.write(new Uint8Array(limits.linkFrameBytes)).catch(() => undefined);
+    expect((await piece).bytes.byteLength).toBe(limits.linkFrameBytes);
+    source.cancel();
   });
 });
