@@ -190,7 +190,8 @@ function age(value: string | null): number | null {
 
 /** SHA-256 in hexadecimal, separated by spaces or commas, as `sha256sum` prints it. */
 function tokenHashes(value: string | null): string[] {
-  return (value?.split(/[\s,]+/) ?? []).map((hash) => {
+  const hashes = value?.split(/[\s,]+/).filter((word) => word !== "") ?? [];
+  return hashes.map((hash) => {
     if (!/^[0-9a-f]{64}$/i.test(hash)) {
       throw new Error("OPERATOR_TOKEN_HASHES must be SHA-256 hashes of 64 hexadecimal digits.");
     }

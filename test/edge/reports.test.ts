@@ -238,7 +238,7 @@ describe("whoever is no operator", () => {
   it("is counted by network; the right token is not, and passes still", async () => {
     const wrong = `${OPERATOR}-wrong`;
     const right = "a-right-token-of-more-than-32-letters";
-    const variables = { ORIGIN, OPERATOR_TOKEN_HASHES: `${await hexHash(right)}` };
+    const variables = { ORIGIN, OPERATOR_TOKEN_HASHES: `\n${await hexHash(right)}\n` };
     test = testPorts({ env, variables });
     const ask = (token: string) => call("GET", "/api/operator/reports", undefined, token);
     for (let tries = 0; tries < limits.operatorTriesPerNetwork; tries++) {
