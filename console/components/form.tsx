@@ -27,14 +27,48 @@ interface FieldProps {
   readonly dir?: "auto";
 }
 
-/** A labeled input with its hint and its error; keeps what was typed. */
-export function Field(props: FieldProps) {
-  const { name, label, hint, errors, suffix, island } = props;
+interface LabeledProps extends Pick<FieldProps, "name" | "label" | "hint" | "errors"> {
+  readonly children: Child;
+}
+
+/** What one types into, between its label, its hint and its error. */
+export function Labeled({ name, label, hint, errors, children }: LabeledProps) {
+  const error = errors?.[name];
+  return (
+    <div class="field">
+      <label for={name}>{label}</label>
+      {children}
+      {hint !== undefined && (
+        <p class="hint" id={`${name}-hint`}>
+          {hint}
+        </p>
+      )}
+      {error !== undefined && (
+        <p class="error" id={`${name}-error`}>
+          <Icon name="warning" />
+          <span>{error}</span>
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Says of what one types into that it is wrong, and where its hint and error stand. */
+export function describing({ name, hint, errors }: Pick<FieldProps, "name" | "hint" | "errors">) {
   const error = errors?.[name];
   const described = [
     ...(hint === undefined ? [] : [`${name}-hint`]),
     ...(error === undefined ? [] : [`${name}-error`]),
   ];
+  return {
+    "aria-invalid": error === undefined ? undefined : ("true" as const),
+    "aria-describedby": described.length === 0 ? undefined : described.join(" "),
+  };
+}
+
+/** A labeled input with its hint and its error; keeps what was typed. */
+export function Field(props: FieldProps) {
+  const { name, suffix, island } = props;
   const input = (
     <input
       class={`input ${props.class ?? ""}`}
@@ -51,14 +85,12 @@ export function Field(props: FieldProps) {
       autocapitalize={props.spellcheck === undefined ? undefined : "none"}
       required={!props.optional}
       dir={props.dir}
-      aria-invalid={error === undefined ? undefined : "true"}
-      aria-describedby={described.length === 0 ? undefined : described.join(" ")}
+      {...describing(props)}
       data-island={island}
     />
   );
   return (
-    <div class="field">
-      <label for={name}>{label}</label>
+    <Labeled name={name} label={props.label} hint={props.hint} errors={props.errors}>
       {suffix === undefined ? (
         input
       ) : (
@@ -67,18 +99,7 @@ export function Field(props: FieldProps) {
           <span class="mono">{suffix}</span>
         </div>
       )}
-      {hint !== undefined && (
-        <p class="hint" id={`${name}-hint`}>
-          {hint}
-        </p>
-      )}
-      {error !== undefined && (
-        <p class="error" id={`${name}-error`}>
-          <Icon name="warning" />
-          <span>{error}</span>
-        </p>
-      )}
-    </div>
+    </Labeled>
   );
 }
 

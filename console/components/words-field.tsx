@@ -1,7 +1,6 @@
 /** A field for some sentences, with its hint and its error; keeps what was typed. */
 
-import type { FormErrors } from "./form.tsx";
-import { Icon } from "./icons.tsx";
+import { describing, type FormErrors, Labeled } from "./form.tsx";
 
 interface WordsFieldProps {
   readonly name: string;
@@ -12,11 +11,10 @@ interface WordsFieldProps {
   readonly errors?: FormErrors | undefined;
 }
 
-export function WordsField({ name, label, hint, value, maxlength, errors }: WordsFieldProps) {
-  const error = errors?.[name];
+export function WordsField(props: WordsFieldProps) {
+  const { name, label, hint, value, maxlength, errors } = props;
   return (
-    <div class="field">
-      <label for={name}>{label}</label>
+    <Labeled name={name} label={label} hint={hint} errors={errors}>
       <textarea
         class="input"
         id={name}
@@ -25,20 +23,10 @@ export function WordsField({ name, label, hint, value, maxlength, errors }: Word
         maxlength={maxlength}
         dir="auto"
         required
-        aria-invalid={error === undefined ? undefined : "true"}
-        aria-describedby={error === undefined ? `${name}-hint` : `${name}-hint ${name}-error`}
+        {...describing(props)}
       >
         {value}
       </textarea>
-      <p class="hint" id={`${name}-hint`}>
-        {hint}
-      </p>
-      {error !== undefined && (
-        <p class="error" id={`${name}-error`}>
-          <Icon name="warning" />
-          <span>{error}</span>
-        </p>
-      )}
-    </div>
+    </Labeled>
   );
 }
