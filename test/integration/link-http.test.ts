@@ -535,6 +535,15 @@ describe.each([workerd, deno])("everything HTTP on $name", (runtime) => {
       ["8 MiB", 8 * MIB],
     ];
     const pattern = Buffer.alloc(8 * MIB, "0123456789abcdef");
+    /** How a body says where it ends, and how its bytes are said then. */
+    const FRAMINGS = [
+      ["a length", "Content-Length: 100000000", (bytes: Buffer) => [bytes]],
+      [
+        "chunks",
+        "Transfer-Encoding: chunked",
+        (bytes: Buffer) => [`${bytes.length.toString(16)}\r\n`, bytes, "\r\n"],
+      ],
+    ] as const;
     /** Of `size` bytes of a longer upload, the last may wait for more to fill a frame. */
     const certain = (size: number) => size - limits.linkFrameBytes;
 
@@ -584,14 +593,7 @@ describe.each([workerd, deno])("everything HTTP on $name", (runtime) => {
       },
     );
 
-    it.each([
-      ["a length", "Content-Length: 100000000", (bytes: Buffer) => [bytes]],
-      [
-        "chunks",
-        "Transfer-Encoding: chunked",
-        (bytes: Buffer) => [`${bytes.length.toString(16)}\r\n`, bytes, "\r\n"],
-      ],
-    ] as const)(
+    it.each(FRAMINGS)(
       "a visitor who leaves in an upload with %s leaves a broken one, never a short one",
       async (_name, header, framed) => {
         for (const [, size] of SIZES) {
@@ -618,14 +620,7 @@ describe.each([workerd, deno])("everything HTTP on $name", (runtime) => {
       },
     );
 
-    it.each([
-      ["a length", "Content-Length: 100000000", (bytes: Buffer) => [bytes]],
-      [
-        "chunks",
-        "Transfer-Encoding: chunked",
-        (bytes: Buffer) => [`${bytes.length.toString(16)}\r\n`, bytes, "\r\n"],
-      ],
-    ] as const)(
+    it.each(FRAMINGS)(
       "a service that dies in a body with %s leaves a broken one, never a short one",
       async (_name, header, framed) => {
         for (const [, size] of SIZES) {
