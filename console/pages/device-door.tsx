@@ -41,7 +41,7 @@ export function DeviceDoorPage(props: DeviceDoorProps) {
           </a>
           <h1>The door of {label}, path by path</h1>
           <p class="lead">
-            Everywhere: {modeTitle(access.mode).toLowerCase()}.{" "}
+            Everywhere: “{modeTitle(access.mode)}”.{" "}
             <a href={`/devices/${id}#access`}>Change that on its page</a>
           </p>
         </div>
