@@ -65,6 +65,8 @@ export async function startMailbox(): Promise<Mailbox> {
         .catch(done);
     },
   });
+  // A sender that is killed in the middle of a mail is that connection's end, not the mailbox's.
+  smtp.on("error", () => {});
   const page = createServer((request, response) => {
     if (request.method === "POST") {
       void takeSms(request, response, deliver);
