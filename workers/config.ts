@@ -2,6 +2,7 @@
 
 import { type Budgets, readBudgets } from "../durable-objects/device/budgets.ts";
 import { type Family, parseAddress } from "../protocol/addresses.ts";
+import type { NameServer } from "../protocol/dns/zone.ts";
 import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
 import { checkLabel, labelUnder } from "../protocol/names.ts";
 import { base64url } from "../protocol/tokens.ts";
@@ -23,13 +24,6 @@ export interface RegionConfig {
   readonly database: string;
   /** Durable Object jurisdiction, e.g. `eu`; null for none. */
   readonly jurisdiction: string | null;
-}
-
-/** An authoritative name server; addresses only where its name is in the DDNS zone itself. */
-export interface NameServer {
-  readonly host: string;
-  readonly ipv4: readonly string[];
-  readonly ipv6: readonly string[];
 }
 
 export interface Config {

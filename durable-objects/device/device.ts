@@ -8,6 +8,7 @@
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
 import { parseAgentNotice, parseReach } from "../../protocol/agent.ts";
+import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { Access } from "./access.ts";
 import { Agents, agentOf, refusedAgent } from "./agents.ts";
@@ -21,6 +22,7 @@ import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
 import { Name } from "./name.ts";
 import { readOpenid, writeOpenid } from "./openid.ts";
+import { Published } from "./published.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
   AddressUpdate,
@@ -30,7 +32,6 @@ import type {
   DoorRpc,
   FeatureName,
   HeldTable,
-  NameRecords,
   OpenidDevice,
   OpenidSettings,
   Registration,
@@ -54,6 +55,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
   readonly #name: Name;
+  readonly #published: Published;
   readonly #agents: Agents;
   readonly #connection: Connection;
   readonly #shortcut: Shortcut;
@@ -87,6 +89,10 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     this.#connection = new Connection(context, sealer, this.#agents);
     this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
     this.#access = new Access(context, sealer, () => this.#row()?.account_id ?? null);
+    this.#published = new Published(
+      [this.#name],
+      () => this.#isOn("name") && this.#access.closed?.extent !== "all",
+    );
     const rooms: Rooms = {
       context,
       sealer,
@@ -153,9 +159,9 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     return result;
   }
 
-  async records(): Promise<NameRecords | null> {
-    if (!this.#isOn("name") || this.#access.closed?.extent === "all") return null;
-    return await this.#name.records();
+  async records(label?: string): Promise<readonly PublishedSet[] | null> {
+    if (label !== undefined && label !== this.#row()?.label) return null;
+    return await this.#published.publishedSets();
   }
 
   async issueDoorCode(

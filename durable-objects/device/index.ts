@@ -96,8 +96,8 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   updateAddresses(update: AddressUpdate) {
     return this.#device.updateAddresses(update);
   }
-  records() {
-    return this.#device.records();
+  records(label?: string) {
+    return this.#device.records(label);
   }
   issueDoorCode(accountId: string, nonceHash: string, sessionId: string, isContact = false) {
     return this.#device.issueDoorCode(accountId, nonceHash, sessionId, isContact);

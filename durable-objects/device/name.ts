@@ -7,11 +7,13 @@
 
 import type { Sealer } from "../../db/seal.ts";
 import { type Family, isPublicAddress, parseAddress, parsePeer } from "../../protocol/addresses.ts";
+import type { RecordSet } from "../../protocol/dns/sets.ts";
 import { regionOf } from "../../protocol/ids.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { equalInConstantTime, hashToken, newToken } from "../../protocol/tokens.ts";
 import type { DeviceContext } from "./context.ts";
-import type { AddressUpdate, NameDescription, NameRecords, UpdateResult } from "./rpc.ts";
+import type { SetProvider } from "./published.ts";
+import type { AddressUpdate, NameAddresses, NameDescription, UpdateResult } from "./rpc.ts";
 
 interface Row extends Record<string, string | number | null> {
   addresses_sealed: string | null;
@@ -21,14 +23,14 @@ interface Row extends Record<string, string | number | null> {
 }
 
 const families = ["ipv4", "ipv6"] as const satisfies readonly Family[];
-const NONE: NameRecords = { ipv4: null, ipv6: null };
+const NONE: NameAddresses = { ipv4: null, ipv6: null };
 
-export class Name {
+export class Name implements SetProvider {
   readonly #context: DeviceContext;
   readonly #sealer: Sealer;
   readonly #isOn: () => boolean;
   /** The opened record, so that it is unsealed once a wake; null until then. */
-  #records: NameRecords | null = null;
+  #records: NameAddresses | null = null;
   /** Grows whenever the record is replaced or cleared, so that a slow reader keeps nothing old. */
   #epoch = 0;
   /** The day that was written down, so that a report costs no look at the disk. */
@@ -46,26 +48,37 @@ export class Name {
     this.#isOn = isOn;
   }
 
-  async records(): Promise<NameRecords> {
+  /** The current addresses, as they stand in the record. */
+  async addresses(): Promise<NameAddresses> {
     if (this.#records !== null) return this.#records;
     const epoch = this.#epoch;
     const sealed = this.#row()?.addresses_sealed ?? null;
     const text =
       sealed === null ? null : await this.#sealer.open(this.#key(), "name.addresses", sealed);
     if (epoch === this.#epoch) {
-      this.#records ??= text === null ? NONE : (JSON.parse(text) as NameRecords);
+      this.#records ??= text === null ? NONE : (JSON.parse(text) as NameAddresses);
     }
     return this.#records ?? NONE;
   }
 
   async describe(): Promise<NameDescription> {
-    const records = await this.records();
+    const addresses = await this.addresses();
     const row = this.#row();
     return {
-      ...records,
+      ...addresses,
       changedAt: row?.changed_at ?? null,
       hasUpdateSecret: row?.update_secret_hash != null,
     };
+  }
+
+  /** The record sets that the addresses make. */
+  async sets(): Promise<readonly RecordSet[]> {
+    const { ipv4, ipv6 } = await this.addresses();
+    const set = (type: "A" | "AAAA", address: string | null): RecordSet[] =>
+      address === null
+        ? []
+        : [{ owner: "", type, ttl: limits.addressTtlSeconds, data: [{ type, address }] }];
+    return [...set("A", ipv4), ...set("AAAA", ipv6)];
   }
 
   /** A new update secret; the old one stops working at once. Null while the name is off. */
@@ -130,7 +143,7 @@ export class Name {
     if (update.secret !== null && !(await this.#isSecret(update.secret))) {
       return { verdict: this.#isOn() ? "badauth" : "nohost", ...NONE };
     }
-    const before = await this.records();
+    const before = await this.addresses();
     if (!this.#isOn()) return { verdict: "nohost", ...NONE };
     const after = this.#applied(before, update);
     if (after === null) return { verdict: "dnserr", ...before };
@@ -187,7 +200,7 @@ export class Name {
   }
 
   /** The addresses after `update`; null when one of them has no place in a public name. */
-  #applied(before: NameRecords, update: AddressUpdate): NameRecords | null {
+  #applied(before: NameAddresses, update: AddressUpdate): NameAddresses | null {
     const after: Record<Family, string | null> = { ...before };
     for (const family of families) {
       const change = update[family];

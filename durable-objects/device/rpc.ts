@@ -6,6 +6,7 @@
 import type { ClassName } from "../../db/data-map/classes.ts";
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import type { ServiceState } from "../../protocol/agent.ts";
+import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { type ReportKind, reportKinds } from "../../protocol/reports.ts";
 
@@ -218,7 +219,8 @@ export interface UpdateResult {
   readonly retryAfter?: number;
 }
 
-export interface NameRecords {
+/** What the name resolves to. */
+export interface NameAddresses {
   readonly ipv4: string | null;
   readonly ipv6: string | null;
 }
@@ -313,8 +315,11 @@ export interface DeviceRpc extends DoorRpc {
   /** Makes a new update secret and forgets the old one; null while the name is off. */
   rotateUpdateSecret(): Promise<string | null>;
   updateAddresses(update: AddressUpdate): Promise<UpdateResult>;
-  /** What DNS answers; null while the name is off. */
-  records(): Promise<NameRecords | null>;
+  /**
+   * What DNS answers at the name and below it; null while the name is off.
+   * @param label the label that it is asked by; null too when it is none of the device's. Absent: its own
+   */
+  records(label?: string): Promise<readonly PublishedSet[] | null>;
   /**
    * A one-time code that lets `accountId` through the door in the browser that holds the nonce.
    * @param sessionId the session that asked: the visit ends with it

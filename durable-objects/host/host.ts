@@ -113,7 +113,7 @@ export class DeviceHost {
       forgetPerson: (accountId) => call((device) => device.forgetPerson(accountId)),
       rotateUpdateSecret: () => call((device) => device.rotateUpdateSecret()),
       updateAddresses: (update) => call((device) => device.updateAddresses(update)),
-      records: () => call((device) => device.records()),
+      records: (label) => call((device) => device.records(label)),
       issueDoorCode: (accountId, nonceHash, sessionId, isContact) =>
         call((device) => device.issueDoorCode(accountId, nonceHash, sessionId, isContact)),
       endVisits: (sessionId) => call((device) => device.endVisits(sessionId)),

@@ -15,6 +15,7 @@ import { handle } from "../../workers/app.ts";
 import { getDevice, setFeature, unregisterDevice } from "../../workers/devices/devices.ts";
 import type { Ports } from "../../workers/ports.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { published } from "../support/records.ts";
 import {
   askSocket,
   connect,
@@ -90,7 +91,7 @@ describe("a device with every feature off", () => {
 
   it("[FEA-1] offers no door, no name and no secret", async () => {
     expect((await enrolled.stub.issueDoorCode(owner, "nonce", "ses")).kind).toBe("off");
-    expect(await enrolled.stub.records()).toBeNull();
+    expect(await published(enrolled.stub)).toBeNull();
     expect(await enrolled.stub.rotateUpdateSecret()).toBeNull();
     const visit = new Request(`http://${enrolled.device.label}.link.localhost:8787/`);
     expect((await handle(visit, ports)).status).toBe(404);
@@ -114,7 +115,7 @@ describe("switching off", () => {
       name_record: 1,
       door_code: 1,
     });
-    expect((await enrolled.stub.records())?.ipv4).toBe("198.51.100.7");
+    expect((await published(enrolled.stub))?.ipv4).toBe("198.51.100.7");
     return agent;
   }
 
@@ -123,7 +124,7 @@ describe("switching off", () => {
     await off("name");
     expect(await heldRows()).toEqual({ ...nothing, feature: 1, connection: 1, door_code: 1 });
     expect(await keysOf(`feature/${id}/`)).toEqual([`feature/${id}/connection`]);
-    expect(await enrolled.stub.records()).toBeNull();
+    expect(await published(enrolled.stub)).toBeNull();
     await agent.until((notice) => notice.type === "features" && notice.link && !notice.name);
     expect((await getDevice(ports, owner, id)).connection).toMatchObject({ online: true });
   });
@@ -136,7 +137,7 @@ describe("switching off", () => {
       `feature/${id}/connection`,
       `feature/${id}/name`,
     ]);
-    expect((await enrolled.stub.records())?.ipv4).toBe("198.51.100.7");
+    expect((await published(enrolled.stub))?.ipv4).toBe("198.51.100.7");
   });
 
   it("[FEA-4] the last feature deletes the connection record and every key", async () => {
@@ -200,7 +201,7 @@ describe("switching off", () => {
     await sql("UPDATE feature SET since = 0 WHERE name = 'name'");
     await sql("DELETE FROM name_record");
     await evict();
-    expect(await enrolled.stub.records()).toBeNull();
+    expect(await published(enrolled.stub)).toBeNull();
     expect(await keysOf(`feature/${id}/name`)).toHaveLength(1);
     // Whatever wakes it makes it ring at once; what takes its turn after that finds the key gone.
     await enrolled.stub.setAccess("owner");
@@ -225,7 +226,7 @@ describe("an object that sleeps", () => {
     await evict();
     await on("name");
     await newer.until((notice) => notice.type === "features" && notice.name);
-    expect((await enrolled.stub.records())?.ipv4).toBe("198.51.100.7");
+    expect((await published(enrolled.stub))?.ipv4).toBe("198.51.100.7");
   });
 
   it("answers a ping without waking, and notes that it heard one", async () => {

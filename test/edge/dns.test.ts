@@ -235,7 +235,7 @@ describe("the zone", () => {
         },
       },
     };
-    for (const name of ["ghost.ddns.test", "a.both.ddns.test", "ddns.test", "www.ddns.test"]) {
+    for (const name of ["ghost.ddns.test", "a.ghost.ddns.test", "ddns.test", "www.ddns.test"]) {
       const body = query([{ name, type: "A" }]);
       const request = new Request(ENDPOINT, {
         method: "POST",

@@ -11,6 +11,7 @@ import { frameType } from "../../protocol/link/frames.ts";
 import { allow, setAccess, setFeature } from "../../workers/devices/devices.ts";
 import { makeShare, type ShareWish } from "../../workers/devices/shares.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { published } from "../support/records.ts";
 import { newPerson } from "./devices-support.ts";
 import { type Box, client, enter, newBox, openLink, serve, visitIn } from "./door-support.ts";
 
@@ -182,7 +183,7 @@ it("leaves nobody but the owner a way to the device: tunnels, the smart link, th
   const everything = async () => ({
     listed: await ways(listed),
     owner: await ways(box.owner),
-    name: (await box.stub.records())?.ipv4 ?? null,
+    name: (await published(box.stub))?.ipv4 ?? null,
   });
   const yes = [true, true, true];
   const before = { listed: yes, owner: yes, name: "192.0.2.7" };

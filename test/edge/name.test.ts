@@ -10,6 +10,7 @@ import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
 import { clientAddress } from "../../workers/peer.ts";
 import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
+import { published } from "../support/records.ts";
 
 const { DB_HOME } = env as unknown as { DB_HOME: D1Database };
 const ZONE = "ddns.test";
@@ -88,18 +89,18 @@ describe("an update", () => {
   ])("takes %s, then says nochg", async (_what, query, ipv4, ipv6) => {
     const addresses = [ipv4, ipv6].filter((address) => address !== null).join(",");
     expect(await update(query)).toMatchObject({ status: 200, text: `good ${addresses}` });
-    expect(await nas.stub.records()).toEqual({ ipv4, ipv6 });
+    expect(await published(nas.stub)).toEqual({ ipv4, ipv6 });
     expect(await update(query)).toMatchObject({ status: 200, text: `nochg ${addresses}` });
   });
 
   it("touches only the families it names, and clears what it is told to", async () => {
     await update("&myip=203.0.113.4,2001:db8::1");
     expect((await update("&myip=203.0.113.5")).text).toBe("good 203.0.113.5");
-    expect(await nas.stub.records()).toEqual({ ipv4: "203.0.113.5", ipv6: "2001:db8::1" });
+    expect(await published(nas.stub)).toEqual({ ipv4: "203.0.113.5", ipv6: "2001:db8::1" });
     expect((await update("&myipv6=")).text).toBe("good");
-    expect(await nas.stub.records()).toEqual({ ipv4: "203.0.113.5", ipv6: null });
+    expect(await published(nas.stub)).toEqual({ ipv4: "203.0.113.5", ipv6: null });
     expect((await update("&offline=YES")).text).toBe("good");
-    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+    expect(await published(nas.stub)).toEqual({ ipv4: null, ipv6: null });
     expect((await update("&offline=YES")).text).toBe("nochg");
   });
 
@@ -124,7 +125,7 @@ describe("an update", () => {
   ])("answers dnserr to %s and changes nothing", async (address) => {
     await update("&myip=203.0.113.4");
     expect(await update(`&myip=${address}`)).toMatchObject({ status: 200, text: "dnserr" });
-    expect((await nas.stub.records())?.ipv4).toBe("203.0.113.4");
+    expect((await published(nas.stub))?.ipv4).toBe("203.0.113.4");
   });
 
   it("works by POST, on the newer path, with the device's id as the user, in any case", async () => {
@@ -177,7 +178,7 @@ describe("an update", () => {
       "nohost",
       "good 203.0.113.4",
     ]);
-    expect(await other.stub.records()).toEqual({ ipv4: null, ipv6: null });
+    expect(await published(other.stub)).toEqual({ ipv4: null, ipv6: null });
   });
 
   it.each([
@@ -189,7 +190,7 @@ describe("an update", () => {
   ])("answers %s with a word and changes nothing", async (_what, query, verdict) => {
     const answer = await ask(world, query, basic(nas.host, nas.secret));
     expect(answer).toMatchObject({ status: 200, text: verdict });
-    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+    expect(await published(nas.stub)).toEqual({ ipv4: null, ipv6: null });
   });
 
   it("answers badagent to a client without a name, and to another site's page", async () => {
@@ -202,7 +203,7 @@ describe("an update", () => {
     expect((await ask(world, query, { ...mine, "sec-fetch-site": "cross-site" })).text).toBe(
       "badagent",
     );
-    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+    expect(await published(nas.stub)).toEqual({ ipv4: null, ipv6: null });
   });
 });
 
@@ -238,7 +239,7 @@ describe("who may update", () => {
     expect(new Set(answers).size).toBe(1);
     expect(JSON.parse(answers[0] ?? "")).toMatchObject([401, "badauth", expect.anything()]);
     expect(answers[0]).toContain("Basic realm");
-    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+    expect(await published(nas.stub)).toEqual({ ipv4: null, ipv6: null });
   });
 
   it("reaches no object for a user that does not exist", async () => {
@@ -318,7 +319,7 @@ describe("who may update", () => {
     expect((await ask(world, query, basic(nas.host, fresh))).status).toBe(401);
     await nas.stub.setFeature("name", true);
     expect((await ask(world, query, basic(nas.host, fresh))).status).toBe(401);
-    expect(await nas.stub.records()).toEqual({ ipv4: null, ipv6: null });
+    expect(await published(nas.stub)).toEqual({ ipv4: null, ipv6: null });
   });
 
   it("asks a guessing network to wait with 503 911, and never an honest client in it", async () => {

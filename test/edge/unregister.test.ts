@@ -16,6 +16,7 @@ import {
 import type { Ports } from "../../workers/ports.ts";
 import { oldestOverdue, sweep } from "../../workers/privacy/sweep.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { published } from "../support/records.ts";
 import {
   askSocket,
   bindings,
@@ -85,7 +86,7 @@ describe("unregistering", () => {
     expect(again.status).toBe(410);
     const update = { secret, ipv4: "keep", ipv6: "keep" } as const;
     expect((await stub.updateAddresses(update)).verdict).toBe("nohost");
-    expect(await stub.records()).toBeNull();
+    expect(await published(stub)).toBeNull();
     expect((await stub.issueDoorCode(owner, "nonce", "ses")).kind).toBe("off");
     expect((await poll(ports, key, started.device_code)).kind).toBe("error");
     expect(await problemOf(getDevice(ports, owner, device.id))).toBe("not-found");

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { AddressUpdate } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type HeldDevice, heldDevice } from "../support/device.ts";
+import { published } from "../support/records.ts";
 
 const KEY = "feature/dev_home_0000000000000000/name";
 
@@ -32,17 +33,17 @@ describe("the record", () => {
     }
     expect(rows()).toHaveLength(1);
     expect(JSON.stringify(rows())).not.toContain("203.0.113");
-    expect(await held.wake().records()).toEqual({ ipv4: "203.0.113.249", ipv6: null });
+    expect(await published(held.wake())).toEqual({ ipv4: "203.0.113.249", ipv6: null });
   });
 
   it("is unsealed once a wake; nochg writes nothing and reads no key", async () => {
     await held.device.updateAddresses(to("203.0.113.4"));
     const device = held.wake();
-    await device.records();
+    await published(device);
     const [reads, writes] = [held.keys.reads, held.sql.writes];
     for (let again = 0; again < 50; again++) {
       expect((await device.updateAddresses(to("203.0.113.4"))).verdict).toBe("nochg");
-      expect((await device.records())?.ipv4).toBe("203.0.113.4");
+      expect((await published(device))?.ipv4).toBe("203.0.113.4");
     }
     expect([held.keys.reads, held.sql.writes]).toEqual([reads, writes]);
   });
@@ -58,7 +59,7 @@ describe("the record", () => {
     for (const address of ["192.168.1.1", "010.1.2.3", "2001:db8::1", "", "::ffff:203.0.113.4"]) {
       expect((await held.device.updateAddresses(to(address, null))).verdict).toBe("dnserr");
     }
-    expect(await held.device.records()).toEqual({ ipv4: null, ipv6: null });
+    expect(await published(held.device)).toEqual({ ipv4: null, ipv6: null });
   });
 });
 
@@ -103,7 +104,7 @@ describe("at once", () => {
     );
     held.keys.release();
     expect((await Promise.all(all)).map((done) => done.verdict)).toEqual(["good", "good", "good"]);
-    expect(await held.wake().records()).toEqual({ ipv4: "203.0.113.3", ipv6: null });
+    expect(await published(held.wake())).toEqual({ ipv4: "203.0.113.3", ipv6: null });
   });
 
   it("a burst counts as if it came one after another", async () => {
@@ -112,7 +113,7 @@ describe("at once", () => {
     );
     const good = (await Promise.all(burst)).filter((done) => done.verdict === "good");
     expect(good).toHaveLength(limits.updateChangesPerFamily);
-    expect((await held.wake().records())?.ipv4).toBe("203.0.113.9");
+    expect((await published(held.wake()))?.ipv4).toBe("203.0.113.9");
   });
 
   it("[FEA-4] off wins over an update that is being sealed, and leaves neither row nor key", async () => {
@@ -156,13 +157,13 @@ describe("at once", () => {
     const device = held.wake();
     held.keys.hold();
     const asked = held.keys.asked();
-    const slow = device.records();
+    const slow = published(device);
     await asked;
     const off = device.setFeature("name", false);
     held.keys.release();
     await Promise.all([slow, off]);
     await device.setFeature("name", true);
-    expect(await device.records()).toEqual({ ipv4: null, ipv6: null });
+    expect(await published(device)).toEqual({ ipv4: null, ipv6: null });
     expect(await device.updateAddresses(to("203.0.113.4"))).toMatchObject({ verdict: "badauth" });
   });
 
@@ -184,7 +185,7 @@ describe("at once", () => {
     held.keys.destroy = () => Promise.reject(new Error("away"));
     expect((await held.device.setFeature("name", false))?.features.name).toBe(false);
     expect((await held.device.updateAddresses(to("203.0.113.5"))).verdict).toBe("nohost");
-    expect(await held.device.records()).toBeNull();
+    expect(await published(held.device)).toBeNull();
     expect([rows(), held.keys.kept.has(KEY)]).toEqual([[], true]);
     held.keys.destroy = destroy;
     await held.wake().onAlarm();

@@ -14,6 +14,7 @@ import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { FolderKeyStore } from "../../workers/deno/keys.ts";
 import { newMarker, search } from "../support/canary.ts";
+import { published } from "../support/records.ts";
 
 /** Keys that come when the test says so. */
 class SlowKeys implements KeyStore {
@@ -105,7 +106,7 @@ describe("the host of devices", () => {
     for (const id of [newId("dev", "home", systemRandom.bytes), "../../escape", "", "nas"]) {
       const stub = host.get(id);
       expect(await stub.describe()).toBeNull();
-      expect(await stub.records()).toBeNull();
+      expect(await published(stub)).toBeNull();
       expect(await stub.setFeature("link", true)).toBeNull();
       expect((await stub.fetch(new Request("http://nas.link.test/"))).status).toBe(404);
       await stub.forgetPerson("acc_home_0000000000000000");

@@ -3,20 +3,28 @@
 import packet from "dns-packet";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Query, writeAnswer } from "../../protocol/dns/message.ts";
+import { empty, type Query, rcodes, writeAnswer } from "../../protocol/dns/message.ts";
 import { nameOf } from "../../protocol/dns/names.ts";
-import { answerQuery, type Zone } from "../../workers/name/zone.ts";
+import { type Data, types } from "../../protocol/dns/rdata.ts";
+import type { RecordSet } from "../../protocol/dns/sets.ts";
+import { answerQuery, type Zone } from "../../protocol/dns/zone.ts";
 
 const zone: Zone = {
   apex: "ddns.test",
   nameServers: [{ host: "ns1.ddns.test", ipv4: ["192.0.2.53"], ipv6: ["2001:db8::53"] }],
 };
 
+const sets: readonly RecordSet[] = [
+  { owner: "", type: "A", ttl: 60, data: [{ type: "A", address: "192.0.2.1" }] },
+  { owner: "_acme-challenge", type: "TXT", ttl: 60, data: [{ type: "TXT", texts: ["one"] }] },
+  { owner: "*.deep", type: "A", ttl: 60, data: [{ type: "A", address: "192.0.2.2" }] },
+];
+
 const octetLabel = fc
   .uint8Array({ minLength: 1, maxLength: 63 })
   .map((octets) => String.fromCharCode(...octets));
 const label = fc.oneof(
-  fc.constantFrom("nas", "NAS", "ns1", "www", "*", "ddns", "test"),
+  fc.constantFrom("nas", "NAS", "ns1", "www", "*", "deep", "_acme-challenge", "ddns", "test"),
   octetLabel,
 );
 const name = fc
@@ -51,7 +59,7 @@ describe("the zone", () => {
           zone,
           async (text) => {
             asked.add(text);
-            return text === "nas" ? { ipv4: "192.0.2.1", ipv6: null } : null;
+            return text === "nas" ? sets : null;
           },
           1_800_000_000_000,
         );
@@ -74,5 +82,147 @@ describe("the zone", () => {
     // Only a word that a device could have is ever looked up.
     expect([...asked].filter((text) => !/^[a-z0-9-]{3,63}$/.test(text))).toEqual([]);
     expect(asked.has("nas")).toBe(true);
+  });
+});
+
+/** What a device with these sets answers: the verdict, and the data. */
+async function look(name: string, type: keyof typeof types, published: readonly RecordSet[]) {
+  const query: Query = {
+    id: 1,
+    opcode: 0,
+    recursionDesired: false,
+    checkingDisabled: false,
+    questions: [{ name: nameOf(name), type: types[type], class: 1 }],
+    edns: null,
+  };
+  const answer = await answerQuery(query, zone, async () => published, 1_800_000_000_000);
+  return {
+    rcode: answer.rcode,
+    owners: answer.answers.map((record) => record.name.join(".")),
+    data: answer.answers.map((record) => record.data),
+  };
+}
+
+describe("below a device's name", () => {
+  const four = (owner: string, address: string): RecordSet => ({
+    owner,
+    type: "A",
+    ttl: 60,
+    data: [{ type: "A", address }],
+  });
+  const text: RecordSet = {
+    owner: "_acme-challenge",
+    type: "TXT",
+    ttl: 60,
+    data: [
+      { type: "TXT", texts: ["one"] },
+      { type: "TXT", texts: ["two"] },
+    ],
+  };
+  const nothing = (rcode: number) => ({ rcode, owners: [], data: [] });
+
+  it("a set is answered whole, and only for its type", async () => {
+    expect(await look("_Acme-Challenge.nas.ddns.test", "TXT", [text])).toEqual({
+      rcode: rcodes.noError,
+      owners: ["_Acme-Challenge.nas.ddns.test", "_Acme-Challenge.nas.ddns.test"],
+      data: text.data,
+    });
+    expect(await look("_acme-challenge.nas.ddns.test", "A", [text])).toEqual(
+      nothing(rcodes.noError),
+    );
+  });
+
+  it("a name that only has others below it is there, and has nothing (RFC 8020)", async () => {
+    const deep = [four("a.b.c", "192.0.2.1")];
+    for (const name of ["nas", "c.nas", "b.c.nas"]) {
+      expect(await look(`${name}.ddns.test`, "A", deep)).toEqual(nothing(rcodes.noError));
+    }
+    for (const name of ["b.nas", "x.b.c.nas", "x.a.b.c.nas"]) {
+      expect(await look(`${name}.ddns.test`, "A", deep)).toEqual(nothing(rcodes.nameError));
+    }
+  });
+
+  it("a wildcard stands for what has no name of its own (RFC 4592)", async () => {
+    const sets = [four("", "192.0.2.1"), four("*", "192.0.2.2"), text];
+    const at = async (name: string) => (await look(`${name}.ddns.test`, "A", sets)).data;
+    expect(await at("nas")).toEqual(four("", "192.0.2.1").data);
+    for (const name of ["www.nas", "*.nas", "a.b.nas"]) {
+      expect(await at(name)).toEqual(four("", "192.0.2.2").data);
+    }
+    expect(await look("www.nas.ddns.test", "A", sets)).toMatchObject({
+      owners: ["www.nas.ddns.test"],
+    });
+    expect(await look("www.nas.ddns.test", "TXT", sets)).toEqual(nothing(rcodes.noError));
+    expect(await look("_acme-challenge.nas.ddns.test", "A", sets)).toEqual(nothing(rcodes.noError));
+    expect(await look("x._acme-challenge.nas.ddns.test", "A", sets)).toEqual(
+      nothing(rcodes.nameError),
+    );
+  });
+
+  it("a label with a dot in it is not two", async () => {
+    const dotted: Query = {
+      id: 1,
+      opcode: 0,
+      recursionDesired: false,
+      checkingDisabled: false,
+      questions: [{ name: ["a.b", "nas", "ddns", "test"], type: types.A, class: 1 }],
+      edns: null,
+    };
+    const sets = [four("a.b", "192.0.2.1")];
+    const answer = await answerQuery(dotted, zone, async () => sets, 1_800_000_000_000);
+    expect(answer.rcode).toBe(rcodes.nameError);
+  });
+
+  it("what a set holds, an independent parser reads", async () => {
+    const sets: RecordSet[] = [
+      {
+        owner: "",
+        type: "CAA",
+        ttl: 60,
+        data: [
+          { type: "CAA", flags: 128, tag: "issue", value: "ca.example; validationmethods=dns-01" },
+        ],
+      },
+      {
+        owner: "",
+        type: "HTTPS",
+        ttl: 60,
+        data: [
+          {
+            type: "HTTPS",
+            priority: 1,
+            target: [],
+            params: { alpn: ["h2", "http/1.1"], port: 8443, ipv4hint: ["192.0.2.1"] },
+          },
+        ],
+      },
+      { owner: "", type: "TXT", ttl: 60, data: [{ type: "TXT", texts: ["a", "b".repeat(255)] }] },
+    ];
+    const caa = await look("nas.ddns.test", "CAA", sets);
+    const message = (data: readonly Data[]) => {
+      const query: Query = {
+        id: 1,
+        opcode: 0,
+        recursionDesired: false,
+        checkingDisabled: false,
+        questions: [],
+        edns: null,
+      };
+      const answers = data.map((one) => ({ name: nameOf("nas.ddns.test"), ttl: 60, data: one }));
+      return packet.decode(Buffer.from(writeAnswer(query, { ...empty(0), answers }))).answers;
+    };
+    expect(message(caa.data)).toMatchObject([
+      { type: "CAA", data: { issuerCritical: true, tag: "issue" } },
+    ]);
+    const https = await look("nas.ddns.test", "HTTPS", sets);
+    const [binding] = message(https.data) ?? [];
+    // Priority 1, the root, then alpn, port and ipv4hint by their numbers (RFC 9460 §2.2).
+    expect(Buffer.from((binding as { data: Buffer }).data).toString("hex")).toBe(
+      `000100${"0001000c02683208687474702f312e31"}${"0003000220fb"}${"00040004c0000201"}`,
+    );
+    const texts = await look("nas.ddns.test", "TXT", sets);
+    expect(message(texts.data)).toMatchObject([
+      { type: "TXT", data: [Buffer.from("a"), Buffer.from("b".repeat(255))] },
+    ]);
   });
 });

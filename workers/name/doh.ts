@@ -12,12 +12,12 @@ import {
   writeAnswer,
   writeError,
 } from "../../protocol/dns/message.ts";
+import { answerQuery } from "../../protocol/dns/zone.ts";
 import { limits } from "../../protocol/limits.ts";
 import { fromBase64url } from "../../protocol/tokens.ts";
 import { readBounded } from "../body.ts";
 import type { FrontPorts } from "../ports.ts";
 import { Problem } from "../problem.ts";
-import { answerQuery } from "./zone.ts";
 
 const MEDIA_TYPE = "application/dns-message";
 const MAX_BASE64_LENGTH = Math.ceil((limits.dnsMessageBytes * 4) / 3);
@@ -50,10 +50,10 @@ async function decide(query: Query, ports: FrontPorts): Promise<Answer> {
   }
 }
 
-/** The addresses of the device that has `label`. An unknown label creates no object. */
+/** What the device that has `label` publishes. An unknown label creates no object. */
 async function recordsOf(label: string, { names, devices }: FrontPorts) {
   const deviceId = await names.deviceOfLabel(label);
-  return deviceId === null ? null : await devices.get(deviceId).records();
+  return deviceId === null ? null : await devices.get(deviceId).records(label);
 }
 
 function fromQuery(request: Request): Uint8Array {
