@@ -168,10 +168,28 @@ export const limits = {
   labelCacheEntries: 10_000,
   dnsMessageBytes: 4096,
 
+  publishRetryMs: 5 * SECOND, // until the zone's object confirms what a device publishes
+  zoneGoneMs: HOUR, // for which fronts that were away hear that a name went
+  feedPageNames: 500,
+  feedMessageBytes: 16 * 1024 * 1024, // a page of names that all publish much
+  feedOpenMs: 10 * SECOND,
+  feedPingMs: 5 * SECOND,
+  feedAgainMinMs: 200,
+  feedAgainMaxMs: 10 * SECOND,
+
   // DNS front (`npm run dns`)
   dnsFrontPortTries: 10,
   dnsFrontEdgeMs: 4 * SECOND,
   dnsFrontInFlight: 500,
+  dnsFrontKept: 20_000, // answers of the edge
+  dnsFrontKeptMs: HOUR, // at most; and no longer than their records
+  dnsFrontKeptAloneMs: 5 * SECOND, // by a front that nobody tells of changes
+  dnsFrontStaleMs: 3 * DAY, // of the zone's own records, while the edge is away
+  dnsFrontRefreshMs: 20 * SECOND,
+  dnsFrontRate: 2000, // questions a second of one network; more are sent to TCP
+  dnsFrontAskRate: 100, // of those that the edge is asked about
+  dnsUdpBytes: 1232, // RFC 9715 §3.2: fits every path without fragments
+  dnsSocketBytes: 4 * 1024 * 1024,
   dnsTcpConnections: 200,
   dnsTcpIdleMs: 10 * SECOND,
   dnsTcpPipelined: 32,

@@ -24,7 +24,7 @@ const layers: readonly [layer: string, paths: RegExp][] = [
   ["entries", /^workers\//],
 ];
 /** What runs at home or in a browser: it shares the protocol with the edge, and nothing else. */
-const outside = /^(?:agent|demo|viewer|console\/islands)\//;
+const outside = /^(?:agent|demo|front|viewer|console\/islands)\//;
 
 /** Edge code: what Cloudflare and Deno run for us. */
 const isEdge = (path: string) => layers.some(([, of]) => of.test(path)) && !outside.test(path);

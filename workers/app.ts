@@ -31,6 +31,10 @@ const table = [
     paths: /^\/api\/agent\/bulk\//,
     load: byNeed(async () => (await import("./link/bulk.ts")).bulk),
   },
+  {
+    paths: /^\/api\/zone\//,
+    load: byNeed(async () => (await import("./name/feed.ts")).feed),
+  },
   { paths: /^\/api\//, load: byNeed(async () => (await import("./api.ts")).api) },
   { paths: /^/, load: byNeed(async () => (await import("./site.ts")).site) },
 ] as const satisfies readonly Row[];

@@ -11,6 +11,7 @@ export function requireBindings(bindings: Variables, regions: readonly RegionCon
     ["ASSETS", "the files that pages load"],
     ["DEVICES", "the objects of devices"],
     ["LIMITER", "the objects that count tries"],
+    ["ZONE", "the object of the zone"],
     ...regions.flatMap(
       ({ id, database }) =>
         [

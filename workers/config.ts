@@ -66,6 +66,8 @@ export interface Config {
   readonly budgets: Budgets;
   /** SHA-256 (base64url) of the tokens of who runs this; none: nobody decides about reports. */
   readonly operatorTokenHashes: readonly string[];
+  /** SHA-256 (base64url) of the tokens of DNS fronts; none: the zone is fed to nobody (docs/name.md). */
+  readonly frontTokenHashes: readonly string[];
   /** Below this age nobody may sign up (KID-1); null: nobody is asked. */
   readonly minimumAge: number | null;
 }
@@ -100,7 +102,8 @@ export function readConfig(variables: Variables): Config {
       origin,
     ),
     budgets: readBudgets(optional(variables, "LINK_BUDGETS")),
-    operatorTokenHashes: tokenHashes(optional(variables, "OPERATOR_TOKEN_HASHES")),
+    operatorTokenHashes: tokenHashes(variables, "OPERATOR_TOKEN_HASHES"),
+    frontTokenHashes: tokenHashes(variables, "FRONT_TOKEN_HASHES"),
     minimumAge: age(optional(variables, "MINIMUM_AGE")),
   };
 }
@@ -183,11 +186,14 @@ function age(value: string | null): number | null {
 }
 
 /** SHA-256 in hexadecimal, separated by spaces or commas, as `sha256sum` prints it. */
-function tokenHashes(value: string | null): string[] {
-  const hashes = value?.split(/[\s,]+/).filter((word) => word !== "") ?? [];
+function tokenHashes(variables: Variables, name: string): string[] {
+  const hashes =
+    optional(variables, name)
+      ?.split(/[\s,]+/)
+      .filter((word) => word !== "") ?? [];
   return hashes.map((hash) => {
     if (!/^[0-9a-f]{64}$/i.test(hash)) {
-      throw new Error("OPERATOR_TOKEN_HASHES must be SHA-256 hashes of 64 hexadecimal digits.");
+      throw new Error(`${name} must be SHA-256 hashes of 64 hexadecimal digits.`);
     }
     return base64url(Uint8Array.from(hash.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)));
   });

@@ -14,6 +14,8 @@ import {
   systemClock,
   systemRandom,
 } from "../durable-objects/platform.ts";
+import { type ZoneObject, zoneObjectName } from "../durable-objects/zone/index.ts";
+import type { ZoneStub } from "../durable-objects/zone/rpc.ts";
 import { regionOf } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import { handle } from "./app.ts";
@@ -34,12 +36,14 @@ import type { FrontPorts, Limits, Ports } from "./ports.ts";
 
 export { DeviceObject } from "../durable-objects/device/index.ts";
 export { LimiterObject } from "../durable-objects/limiter/index.ts";
+export { ZoneObject } from "../durable-objects/zone/index.ts";
 
 export interface Env {
   readonly DIRECTORY: D1Database;
   readonly ASSETS: Fetcher;
   readonly DEVICES: DurableObjectNamespace<DeviceObject>;
   readonly LIMITER: DurableObjectNamespace<LimiterObject>;
+  readonly ZONE: DurableObjectNamespace<ZoneObject>;
   readonly [variable: string]: unknown;
 }
 
@@ -69,6 +73,7 @@ function portsOf(env: Env): Shared {
     config,
     names,
     devices: { get: (deviceId) => deviceStub(env, config, deviceId) },
+    zone: () => env.ZONE.getByName(zoneObjectName) as unknown as ZoneStub,
     keys,
     sealer,
     blobs: photosOf(env),

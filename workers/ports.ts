@@ -11,6 +11,7 @@ import type { Names } from "../db/names.ts";
 import type { BlobStore, Clock, KeyStore, Ledger, Random } from "../db/primitives.ts";
 import type { Sealer } from "../db/seal.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
+import type { ZoneStub } from "../durable-objects/zone/rpc.ts";
 import type { RegionId } from "../protocol/ids.ts";
 import type { Config } from "./config.ts";
 
@@ -105,6 +106,8 @@ export interface FrontPorts {
   readonly config: Config;
   readonly names: Names;
   readonly devices: Devices;
+  /** The object that holds the zone for the DNS fronts. */
+  readonly zone: () => ZoneStub;
   /** Keys, photos and erasures: each region has its own store of them (db/regional.ts). */
   readonly keys: KeyStore;
   readonly sealer: Sealer;

@@ -110,7 +110,7 @@ async function write(
     .join(", ");
   // What must be bound is bound to something that nobody asks here.
   const stores = ["DIRECTORY", "DB_HOME", "SYSTEM_KEYS", "KEYS_HOME", "PHOTOS_HOME", "ASSETS"]
-    .concat("DEVICES", "LIMITER")
+    .concat("DEVICES", "LIMITER", "ZONE")
     .map((store) => `(name = "${store}", service = "main")`)
     .join(", ");
   return async (port) => {

@@ -11,6 +11,7 @@ export type Place =
   | "keys"
   | "device object"
   | "counter object"
+  | "zone object"
   | "browser"
   | "memory"
   | "recipient";

@@ -109,6 +109,11 @@ export const deviceMap = {
     expires: "expires_at",
     columns: { family: state, expires_at: time },
   },
+  publication: {
+    class: "operations",
+    feature: "device",
+    columns: { row: state, version: state, told: state },
+  },
   shortcut: {
     class: "ways at home",
     feature: "lan",
@@ -179,6 +184,31 @@ export const limiterMap = {
 } as const satisfies Record<string, ObjectTableRule>;
 
 /**
+ * What the object of the zone keeps (durable-objects/zone): what each device publishes, sealed under the
+ * key of its name, which is destroyed with the name. A name that went leaves a number for a while.
+ */
+export const zoneMap = {
+  zone: {
+    class: "operations",
+    feature: "name",
+    columns: { row: state, epoch: id, seq: state, forgotten: state },
+  },
+  zone_name: {
+    class: "published name",
+    feature: "name",
+    expires: "expires_at",
+    columns: {
+      id: secret,
+      device_id: id,
+      version: state,
+      seq: state,
+      name_sealed: { kind: "sealed", at: "zone_name.name", by: "device_id", key: "name" },
+      expires_at: { kind: "time", class: "name that went" },
+    },
+  },
+} as const satisfies Record<string, ObjectTableRule>;
+
+/**
  * What a socket carries through hibernation, by the kind of socket: gone when the socket is. It
  * stands in the platform's memory for the socket, on no disk of ours.
  */
@@ -200,6 +230,7 @@ export const attachmentMap = {
     ],
   },
   watch: { class: "operations", fields: ["kind", "until"] },
+  front: { class: "operations", fields: ["kind", "live"] },
   visitor: {
     class: "door visit",
     fields: ["kind", "connection", "stream", "visitor", "network", "over"],

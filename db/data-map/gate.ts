@@ -38,6 +38,8 @@ export interface Live {
   readonly device: LiveTables;
   /** Tables of an object that counts tries. */
   readonly limiter: LiveTables;
+  /** Tables of the object that holds the zone. */
+  readonly zone: LiveTables;
   /** Attachments of sockets. */
   readonly attachments: readonly unknown[];
   readonly objects: readonly LiveObject[];
@@ -56,6 +58,7 @@ const PLACES_WITH_HISTORY: readonly string[] = [
   "directory",
   "device object",
   "counter object",
+  "zone object",
 ];
 
 /** Tables that the platform and the migrations keep for themselves; they say nothing of a person. */
@@ -94,6 +97,7 @@ export function violations(live: Live, map: DataMap = dataMap): string[] {
     ...tableViolations("directory", live.directory, map.directory, map),
     ...tableViolations("device", live.device, map.device, map),
     ...tableViolations("limiter", live.limiter, map.limiter, map),
+    ...tableViolations("zone", live.zone, map.zone, map),
     ...Object.entries({ ...map.region, ...map.directory }).flatMap(([name, rule]) =>
       ruleViolations(name, rule, { ...live.region, ...live.directory }[name]),
     ),
@@ -120,7 +124,7 @@ function placeViolations(map: DataMap): string[] {
 function classViolations(map: DataMap): string[] {
   const list = Object.keys(map.classes).length === 0 ? ["the map has no class"] : [];
   const expiring = new Set(
-    [map.region, map.directory, map.device, map.limiter].flatMap((tables) =>
+    [map.region, map.directory, map.device, map.limiter, map.zone].flatMap((tables) =>
       Object.values(tables).flatMap(expiringClass),
     ) as string[],
   );

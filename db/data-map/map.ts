@@ -2,7 +2,7 @@
 
 import { type ClassName, classes } from "./classes.ts";
 import type { DataClass } from "./data-class.ts";
-import { attachmentMap, deviceMap, limiterMap } from "./device.ts";
+import { attachmentMap, deviceMap, limiterMap, zoneMap } from "./device.ts";
 import { directoryMap } from "./directory.ts";
 import { cookieMap, egressMap, logMap, type ObjectStore, objectMap } from "./outside.ts";
 import { regionMap } from "./region.ts";
@@ -18,6 +18,7 @@ export interface DataMap {
   readonly directory: Readonly<Record<string, TableRule>>;
   readonly device: Readonly<Record<string, ObjectTableRule>>;
   readonly limiter: Readonly<Record<string, ObjectTableRule>>;
+  readonly zone: Readonly<Record<string, ObjectTableRule>>;
   readonly attachments: Readonly<Record<string, Declared & { readonly fields: readonly string[] }>>;
   readonly objects: Readonly<Record<string, Declared & { readonly store: ObjectStore }>>;
   readonly cookies: Readonly<Record<string, Declared>>;
@@ -31,6 +32,7 @@ export const dataMap: DataMap = {
   directory: directoryMap,
   device: deviceMap,
   limiter: limiterMap,
+  zone: zoneMap,
   attachments: attachmentMap,
   objects: objectMap,
   cookies: cookieMap,

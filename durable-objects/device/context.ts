@@ -4,6 +4,7 @@
  */
 
 import type { Clock, KeyStore, Random } from "../../db/primitives.ts";
+import type { ZoneRpc } from "../zone/rpc.ts";
 import type { Budgets } from "./budgets.ts";
 
 export type SqlValue = string | number | null;
@@ -49,12 +50,16 @@ export interface DeviceContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly keys: KeyStore;
+  /** Holds the zone for the DNS fronts. */
+  readonly zone: ZoneRpc;
   /** Lets documentation and loopback addresses into DNS, for tests and trying out. */
   readonly allowSpecialAddresses: boolean;
   /** What visitors may take, as the operator set it; absent: as this program has it. */
   readonly budgets?: Budgets;
   /** Wakes the device at `at` (ms since the epoch); null forgets the wake-up. */
   wakeAt(at: number | null): void;
+  /** Keeps the object in memory until `work`, which never rejects, is done. */
+  background(work: Promise<void>): void;
   /** Drops the whole store: the best deletion there is. */
   deleteAll(): Promise<void>;
 }

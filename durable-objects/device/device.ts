@@ -22,6 +22,7 @@ import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
 import { Name } from "./name.ts";
 import { readOpenid, writeOpenid } from "./openid.ts";
+import { Publication } from "./publication.ts";
 import { Published } from "./published.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
@@ -56,6 +57,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
   readonly #features: Features;
   readonly #name: Name;
   readonly #published: Published;
+  readonly #publication: Publication;
   readonly #agents: Agents;
   readonly #connection: Connection;
   readonly #shortcut: Shortcut;
@@ -81,7 +83,8 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     const sealer = new Sealer(context.keys, context.clock, context.random);
     this.#sealer = sealer;
     this.#features = new Features(context);
-    this.#name = new Name(context, sealer, () => this.#isOn("name"));
+    const mark = () => this.#publication.mark();
+    this.#name = new Name(context, sealer, () => this.#isOn("name"), mark);
     this.#agents = new Agents(context, (socket) => this.#link.onAgentGone(socket));
     this.#traffic = new Traffic(context, sealer, () => this.#isOn("link"));
     const onTick = (idle: boolean) => this.#onTick(idle);
@@ -93,11 +96,22 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       [this.#name],
       () => this.#isOn("name") && this.#access.closed?.extent !== "all",
     );
+    this.#publication = new Publication(context, {
+      published: async () => {
+        const [label, sets] = [this.#row()?.label, await this.#published.publishedSets()];
+        return label === undefined || sets === null ? null : { labels: [label], sets };
+      },
+      seal: (at, text) => this.#name.seal(at, text),
+      settled: () => {
+        if (this.#row() !== null) this.#upkeep.schedule();
+      },
+    });
     const rooms: Rooms = {
       context,
       sealer,
       features: this.#features,
       name: this.#name,
+      publication: this.#publication,
       access: this.#access,
       door: new Door(context),
       link: this.#link,
@@ -244,6 +258,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       this.#name.forgetMemory();
       this.#access.forgetMemory();
       await this.#switches.destroyAllKeys();
+      await this.#publication.withdraw();
     });
   }
 
@@ -354,6 +369,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
 
   async #changed(): Promise<DeviceDescription | null> {
     if (this.#row() === null) return null;
+    this.#publication.tell();
     this.#upkeep.schedule();
     const change = ++this.#changes;
     const description = await this.describe();

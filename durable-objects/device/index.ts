@@ -3,8 +3,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { pingText, pongText } from "../../protocol/agent.ts";
 import { keysOf, systemClock, systemRandom } from "../platform.ts";
+import { finishClose, NO_CLOSE, socketOf, socketsOf, sqlOf } from "../shell.ts";
+import { type ZoneObject, zoneObjectName } from "../zone/index.ts";
 import { readBudgets } from "./budgets.ts";
-import type { DeviceContext, ObjectSql, Socket, Sockets } from "./context.ts";
+import type { DeviceContext } from "./context.ts";
 import { Device } from "./device.ts";
 import { registeredId } from "./migrations.ts";
 import type {
@@ -23,6 +25,7 @@ import type {
 interface Env {
   readonly ALLOW_SPECIAL_ADDRESSES?: string;
   readonly LINK_BUDGETS?: string;
+  readonly ZONE: DurableObjectNamespace<ZoneObject>;
   /** The buckets of the regions' keys, of which a device uses its own region's. */
   readonly [binding: string]: unknown;
 }
@@ -164,98 +167,14 @@ function contextOf(state: DurableObjectState, env: Env): DeviceContext {
     random: systemRandom,
     keys: keysOf(env),
     allowSpecialAddresses: env.ALLOW_SPECIAL_ADDRESSES === "yes",
+    zone: { publish: (publication) => env.ZONE.getByName(zoneObjectName).publish(publication) },
     budgets: readBudgets(env.LINK_BUDGETS ?? null),
     wakeAt: (at) => {
       // The write is coalesced and covered by the output gate; nothing leaves before it is durable.
       if (at === null) void state.storage.deleteAlarm();
       else void state.storage.setAlarm(at);
     },
+    background: (work) => state.waitUntil(work),
     deleteAll: () => state.storage.deleteAll(),
-  };
-}
-
-function sqlOf(state: DurableObjectState): ObjectSql {
-  return {
-    all: (query, ...params) => state.storage.sql.exec(query, ...params).toArray() as never,
-    run: (query, ...params) => {
-      state.storage.sql.exec(query, ...params);
-    },
-    transaction: (work) => state.storage.transactionSync(work),
-  };
-}
-
-/** RFC 6455 §7.1.5: the connection went without a close. */
-const NO_CLOSE = 1006;
-/** RFC 6455 §7.4.1. */
-const PROTOCOL_ERROR = 1002;
-
-/**
- * Answers the other end's close frame. workerd 2026-11 hands the socket over in CLOSING, in spite of
- * the compatibility date; unanswered, the other end waits seconds and calls the close abnormal.
- */
-function finishClose(socket: WebSocket, code: number, reason: string): void {
-  if (socket.readyState !== WebSocket.CLOSING) return;
-  try {
-    // RFC 6455 §7.4: 1005, 1006 and 1015 are never sent.
-    if ([1005, 1006, 1015].includes(code)) socket.close();
-    else socket.close(code, reason);
-  } catch {
-    refuseClose(socket);
-  }
-}
-
-/** What came is no close that may be said back; or the connection is gone and nobody waits. */
-function refuseClose(socket: WebSocket): void {
-  try {
-    socket.close(PROTOCOL_ERROR);
-  } catch {
-    // It is gone.
-  }
-}
-
-const known = new WeakMap<WebSocket, Socket>();
-
-/** One wrapper per WebSocket, so that logic may compare sockets by identity. */
-function socketOf(state: DurableObjectState, socket: WebSocket): Socket {
-  let wrapped = known.get(socket);
-  if (wrapped === undefined) {
-    // Read once: what the platform keeps through hibernation changes only by `attach`.
-    let attachment: unknown;
-    wrapped = {
-      send: (data) => socket.send(data),
-      close: (code, reason) => (code === null ? socket.close() : socket.close(code, reason)),
-      bufferedBytes: () => null,
-      attachment: () => {
-        attachment ??= socket.deserializeAttachment();
-        return attachment;
-      },
-      attach: (value) => {
-        socket.serializeAttachment(value);
-        attachment = value;
-      },
-      heardAt: () => state.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
-    };
-    known.set(socket, wrapped);
-  }
-  return wrapped;
-}
-
-function socketsOf(state: DurableObjectState): Sockets {
-  return {
-    accept(request, tags, attachment) {
-      return this.acceptSocket(request, tags, attachment)[0];
-    },
-    acceptSocket(_request, tags, attachment) {
-      const { 0: client, 1: server } = new WebSocketPair();
-      state.acceptWebSocket(server, [...tags]);
-      server.serializeAttachment(attachment);
-      const response = new Response(null, { status: 101, webSocket: client });
-      return [response, socketOf(state, server)];
-    },
-    tagged: (tag) =>
-      state
-        .getWebSockets(tag)
-        .filter((socket) => socket.readyState === WebSocket.OPEN)
-        .map((socket) => socketOf(state, socket)),
   };
 }

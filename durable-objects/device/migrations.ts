@@ -36,6 +36,8 @@ const steps: readonly string[] = [
      expires_at INTEGER NOT NULL)`,
   `CREATE TABLE shortcut (row INTEGER PRIMARY KEY CHECK (row = 1), reach_sealed TEXT NOT NULL,
      expires_at INTEGER NOT NULL)`,
+  `CREATE TABLE publication (row INTEGER PRIMARY KEY CHECK (row = 1), version INTEGER NOT NULL,
+     told INTEGER NOT NULL)`,
 ];
 
 /** True when this object holds a device; never creates a table. */

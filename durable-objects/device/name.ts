@@ -29,6 +29,7 @@ export class Name implements SetProvider {
   readonly #context: DeviceContext;
   readonly #sealer: Sealer;
   readonly #isOn: () => boolean;
+  readonly #mark: () => void;
   /** The opened record, so that it is unsealed once a wake; null until then. */
   #records: NameAddresses | null = null;
   /** Grows whenever the record is replaced or cleared, so that a slow reader keeps nothing old. */
@@ -41,11 +42,15 @@ export class Name implements SetProvider {
    */
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** @param isOn whether the feature is on at this moment; whatever awaits asks again after */
-  constructor(context: DeviceContext, sealer: Sealer, isOn: () => boolean) {
+  /**
+   * @param isOn whether the feature is on at this moment; whatever awaits asks again after
+   * @param mark notes, in the transaction of a change, that what is published changes
+   */
+  constructor(context: DeviceContext, sealer: Sealer, isOn: () => boolean, mark: () => void) {
     this.#context = context;
     this.#sealer = sealer;
     this.#isOn = isOn;
+    this.#mark = mark;
   }
 
   /** The current addresses, as they stand in the record. */
@@ -106,7 +111,17 @@ export class Name implements SetProvider {
   clear(): void {
     this.#context.sql.run("DELETE FROM name_record");
     this.#context.sql.run("DELETE FROM name_change");
+    this.#mark();
     this.forgetMemory();
+  }
+
+  /** Seals `text` for another place under the name's key; null while the name is off. */
+  seal(at: string, text: string): Promise<string | null> {
+    return this.#inTurn(async () => {
+      if (!this.#isOn()) return null;
+      const sealed = await this.#sealer.seal(this.#key(), at, text);
+      return this.#isOn() ? sealed : null;
+    });
   }
 
   /** Destroys the key once nothing that might use it is under way. */
@@ -191,6 +206,7 @@ export class Name implements SetProvider {
         sealed,
         now,
       );
+      this.#mark();
       this.sweep();
       for (const family of counted) {
         const expiresAt = now + limits.updateWindowMs;

@@ -12,6 +12,7 @@ import type { Door } from "./door.ts";
 import type { Features } from "./features.ts";
 import type { Link } from "./link/link.ts";
 import type { Name } from "./name.ts";
+import type { Publication } from "./publication.ts";
 import { type FeatureName, featureNames } from "./rpc.ts";
 import type { Shortcut } from "./shortcut.ts";
 import type { Traffic } from "./traffic.ts";
@@ -22,6 +23,7 @@ export interface Rooms {
   readonly sealer: Sealer;
   readonly features: Features;
   readonly name: Name;
+  readonly publication: Publication;
   readonly access: Access;
   readonly door: Door;
   readonly link: Link;
@@ -39,11 +41,14 @@ export class Switches {
 
   /** @returns false when the feature was on already */
   async on(feature: FeatureName): Promise<boolean> {
-    const { features, connection } = this.#rooms;
+    const { context, features, connection, publication } = this.#rooms;
     if (features.isOn(feature)) return false;
     // A key that waits to be destroyed must be gone before a new one is made (FEA-7).
     await this.finishOff();
-    features.begin(feature);
+    context.sql.transaction(() => {
+      features.begin(feature);
+      if (feature === "name") publication.mark();
+    });
     await connection.featuresChanged(features.states());
     return true;
   }

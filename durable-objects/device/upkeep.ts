@@ -32,6 +32,7 @@ export class Upkeep {
     const tokensEnded = (this.#nextToken() ?? Infinity) <= this.#rooms.context.clock.now();
     if (this.#rooms.access.shares.sweep() || tokensEnded) this.#endWithoutRight();
     this.#rooms.name.sweep();
+    this.#rooms.publication.tell();
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
     await this.#tried(() => this.#rooms.traffic.sweep());
@@ -53,6 +54,7 @@ export class Upkeep {
   schedule(): void {
     const { context, features, access, door, name, link, connection, shortcut, traffic } =
       this.#rooms;
+    const untold = this.#rooms.publication.nextRetry();
     const now = context.clock.now();
     const keyed = [connection.nextExpiry(), shortcut.nextExpiry(), traffic.nextExpiry()];
     const keys = [...keyed, features.ending().length === 0 ? null : now].map((at) =>
@@ -60,7 +62,9 @@ export class Upkeep {
     );
     const rows = [door.visits.nextExpiry(), access.shares.nextExpiry(), name.nextExpiry()];
     const sockets = nextCheck(link.passages.size, now);
-    const times = [...rows, this.#nextToken(), sockets, ...keys].filter((at) => at !== null);
+    const times = [...rows, untold, this.#nextToken(), sockets, ...keys].filter(
+      (at) => at !== null,
+    );
     context.wakeAt(times.length === 0 ? null : Math.min(...times));
   }
 

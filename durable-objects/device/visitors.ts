@@ -86,7 +86,14 @@ export class Visitors {
 
   /** Says the operator's word; false when it was said before. */
   close(closure: Closure | null): boolean {
-    if (!this.#rooms.access.close(closure)) return false;
+    const { access, context, publication } = this.#rooms;
+    const isChange = context.sql.transaction(() => {
+      if (!access.close(closure)) return false;
+      // What is closed as a whole has no name either.
+      publication.mark();
+      return true;
+    });
+    if (!isChange) return false;
     this.endWithoutRight();
     return true;
   }

@@ -22,12 +22,14 @@ import { limits } from "../../protocol/limits.ts";
 import type { Budgets } from "../device/budgets.ts";
 import { Device } from "../device/device.ts";
 import type { DeviceStub } from "../device/rpc.ts";
+import type { ZoneStub } from "../zone/rpc.ts";
 import { Alarms } from "./alarms.ts";
 import { HostSockets } from "./sockets.ts";
 import { OpenStores, Store } from "./store.ts";
+import { ZoneHost } from "./zone.ts";
 
 export interface HostOptions {
-  /** Holds `alarms.db` and `<region>/<device>.db`. */
+  /** Holds `alarms.db`, `zone.db` and `<region>/<device>.db`. */
   readonly folder: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -50,6 +52,8 @@ interface Resident {
   running: number;
 }
 
+/** Under which the zone's wake-up stands among those of devices. */
+const ZONE = "zone";
 const GOING_AWAY = 1012; // RFC 6455 registry: service restart
 
 export class DeviceHost {
@@ -60,6 +64,7 @@ export class DeviceHost {
   /** In the order of use. */
   readonly #residents = new Map<string, Resident>();
   readonly #events = new Set<Promise<void>>();
+  readonly #zone: ZoneHost;
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -68,8 +73,14 @@ export class DeviceHost {
     this.#alarms = new Alarms(
       new Store(join(options.folder, "alarms.db"), this.#alarmStores),
       options.clock,
-      (deviceId) => this.#call(deviceId, (device) => device.onAlarm()),
+      (id) => (id === ZONE ? this.#zone.onAlarm() : this.#call(id, (device) => device.onAlarm())),
     );
+    this.#zone = new ZoneHost({ ...options, wakeAt: (at) => this.#alarms.set(ZONE, at) });
+  }
+
+  /** The zone, which every device here tells what it publishes. */
+  get zone(): ZoneStub {
+    return this.#zone;
   }
 
   /** How many devices are in memory. */
@@ -137,6 +148,7 @@ export class DeviceHost {
     for (const { sockets } of [...this.#residents.values()]) {
       sockets.closeAll(GOING_AWAY, "the server restarts");
     }
+    this.#zone.endSockets(GOING_AWAY, "the server restarts");
   }
 
   /** Ends every socket and alarm, waits for what runs, and lets go of every file. */
@@ -146,6 +158,7 @@ export class DeviceHost {
     while (this.#events.size > 0) await Promise.allSettled([...this.#events]);
     this.#residents.clear();
     this.#stores.closeAll();
+    this.#zone.close();
     this.#alarmStores.closeAll();
   }
 
@@ -189,9 +202,11 @@ export class DeviceHost {
       clock,
       random,
       keys,
+      zone: this.#zone,
       allowSpecialAddresses,
       ...(budgets === undefined ? {} : { budgets }),
       wakeAt: (at) => this.#alarms.set(deviceId, at),
+      background: (work) => this.#event(deviceId, () => work),
       deleteAll: async () => store.destroy(),
     });
     const resident: Resident = { device, store, sockets, running: 0 };

@@ -78,6 +78,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
               durableObjects: {
                 DEVICES: { className: "DeviceObject", useSQLite: true },
                 LIMITER: { className: "LimiterObject", useSQLite: true },
+                ZONE: { className: "ZoneObject", useSQLite: true },
               },
               unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
             },

@@ -8,8 +8,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import packet from "dns-packet";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Front, startFront } from "../../front/front.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Front, startFront } from "../../scripts/dns-front.ts";
 import type { World } from "../contract/suite/world.ts";
 import { type Scenario, startWorld, withDevice } from "../support/scenario.ts";
 import { run } from "./program.ts";
@@ -68,9 +68,9 @@ async function inProcess(edge: string): Promise<Running> {
   return { port: front.port, end: front.close };
 }
 
-/** `scripts/dns-front.ts` as a program of its own. */
+/** `front/main.ts` as a program of its own. */
 async function program(command: string, args: string[], edge: string): Promise<Running> {
-  const script = join(ROOT, "scripts/dns-front.ts");
+  const script = join(ROOT, "front/main.ts");
   const child: ChildProcess = spawn(
     join(ROOT, "node_modules/.bin", command),
     [...args, script, "--port", "0", "--edge", edge],

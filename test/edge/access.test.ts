@@ -117,6 +117,7 @@ const ownProof = `
   POST /api/undo
   POST /api/enrolments/token
   GET /api/agent/socket
+  GET /api/zone/feed
   GET /api/agent/bulk/:id
   POST /api/agent/bulk/:id
   POST /api/agent/openid

@@ -29,6 +29,7 @@ const bindings = env as unknown as {
   DB_HOME: D1Database;
   DEVICES: DurableObjectNamespace;
   LIMITER: DurableObjectNamespace<LimiterObject>;
+  ZONE: DurableObjectNamespace;
 };
 
 const ORIGIN = "http://localhost:8787";
@@ -88,11 +89,15 @@ async function look(): Promise<Live> {
   const limiter = await runInDurableObject(counter, (_, state) =>
     introspect((query) => state.storage.sql.exec(query).toArray()),
   );
+  const zone = await runInDurableObject(bindings.ZONE.getByName("zone"), (_, state) =>
+    introspect((query) => state.storage.sql.exec(query).toArray()),
+  );
   return {
     region: await tablesOf(bindings.DB_HOME),
     directory: await tablesOf(bindings.DIRECTORY),
     device: inside.tables,
     limiter,
+    zone,
     attachments: inside.attachments,
     objects: await objects(),
     cookies: [],

@@ -94,15 +94,27 @@ export interface HeldDevice {
   readonly device: Device;
   readonly keys: HeldKeys;
   readonly sql: MemorySql;
-  readonly clock: { time: number; now(): number };
+  readonly clock: { time: number; now(): number; advance(ms: number): void };
+  /** When the device wants to be woken; null: not at all. */
+  wakeAt(): number | null;
+  /** Resolves when what runs in the background is done. */
+  settled(): Promise<void>;
 }
 
 /** A registered device with every feature off. */
-export async function heldDevice(): Promise<HeldDevice> {
+export async function heldDevice(own: Partial<DeviceContext> = {}): Promise<HeldDevice> {
   const deviceId = "dev_home_0000000000000000";
   const keys = new HeldKeys();
   const sql = new MemorySql();
-  const clock = { time: 1_800_000_000_000, now: () => clock.time };
+  const clock = {
+    time: 1_800_000_000_000,
+    now: () => clock.time,
+    advance: (ms: number) => {
+      clock.time += ms;
+    },
+  };
+  const running: Promise<void>[] = [];
+  let wakeAt: number | null = null;
   const context: DeviceContext = {
     deviceId,
     sql,
@@ -117,10 +129,19 @@ export async function heldDevice(): Promise<HeldDevice> {
     random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
     keys,
     allowSpecialAddresses: true,
-    wakeAt: () => undefined,
+    zone: { publish: async () => undefined },
+    background: (work) => void running.push(work),
+    wakeAt: (at) => {
+      wakeAt = at;
+    },
     deleteAll: async () => sql.drop(),
+    ...own,
   };
   const device = new Device(context);
   await device.register({ deviceId, accountId: "acc", publicKey: "key", label: "nas" });
-  return { wake: () => new Device(context), device, keys, sql, clock };
+  const settled = async () => {
+    while (running.length > 0) await Promise.all(running.splice(0));
+  };
+  const wake = () => new Device(context);
+  return { wake, device, keys, sql, clock, wakeAt: () => wakeAt, settled };
 }

@@ -20,6 +20,7 @@ import {
   photosOf,
   systemRandom,
 } from "../../durable-objects/platform.ts";
+import type { ZoneStub } from "../../durable-objects/zone/rpc.ts";
 import { type RegionId, regionOf } from "../../protocol/ids.ts";
 import { type Config, readConfig } from "../../workers/config.ts";
 import { egressGate } from "../../workers/egress/egress.ts";
@@ -92,6 +93,7 @@ interface Bindings {
   readonly DIRECTORY: D1Database;
   readonly ASSETS: Fetcher;
   readonly DEVICES: DurableObjectNamespace;
+  readonly ZONE: DurableObjectNamespace;
   readonly [name: string]: unknown;
 }
 
@@ -142,6 +144,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
     names,
     directory: new Directory(drizzle(env.DIRECTORY) as Db, names, clock),
     devices: { get: (id) => env.DEVICES.getByName(id) as unknown as DeviceStub },
+    zone: () => env.ZONE.getByName("zone") as unknown as ZoneStub,
     keys,
     sealer: new Sealer(keys, clock, random),
     blobs: photosOf(env),

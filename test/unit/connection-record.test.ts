@@ -65,6 +65,8 @@ function boot(): Device {
     random: systemRandom,
     keys: keyStore,
     allowSpecialAddresses: true,
+    zone: { publish: async () => undefined },
+    background: () => undefined,
     wakeAt: (at) => {
       wake = at;
     },

@@ -55,7 +55,7 @@ describe("a device's features", () => {
     }
     for (const feature of featureNames) await held.device.setFeature(feature, false);
     const left = tables.filter(([table]) => count(held, table) > 0).map(([table]) => table);
-    expect(left).toEqual(["migration", "registration", "door", "door_rule"]);
+    expect(left).toEqual(["migration", "registration", "door", "door_rule", "publication"]);
     expect([...held.keys.kept.keys()]).toEqual([]);
   });
 });

@@ -52,6 +52,8 @@ function boot(): Device {
     random: { bytes: (count) => crypto.getRandomValues(new Uint8Array(count)) },
     keys,
     allowSpecialAddresses: true,
+    zone: { publish: async () => undefined },
+    background: () => undefined,
     wakeAt: (at) => {
       wake = at;
     },

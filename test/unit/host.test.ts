@@ -173,6 +173,7 @@ describe("the host of devices", () => {
     const secret = await host.get(a).rotateUpdateSecret();
     const update = () =>
       host.get(a).updateAddresses({ secret, ipv4: { set: "192.0.2.1" }, ipv6: "keep" });
+    now += limits.personKeyCacheMs;
     const go = slow.hold();
     const first = update();
     await slow.asked;

@@ -1,7 +1,7 @@
 /** What an operator says about name servers, and about the front: taken, or refused with a sentence. */
 
 import { describe, expect, it } from "vitest";
-import { readFrontOptions } from "../../scripts/dns-front.ts";
+import { readFrontOptions } from "../../front/main.ts";
 import { readConfig } from "../../workers/config.ts";
 
 const nameServers = (value?: string) =>
@@ -56,7 +56,9 @@ describe("npm run dns", () => {
     [["--port", "dns"], "--port takes a number"],
     [["--edge", "localhost:8787"], "--edge takes the edge's address"],
     [["--edge", "nowhere"], "--edge takes the edge's address"],
-    [["--zone", "x"], "Usage: npm run dns"],
+    [["--zones", "x"], "Usage: npm run dns"],
+    [["--zone", "x"], "--zone and --token-file go together"],
+    [["--rate", "x"], "--rate takes a number"],
   ])("says what is wrong with %j", (args, sentence) => {
     expect(() => readFrontOptions(args)).toThrow(sentence);
   });

@@ -158,6 +158,7 @@ function portsOf(
     names,
     directory: new Directory(directory, names, systemClock),
     devices: host,
+    zone: () => host.zone,
     ...stores,
     sealer: new Sealer(keys, systemClock, systemRandom),
     assets: folderAssets(CONSOLE),

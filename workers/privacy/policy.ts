@@ -127,6 +127,7 @@ const places: Readonly<Record<Place, string>> = {
   keys: "your region's key store, which has no history",
   "device object": "the device's own store, in your region",
   "counter object": "a store of its own for each count",
+  "zone object": "the store of the zone, from which name servers are told",
   browser: "your browser",
   memory: "memory only",
   recipient: "nowhere here",

@@ -8,6 +8,7 @@ import { assets } from "./assets.ts";
 import { devices } from "./devices.ts";
 import { doors } from "./door.ts";
 import { doorAccess } from "./door-access.ts";
+import { FRONT_TOKEN_HASHES, fronts } from "./front.ts";
 import { lasting } from "./lasting.ts";
 import { names } from "./name.ts";
 import { OPENID_CLIENTS, openid } from "./openid.ts";
@@ -25,7 +26,8 @@ export function defineContract(runtime: Runtime): void {
       return world;
     };
     beforeAll(async () => {
-      const own = { OPENID_CLIENTS, OPERATOR_TOKEN_HASHES, NETWORK_LIMIT_FACTOR: "100" };
+      const hashes = { OPERATOR_TOKEN_HASHES, FRONT_TOKEN_HASHES };
+      const own = { OPENID_CLIENTS, ...hashes, NETWORK_LIMIT_FACTOR: "100" };
       world = await World.create(runtime, own);
     });
     afterAll(async () => {
@@ -43,6 +45,7 @@ export function defineContract(runtime: Runtime): void {
     reports(current);
     agents(current);
     assets(current);
+    fronts(current);
     longWaits(current);
     lasting(current);
   });

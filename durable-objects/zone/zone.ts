@@ -1,0 +1,133 @@
+/**
+ * The zone as a whole, for the DNS fronts: devices' objects tell what they publish, fronts read it and
+ * hear of every change. It decides nothing about a name and answers no question.
+ *
+ * What is published is public; but a name that went must be gone, so rows are sealed under the key of
+ * the device's name, which goes with the name (CON-5, FEA-4).
+ */
+
+import { Sealer } from "../../db/seal.ts";
+import {
+  type FeedAnswer,
+  type FeedAsk,
+  type FeedName,
+  feedSubprotocol,
+  type Position,
+  type Published,
+  parseAsk,
+} from "../../protocol/feed.ts";
+import { hashToken } from "../../protocol/tokens.ts";
+import type { Socket } from "../device/context.ts";
+import { type Publication, publishedAt, type ZoneContext, type ZoneRpc } from "./rpc.ts";
+import { type ZoneRow, ZoneStore } from "./store.ts";
+
+const TAG = "front";
+const NOT_UNDERSTOOD = 1007; // RFC 6455 §7.4.1
+const TRY_AGAIN = 1013; // RFC 6455 registry: try again later
+
+/** What a front's socket carries through hibernation. */
+interface Attachment {
+  readonly kind: typeof TAG;
+  /** True when it has read to the end and is told of changes. */
+  readonly live: boolean;
+}
+
+export class Zone implements ZoneRpc {
+  readonly #context: ZoneContext;
+  readonly #store: ZoneStore;
+  readonly #sealer: Sealer;
+
+  constructor(context: ZoneContext) {
+    this.#context = context;
+    this.#store = new ZoneStore(context.sql, context.random);
+    this.#sealer = new Sealer(context.keys, context.clock, context.random);
+  }
+
+  async publish(publication: Publication): Promise<void> {
+    const { deviceId, name } = publication;
+    const id = await hashToken(deviceId);
+    const before = this.#store.position();
+    if (!this.#store.keep(id, publication, this.#context.clock.now())) return;
+    const { labels, sets } = name ?? { labels: [], sets: [] };
+    this.#tell({
+      kind: "change",
+      before,
+      to: this.#store.position(),
+      name: { id, labels, sets },
+    });
+    this.#schedule();
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const attachment: Attachment = { kind: TAG, live: false };
+    const response = this.#context.sockets.accept(request, [TAG], attachment);
+    response.headers.set("sec-websocket-protocol", feedSubprotocol);
+    return response;
+  }
+
+  async onMessage(socket: Socket, data: string | ArrayBuffer): Promise<void> {
+    const ask = typeof data === "string" ? parseAsk(data) : null;
+    if (ask === null) return socket.close(NOT_UNDERSTOOD, "not understood");
+    try {
+      await this.#answer(socket, ask);
+    } catch {
+      // The key store is away: the front comes back, and goes on from where it is.
+      socket.close(TRY_AGAIN, "try again");
+    }
+  }
+
+  async onAlarm(): Promise<void> {
+    this.#store.sweep(this.#context.clock.now());
+    this.#schedule();
+  }
+
+  async #answer(socket: Socket, { from, reading }: FeedAsk): Promise<void> {
+    const { epoch } = this.#store.position();
+    const goesOn =
+      from !== null && (this.#store.reaches(from) || (reading && from.epoch === epoch));
+    const start = goesOn ? from.seq : 0;
+    const rows = this.#store.after(start, this.#context.clock.now());
+    const names = await Promise.all(rows.map((row) => this.#opened(row)));
+    const to: Position = { epoch, seq: rows.at(-1)?.seq ?? start };
+    // Nothing is awaited from here on: a change comes before this page or is told after it.
+    const end = this.#store.after(to.seq, this.#context.clock.now()).length === 0;
+    const newest = end ? this.#store.position() : to;
+    const attachment: Attachment = { kind: TAG, live: end };
+    socket.attach(attachment);
+    say(socket, { kind: "page", whole: !goesOn, names, to: newest, end });
+  }
+
+  /** A row whose key is destroyed is of a name that is gone, whatever its object has still to say. */
+  async #opened({ id, device_id, name_sealed }: ZoneRow): Promise<FeedName> {
+    const text =
+      device_id === null || name_sealed === null
+        ? null
+        : await this.#sealer.open(
+            `feature/${device_id}/name`,
+            publishedAt(device_id),
+            name_sealed,
+            { fresh: true }, // a key that was destroyed is not remembered
+          );
+    if (text === null) return { id, labels: [], sets: [] };
+    const { labels, sets } = JSON.parse(text) as Published;
+    return { id, labels, sets };
+  }
+
+  #tell(answer: FeedAnswer): void {
+    for (const socket of this.#context.sockets.tagged(TAG)) {
+      if ((socket.attachment() as Attachment).live) say(socket, answer);
+    }
+  }
+
+  #schedule(): void {
+    this.#context.wakeAt(this.#store.nextExpiry());
+  }
+}
+
+function say(socket: Socket, answer: FeedAnswer): void {
+  try {
+    socket.send(JSON.stringify(answer));
+  } catch {
+    // It went meanwhile, and comes back with its position.
+  }
+}

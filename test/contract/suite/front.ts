@@ -1,0 +1,159 @@
+/** A front that holds the zone: fed by the edge, and answering while the edge is away. */
+
+import { createHash } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type Front, startFront } from "../../../front/front.ts";
+import { look } from "../../support/dns.ts";
+import { Box } from "./box.ts";
+import { ask } from "./http.ts";
+import { newPerson, type Person } from "./person.ts";
+import { newLabel, type World } from "./world.ts";
+
+const TOKEN = "a front that holds the zone, for tests".replaceAll(" ", "-");
+export const FRONT_TOKEN_HASHES = createHash("sha256").update(TOKEN).digest("hex");
+
+const PATIENCE = { timeout: 30_000, interval: 20 };
+
+export function fronts(world: () => World): void {
+  describe("a front that holds the zone", () => {
+    let person: Person;
+    let front: Front;
+    const news: string[] = [];
+
+    const start = async () => {
+      const started = await startFront({
+        edge: world().origin,
+        host: "127.0.0.1",
+        port: 0,
+        held: { zone: world().ddnsZone, token: TOKEN },
+        onNews: (sentence) => news.push(sentence),
+      });
+      await started.ready;
+      return started;
+    };
+    beforeAll(async () => {
+      person = await newPerson(world());
+      front = await start();
+    });
+    afterAll(() => front.close());
+
+    interface Named {
+      readonly box: Box;
+      readonly host: string;
+      /** @returns the verdict's line */
+      update(query: string): Promise<string>;
+    }
+
+    async function named(): Promise<Named> {
+      const box = await Box.enroll(world(), person, newLabel());
+      await box.switch("name", true);
+      const secret = (await box.ask("/update-secret", "POST")).json.update_secret;
+      const host = `${box.label}.${world().ddnsZone}`;
+      const authorization = `Basic ${Buffer.from(`${host}:${secret}`).toString("base64")}`;
+      const update = async (query: string) => {
+        const headers = { authorization, "user-agent": "contract/1.0 test@example.test" };
+        return (
+          await ask(world(), `/nic/update?hostname=${host}&${query}`, { headers })
+        ).text.trim();
+      };
+      return { box, host, update };
+    }
+
+    /** Waits until the front says so. */
+    const resolves = (host: string, answers: string[], rcode = "NOERROR") =>
+      vi.waitFor(
+        async () => expect(await look(front.port, host)).toMatchObject({ rcode, answers }),
+        PATIENCE,
+      );
+
+    it("hears of every change, and answers for itself", async () => {
+      const { box, host, update } = await named();
+      expect(await update("myip=192.0.2.7")).toBe("good 192.0.2.7");
+      await resolves(host, [`${host} A 192.0.2.7`]);
+      expect(await update("myip=192.0.2.8")).toBe("good 192.0.2.8");
+      await resolves(host, [`${host} A 192.0.2.8`]);
+      expect(await look(front.port, `x.${host}`)).toMatchObject({ rcode: "NXDOMAIN" });
+      expect(await look(front.port, host, "TXT")).toMatchObject({ rcode: "NOERROR", answers: [] });
+      expect(await look(front.port, `${newLabel()}.${world().ddnsZone}`)).toMatchObject({
+        rcode: "NXDOMAIN",
+        authorities: [expect.stringContaining(" SOA ")],
+      });
+      expect((await box.ask("", "DELETE")).status).toBe(204);
+    });
+
+    it("[CON-5] forgets a name at once when it is switched off, and when its device goes", async () => {
+      const [off, gone] = [await named(), await named()];
+      for (const { host, update } of [off, gone]) {
+        await update("myip=192.0.2.9");
+        await resolves(host, [`${host} A 192.0.2.9`]);
+      }
+      await off.box.switch("name", false);
+      await resolves(off.host, [], "NXDOMAIN");
+      await off.box.switch("name", true);
+      await resolves(off.host, []);
+      expect((await gone.box.ask("", "DELETE")).status).toBe(204);
+      await resolves(gone.host, [], "NXDOMAIN");
+      expect((await off.box.ask("", "DELETE")).status).toBe(204);
+      await resolves(off.host, [], "NXDOMAIN");
+    });
+
+    it("answers while the edge is away, and knows afterwards what it missed", async () => {
+      const [kept, other] = [await named(), await named()];
+      await kept.update("myip=192.0.2.10");
+      await other.update("myip=192.0.2.11");
+      for (const { host } of [kept, other]) {
+        await vi.waitFor(async () => {
+          expect((await look(front.port, host)).answers).toHaveLength(1);
+        }, PATIENCE);
+      }
+      const zone = world().ddnsZone;
+      await world().restart("SIGKILL", async () => {
+        expect((await look(front.port, kept.host)).answers).toEqual([`${kept.host} A 192.0.2.10`]);
+        expect((await look(front.port, `${newLabel()}.${zone}`)).rcode).toBe("NXDOMAIN");
+        expect((await look(front.port, zone, "SOA")).answers).toHaveLength(1);
+        expect((await look(front.port, zone, "NS")).answers).toHaveLength(1);
+      });
+      expect(await kept.update("myip=192.0.2.12")).toBe("good 192.0.2.12");
+      await other.box.switch("name", false);
+      await resolves(kept.host, [`${kept.host} A 192.0.2.12`]);
+      await resolves(other.host, [], "NXDOMAIN");
+    });
+
+    it("loses no change that was acknowledged when the edge is killed right after", async () => {
+      const { host, update } = await named();
+      for (const last of [20, 21, 22]) {
+        expect(await update(`myip=192.0.2.${last}`)).toBe(`good 192.0.2.${last}`);
+        await world().restart("SIGKILL");
+        await resolves(host, [`${host} A 192.0.2.${last}`]);
+      }
+    });
+
+    it("reads everything anew when it was killed itself", async () => {
+      const { box, host, update } = await named();
+      await update("myip=192.0.2.30");
+      const [stays, goes] = [host, `${(await named()).box.label}.${world().ddnsZone}`];
+      await resolves(goes, []);
+      await front.close();
+      await update("myip=192.0.2.31");
+      front = await start();
+      expect((await look(front.port, stays)).answers).toEqual([`${stays} A 192.0.2.31`]);
+      expect(await look(front.port, goes)).toMatchObject({ rcode: "NOERROR", answers: [] });
+      expect((await box.ask("", "DELETE")).status).toBe(204);
+      await resolves(stays, [], "NXDOMAIN");
+    });
+
+    it("is told nothing without a token that the edge knows", async () => {
+      const said = Promise.withResolvers<string>();
+      const stranger = await startFront({
+        edge: world().origin,
+        host: "127.0.0.1",
+        port: 0,
+        held: { zone: world().ddnsZone, token: TOKEN.replace("a", "b") },
+        onNews: said.resolve,
+      });
+      expect(await said.promise).toContain("does not know this token");
+      expect(stranger.names()).toBe(0);
+      await stranger.close();
+    });
+  });
+}

@@ -1,0 +1,257 @@
+/** The front's memory against the edge's own decisions: the same zone, the same questions, the same answers. */
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Answerer, type Manner } from "../../front/answerer.ts";
+import type { Edge } from "../../front/edge.ts";
+import { Floods } from "../../front/floods.ts";
+import { Kept } from "../../front/kept.ts";
+import { verdict } from "../../front/wire.ts";
+import { readQuery, udpBytes, writeAnswer, writeTruncated } from "../../protocol/dns/message.ts";
+import type { PublishedSet } from "../../protocol/dns/sets.ts";
+import { answerQuery, type Zone } from "../../protocol/dns/zone.ts";
+import type { FeedAnswer, FeedName } from "../../protocol/feed.ts";
+import { parseAnswer, parseAsk } from "../../protocol/feed.ts";
+import { limits } from "../../protocol/limits.ts";
+import { type Kind, question, readAnswer } from "../support/dns.ts";
+
+const APEX = "ddns.test";
+const zone: Zone = {
+  apex: APEX,
+  nameServers: [{ host: `ns1.${APEX}`, ipv4: ["192.0.2.53"], ipv6: [] }],
+};
+const NOW = 1_800_000_000_000;
+
+const set = (owner: string, type: "A" | "TXT", value: string): PublishedSet => ({
+  owner,
+  type,
+  ttl: 60,
+  data: [type === "A" ? { type, address: value } : { type, texts: [value] }],
+  signatures: [],
+});
+const published: Readonly<Record<string, readonly PublishedSet[]>> = {
+  nas: [set("", "A", "192.0.2.1"), set("_acme-challenge", "TXT", "one")],
+  deep: [set("a.b", "TXT", "far below"), set("*", "A", "192.0.2.2"), set("x.*", "A", "192.0.2.9")],
+  bare: [],
+};
+
+/** The edge without a network between: it answers as `/dns-query` does, while it is there. */
+class NearEdge {
+  there = true;
+  asked = 0;
+  readonly names: Record<string, readonly PublishedSet[]> = { ...published };
+
+  async ask(message: Uint8Array): Promise<Buffer | null> {
+    this.asked++;
+    if (!this.there) return null;
+    const read = readQuery(message);
+    if (read.kind !== "query") return null;
+    const lookup = async (label: string) => this.names[label] ?? null;
+    return Buffer.from(writeAnswer(read.query, await answerQuery(read.query, zone, lookup, NOW)));
+  }
+}
+
+function page(names: readonly FeedName[], whole = true): FeedAnswer {
+  return { kind: "page", whole, names, to: { epoch: "e", seq: 9 }, end: true };
+}
+
+const feedNames = (): FeedName[] =>
+  Object.entries(published).map(([label, sets]) => ({ id: label, labels: [label], sets }));
+
+async function holding(): Promise<{ answerer: Answerer; edge: NearEdge }> {
+  const edge = new NearEdge();
+  const answerer = new Answerer({ edge: edge as unknown as Edge, zone: APEX, now: () => NOW });
+  answerer.hear(page(feedNames()));
+  await answerer.refresh();
+  return { answerer, edge };
+}
+
+const udp: Manner = { udp: true, mayAsk: () => true };
+const ask = async (answerer: Answerer, message: Buffer, manner = udp) => {
+  const answer = await answerer.answer(message, manner);
+  return answer === null ? null : readAnswer(answer);
+};
+
+describe("a front that holds the zone", () => {
+  const owners = fc.constantFrom(
+    ...["", "nas", "NAS", "_acme-challenge.nas", "x.nas", "deep", "b.deep", "a.b.deep", "c.b.deep"],
+    ...["y.deep", "z.y.deep", "*.deep", "x.q.deep", "x.y.z.deep", "bare", "x.bare", "nobody"],
+    ...["x.nobody", "ns1", "x.ns1", "www", "a--b", "xn--a", "..".replaceAll(".", "w")],
+  );
+  const kinds = fc.constantFrom<Kind>("A", "AAAA", "TXT", "SOA", "NS", "ANY", "NSEC");
+  const edns = fc.constantFrom(null, false, true);
+
+  it("says what the edge would say, of every name and type, with EDNS and without", async () => {
+    const { answerer, edge } = await holding();
+    await fc.assert(
+      fc.asyncProperty(owners, kinds, edns, async (owner, kind, dnssecOk) => {
+        const name = owner === "" ? APEX : `${owner}.${APEX}`;
+        const message = question(name, kind, dnssecOk);
+        const read = readQuery(message);
+        if (read.kind !== "query") throw new Error("no query");
+        const said = (await answerer.answer(message, udp)) as Buffer;
+        const whole = (await edge.ask(message)) as Buffer;
+        const expected =
+          whole.length <= udpBytes(read.query)
+            ? whole
+            : Buffer.from(writeTruncated(read.query, whole));
+        expect(readAnswer(said)).toEqual(readAnswer(expected));
+        expect([...said.subarray(0, 4)]).toEqual([...expected.subarray(0, 4)]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("asks nobody about what it holds, nor about what does not exist", async () => {
+    const { answerer, edge } = await holding();
+    const before = edge.asked;
+    for (const owner of ["nas", "x.nas", "nobody", "y.deep", "b.deep"]) {
+      await ask(answerer, question(`${owner}.${APEX}`, "A", true));
+    }
+    expect(edge.asked).toBe(before);
+  });
+
+  it("takes changes, and forgets what no page names any more", async () => {
+    const { answerer } = await holding();
+    const change = (name: FeedName): FeedAnswer => {
+      const at = { epoch: "e", seq: 9 };
+      return { kind: "change", before: at, to: at, name };
+    };
+    const a = async (label: string) => (await ask(answerer, question(`${label}.${APEX}`)))?.answers;
+    answerer.hear(change({ id: "nas", labels: ["nas"], sets: [set("", "A", "192.0.2.77")] }));
+    expect(await a("nas")).toEqual([`nas.${APEX} A 192.0.2.77`]);
+    expect((await ask(answerer, question(`_acme-challenge.nas.${APEX}`, "TXT")))?.rcode).toBe(
+      "NXDOMAIN",
+    );
+    answerer.hear(change({ id: "nas", labels: ["box"], sets: [set("", "A", "192.0.2.78")] }));
+    expect([await a("nas"), await a("box")]).toEqual([[], [`box.${APEX} A 192.0.2.78`]]);
+    answerer.hear(change({ id: "nas", labels: [], sets: [] }));
+    expect((await ask(answerer, question(`box.${APEX}`)))?.rcode).toBe("NXDOMAIN");
+    answerer.hear(page([{ id: "bare", labels: ["bare"], sets: [] }]));
+    expect((await ask(answerer, question(`y.deep.${APEX}`)))?.rcode).toBe("NXDOMAIN");
+    expect((await ask(answerer, question(`bare.${APEX}`)))?.rcode).toBe("NOERROR");
+  });
+
+  it("goes on while the edge is away, also about the zone itself", async () => {
+    const { answerer, edge } = await holding();
+    edge.there = false;
+    expect((await ask(answerer, question(`nas.${APEX}`)))?.answers).toHaveLength(1);
+    expect((await ask(answerer, question(APEX, "SOA")))?.answers).toHaveLength(1);
+    expect((await ask(answerer, question(`nobody.${APEX}`)))?.rcode).toBe("NXDOMAIN");
+    expect((await ask(answerer, question(`ns1.${APEX}`)))?.rcode).toBe("SERVFAIL");
+  });
+
+  it("is silent to answers and to less than a header, and tells malformed from unknown", async () => {
+    const { answerer } = await holding();
+    const good = question(`nas.${APEX}`);
+    const answer = Buffer.from(good);
+    answer[2] = 0x80;
+    expect(await answerer.answer(answer, udp)).toBeNull();
+    expect(await answerer.answer(good.subarray(0, 11), udp)).toBeNull();
+    expect((await ask(answerer, good.subarray(0, -1)))?.rcode).toBe("FORMERR");
+    const notify = Buffer.from(good);
+    notify[2] = 0x20;
+    expect((await ask(answerer, notify))?.rcode).toBe("NOTIMP");
+    expect((await ask(answerer, question("example.org")))?.rcode).toBe("REFUSED");
+    expect((await ask(answerer, question(`x${APEX}`)))?.rcode).toBe("REFUSED");
+  });
+
+  it("answers mutated messages without failing, each with the client's number", async () => {
+    const { answerer } = await holding();
+    const bytes = fc.uint8Array({ minLength: 0, maxLength: 80 });
+    const mutated = fc
+      .tuple(owners, kinds, edns, fc.array(fc.tuple(fc.nat(120), fc.nat(255)), { maxLength: 4 }))
+      .map(([owner, kind, dnssecOk, changes]) => {
+        const message = question(owner === "" ? APEX : `${owner}.${APEX}`, kind, dnssecOk);
+        for (const [at, octet] of changes) message[at % message.length] = octet;
+        return message;
+      });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          bytes.map((octets) => Buffer.from(octets)),
+          mutated,
+        ),
+        async (message) => {
+          const answer = await answerer.answer(message, udp);
+          if (answer === null) return;
+          expect([answer[0], answer[1]]).toEqual([message[0], message[1]]);
+          expect((answer[2] as number) & 0x80).toBe(0x80);
+          expect(answer.length).toBeLessThanOrEqual(1232);
+          readAnswer(answer);
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("asks the edge once for many who ask the same, and not at all for who asks too much", async () => {
+    const { answerer, edge } = await holding();
+    const before = edge.asked;
+    const same = question(`mail.${APEX}`, "TXT");
+    await Promise.all([ask(answerer, same), ask(answerer, same), ask(answerer, same)]);
+    expect(edge.asked).toBe(before + 1);
+    const greedy = { udp: true, mayAsk: () => false };
+    expect(await ask(answerer, question(`www.${APEX}`), greedy)).toMatchObject({ truncated: true });
+    expect(edge.asked).toBe(before + 1);
+  });
+});
+
+describe("what is kept of the edge's answers", () => {
+  const entry = (label: string | null) => ({
+    ...{ part: verdict(0), label, freshUntil: 1, staleUntil: 1 },
+  });
+
+  it("is bounded: the least recently used goes first", () => {
+    const kept = new Kept(2);
+    kept.set("a", entry("a"));
+    kept.set("b", entry("b"));
+    kept.get("a");
+    kept.set("c", entry("c"));
+    expect(["a", "b", "c"].map((key) => kept.get(key) !== undefined)).toEqual([true, false, true]);
+  });
+
+  it("goes with its label", () => {
+    const kept = new Kept(9);
+    for (const key of ["a1", "a2", "b1"]) kept.set(key, entry(key[0] ?? ""));
+    kept.set("own", entry(null));
+    kept.forget("a");
+    expect(kept.size).toBe(2);
+    kept.forgetLabels();
+    expect([kept.size, kept.get("own")]).toEqual([1, entry(null)]);
+  });
+});
+
+describe("a flood", () => {
+  const many = (floods: Floods, address: string, count: number, now = 0) =>
+    Array.from({ length: count }, () => floods.take(address, now)).filter(Boolean).length;
+
+  it("is counted by its /24 or /56, and a second later forgotten", () => {
+    const floods = new Floods(3, 7);
+    expect(many(floods, "192.0.2.1", 2)).toBe(2);
+    expect(many(floods, "192.0.2.200", 5)).toBe(1);
+    expect(many(floods, "192.0.3.1", 5)).toBe(3);
+    expect(many(floods, "192.0.2.1", 5, 1000)).toBe(3);
+    expect(many(floods, "2001:db8:1:20::1", 2)).toBe(2);
+    expect(many(floods, "2001:db8:1:2f:9::1", 5)).toBe(1);
+    expect(many(floods, "2001:db8:1:120::1", 5)).toBe(3);
+  });
+});
+
+describe("the words of the feed", () => {
+  it("are read back as they were said, and nothing else is understood", () => {
+    const said = page(feedNames());
+    expect(parseAnswer(JSON.stringify(said))).toEqual(said);
+    const ask = { from: { epoch: "e", seq: 3 }, reading: false };
+    expect(parseAsk(JSON.stringify(ask))).toEqual(ask);
+    expect(parseAsk(JSON.stringify({ from: null, reading: true }))).not.toBeNull();
+    for (const wrong of ["", "null", "{}", '{"from":{"epoch":1,"seq":0},"reading":true}', "[1]"]) {
+      expect([wrong, parseAsk(wrong), parseAnswer(wrong)]).toEqual([wrong, null, null]);
+    }
+    const crowd = Array.from({ length: limits.feedPageNames + 1 }, () => feedNames()[0]);
+    expect(parseAnswer(JSON.stringify({ ...said, names: crowd }))).toBeNull();
+    expect(
+      parseAnswer(JSON.stringify({ ...said, names: [{ id: "a", labels: [1], sets: [] }] })),
+    ).toBeNull();
+  });
+});
