@@ -38,6 +38,8 @@ const sentences: Readonly<Record<ActivityEvent, string>> = {
   "contact-blocked": "You blocked somebody.",
   "device-added": "A device was added.",
   "device-removed": "A device was removed.",
+  "name-token-made": "A password for a device’s name was made.",
+  "name-token-ended": "A password for a device’s name was ended.",
   "access-changed": "Who may come in at a device was changed.",
   shared: "Something on a device was shared.",
   "share-stopped": "A share was stopped.",

@@ -15,7 +15,6 @@ import {
   listDevices,
   lookupEnrolment,
   ownReach,
-  rotateUpdateSecret,
   setAccess,
   setFeature,
 } from "../workers/devices/devices.ts";
@@ -44,7 +43,7 @@ const done: Readonly<Record<string, string>> = {
   "link-on": "The door is on. It opens for you alone until you say otherwise.",
   "link-off": "The door is off. Every visit has ended and what it kept is deleted.",
   "name-on": "The name is on. It answers with the address the box is connected from.",
-  "name-off": "The name is off. Its addresses and its update password are deleted.",
+  "name-off": "The name is off. Its addresses and its passwords are deleted.",
   "lan-on": "The shortcut is on. The box says where it is as soon as it is connected.",
   "lan-off": "The shortcut is off. Where the box is at home is deleted.",
   access: "Saved. It holds from now on.",
@@ -192,12 +191,6 @@ devices.post("/devices/:id/people/remove", async (c) => {
   return seeOther(c, `/devices/${id}?done=unlisted`);
 });
 
-/** The one answer that is no redirect: the secret is in this page and nowhere else. */
-devices.post("/devices/:id/update-secret", async (c) => {
-  const secret = await rotateUpdateSecret(c.env, c.var.accountId, c.req.param("id"));
-  return devicePage(c, await ofThisPage(c), { secret });
-});
-
 devices.post("/devices/:id/reachability", async (c) => {
   const port = Number((await readForm(c))("port"));
   const device = await ofThisPage(c);
@@ -212,14 +205,7 @@ devices.post("/devices/:id/reachability", async (c) => {
 });
 
 /** Where forms go, a person may come again by the address bar: to the device, then. */
-const formPaths = [
-  "reachability",
-  "update-secret",
-  "people",
-  "people/remove",
-  "access",
-  "features/:feature",
-];
+const formPaths = ["reachability", "people", "people/remove", "access", "features/:feature"];
 devices.on(
   "GET",
   formPaths.map((path) => `/devices/:id/${path}`),
@@ -261,11 +247,10 @@ async function devicePage(
   more: {
     refusal?: Refusal;
     typed?: { person: string };
-    secret?: string;
     found?: Found | undefined;
   } = {},
 ): Promise<Response> {
-  const { refusal, typed, secret, found } = more;
+  const { refusal, typed, found } = more;
   const reach = device.features.lan ? await ownReach(c.env, c.var.accountId, device.id) : null;
   return page(
     c,
@@ -280,7 +265,6 @@ async function devicePage(
       done={doneOf(c)}
       errors={refusal?.errors}
       typed={typed}
-      secret={secret}
       found={found}
     />,
   );

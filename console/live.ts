@@ -17,5 +17,5 @@ export function liveOf({ features, connection }: DeviceDescription): Live {
 /** Everything that changes the page's shape; the live island compares it (islands/live.ts). */
 export function settingsOf({ features, access, name }: DeviceDescription): string {
   const people = [...access.people].sort().join(",");
-  return `${features.name} ${features.link} ${features.lan} ${access.mode} ${name?.hasUpdateSecret === true} ${people}`;
+  return `${features.name} ${features.link} ${features.lan} ${access.mode} ${name?.tokens ?? 0} ${people}`;
 }

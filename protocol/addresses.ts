@@ -135,7 +135,55 @@ export function networkOf(address: Address): string {
   return `${octets.map((octet) => octet.toString(16).padStart(2, "0")).join("")}/64`;
 }
 
-function octetsOf(address: Address): number[] {
+/** Addresses that share their first `bits`. */
+export interface Network {
+  readonly family: Family;
+  /** Canonical: the bits after the prefix are zero. */
+  readonly text: string;
+  readonly bits: number;
+}
+
+/**
+ * Reads `192.0.2.0/24` or `2001:db8::/32`; an address alone is the network of itself. What stands
+ * after the prefix is cut off. Null when it is neither.
+ */
+export function parseNetwork(text: string): Network | null {
+  const [, base = "", length] = /^([^/]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? [];
+  const address = parseAddress(base);
+  if (address === null) return null;
+  const { family } = address;
+  const octets = octetsOf(address);
+  const bits = length === undefined ? octets.length * 8 : Number(length);
+  if (bits > octets.length * 8) return null;
+  return { family, text: textOf(octets.map((octet, at) => octet & maskAt(at, bits))), bits };
+}
+
+/** A network as one writes it; one address alone without its length. */
+export function networkText({ family, text, bits }: Network): string {
+  return bits === (family === "ipv4" ? 32 : 128) ? text : `${text}/${bits}`;
+}
+
+export function isInNetwork(address: Address, { family, text, bits }: Network): boolean {
+  return address.family === family && inRange(octetsOf(address), [text, bits]);
+}
+
+/** The address that begins as `prefix` does and goes on as `rest` does; both IPv6. */
+export function joined(prefix: Network, rest: Address): Address {
+  const [head, tail] = [octetsOf(prefix), octetsOf(rest)];
+  const octets = head.map((octet, at) => octet | ((tail[at] ?? 0) & ~maskAt(at, prefix.bits)));
+  return { family: "ipv6", text: textOf(octets) };
+}
+
+/** The bits of the octet at `at` that a prefix of `bits` covers. */
+function maskAt(at: number, bits: number): number {
+  const covered = Math.min(8, Math.max(0, bits - at * 8));
+  return (0xff << (8 - covered)) & 0xff;
+}
+
+const textOf = (octets: readonly number[]): string =>
+  octets.length === 4 ? octets.join(".") : formatIpv6(octets);
+
+function octetsOf(address: Pick<Address, "family" | "text">): number[] {
   return (address.family === "ipv4" ? ipv4Octets(address.text) : ipv6Octets(address.text)) ?? [];
 }
 

@@ -12,7 +12,7 @@ export const tokenKinds = [
   "stp", // sign-in that needs another step
   "tru", // trusted browser
   "chl", // challenge: a secret sent to somebody
-  "upd", // update secret of a device's name
+  "upd", // token of a device's name
   "enr", // enrolment of a device
   "dor", // visit behind a door
   "shr", // link to a share

@@ -25,7 +25,7 @@ interface Description extends Health {
   readonly name: {
     readonly ipv4: string | null;
     readonly ipv6: string | null;
-    readonly hasUpdateSecret: boolean;
+    readonly tokens: number;
   } | null;
 }
 
@@ -86,7 +86,7 @@ function settingsOf(
   name: Description["name"],
 ): string {
   const people = [...access.people].sort().join(",");
-  return `${features.name} ${features.link} ${features.lan} ${access.mode} ${name?.hasUpdateSecret === true} ${people}`;
+  return `${features.name} ${features.link} ${features.lan} ${access.mode} ${name?.tokens ?? 0} ${people}`;
 }
 
 function liveOf(

@@ -1,14 +1,10 @@
-/** A device's name in DNS: its addresses, and the password that lets a router change them. */
+/** A device's name in DNS: its addresses, and the way to its passwords. */
 
-import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
-import { Command } from "../components/form.tsx";
-import { Icon } from "../components/icons.tsx";
 import { Time } from "../components/time.tsx";
-import { ddclientConfiguration } from "./commands.ts";
 import { type DeviceProps, FeatureSwitch } from "./device-subject.tsx";
 
 export function NameSubject(props: DeviceProps) {
-  const { device, host, now, secret } = props;
+  const { device, host, now } = props;
   const { name } = device;
   return (
     <section class="subject" aria-labelledby="name">
@@ -40,74 +36,17 @@ export function NameSubject(props: DeviceProps) {
               <dt>Changed</dt>
               <dd>{name.changedAt === null ? "never" : <Time at={name.changedAt} now={now} />}</dd>
             </dl>
-            <p class="aside">
-              Switching it off deletes the addresses and the update password. The name stays yours.
+            <p>
+              <a href={`/devices/${device.id}/name`}>Passwords for routers and programs</a>
+              <small> · {name.tokens === 0 ? "none" : name.tokens}</small>
             </p>
-            {secret === undefined ? (
-              <UpdatePassword device={device} />
-            ) : (
-              <NewSecret secret={secret} host={host} origin={props.origin} />
-            )}
+            <p class="aside">
+              A box that runs the agent needs none of them. Switching it off deletes the addresses
+              and the passwords. The name stays yours.
+            </p>
           </>
         )}
       </div>
     </section>
-  );
-}
-
-function UpdatePassword({ device }: { device: DeviceDescription }) {
-  const has = device.name?.hasUpdateSecret === true;
-  const action = `/devices/${device.id}/update-secret`;
-  const words = has ? "Make a new update password" : "Make an update password";
-  return (
-    <div class="stack" id="update">
-      <h3>Updates from a router</h3>
-      <p class="aside">
-        A box that runs the agent needs none of this. A router or ddclient can keep the name up to
-        date with a password that is good for this one name and nothing else.
-        {has && " There is one; we hold a hash of it and cannot show it again."}
-      </p>
-      {has ? (
-        <details class="ask">
-          <summary class="button plain">{words}</summary>
-          <form class="ask-body" method="post" action={action}>
-            <p>The old one stops working at once, on every router that uses it.</p>
-            <button class="button danger" type="submit">
-              Replace the old one
-            </button>
-          </form>
-        </details>
-      ) : (
-        <form method="post" action={action}>
-          <button class="button plain" type="submit">
-            <Icon name="key" />
-            {words}
-          </button>
-        </form>
-      )}
-    </div>
-  );
-}
-
-function NewSecret({ secret, host, origin }: { secret: string; host: string; origin: string }) {
-  return (
-    <div class="secret" id="update">
-      <div>
-        <h3>Your new update password</h3>
-        <p>We show it this once and keep only a hash. Copy it now; if it is lost, make another.</p>
-      </div>
-      <Command text={secret} label="the update password" />
-      <p>
-        For ddclient, put this into <code>/etc/ddclient.conf</code>:
-      </p>
-      <Command
-        text={ddclientConfiguration(origin, host, secret)}
-        label="the ddclient configuration"
-      />
-      <p class="aside">
-        A router that speaks dyndns2 takes the same: the server, the name as user and as host, and
-        the password.
-      </p>
-    </div>
   );
 }

@@ -16,8 +16,6 @@ export interface DeviceProps {
   /** What the box says of its ways; null while the shortcut is off or nothing is on record. */
   readonly reach: Reach | null;
   readonly done: string | null;
-  /** An update password just made: shown this once. */
-  readonly secret?: string | undefined;
   readonly typed?: { readonly person: string } | undefined;
   readonly errors?: FormErrors | undefined;
   /** A port that was tried just now. */

@@ -24,14 +24,19 @@ function doorGoing(): Going[] {
 }
 
 function nameGoing({ device, host }: DeviceProps): Going[] {
-  const secret = device.name?.hasUpdateSecret === true;
+  const tokens = device.name?.tokens ?? 0;
   return [
     {
       what: `What ${host} answers with`,
       when: `At once here; other resolvers may remember it for ${limits.addressTtlSeconds} seconds. ${copiesOf("name record")}`,
     },
-    ...(secret
-      ? [{ what: "The update password", when: "At once. Routers that use it are refused." }]
+    ...(tokens > 0
+      ? [
+          {
+            what: tokens === 1 ? "Its password" : `Its ${tokens} passwords`,
+            when: "At once. Routers and programs that use one are refused.",
+          },
+        ]
       : []),
   ];
 }

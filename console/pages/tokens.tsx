@@ -24,7 +24,7 @@ const says: Readonly<Record<TokenScope, { name: string; says: string }>> = {
   },
   "devices:write": {
     name: "Change your devices",
-    says: "Switch features, say who may come in, make update passwords. Not remove them.",
+    says: "Switch features, say who may come in, make passwords of their names. Not remove them.",
   },
   "devices:connect": {
     name: "Open tunnels to your devices",

@@ -98,9 +98,22 @@ export const deviceMap = {
     columns: {
       row: state,
       addresses_sealed: { kind: "sealed", at: "name.addresses", key: "name" },
-      update_secret_hash: secret,
       changed_at: time,
       reported_day: time,
+    },
+  },
+  name_token: {
+    class: "name token",
+    feature: "name",
+    since: "created_at",
+    columns: {
+      id,
+      secret_hash: secret,
+      scopes: state,
+      what_sealed: { kind: "sealed", at: "name_token.what", by: "id", key: "name" },
+      created_at: time,
+      used_day: time,
+      ends_at: time,
     },
   },
   name_change: {

@@ -21,23 +21,23 @@ import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
 import { Name } from "./name.ts";
+import { Naming } from "./naming.ts";
 import { readOpenid, writeOpenid } from "./openid.ts";
 import { Publication } from "./publication.ts";
 import { Published } from "./published.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
-  AddressUpdate,
   DeviceDescription,
   DeviceRpc,
   DoorCodeResult,
   DoorRpc,
   FeatureName,
   HeldTable,
+  NameRpc,
   OpenidDevice,
   OpenidSettings,
   Registration,
   TunnelOffer,
-  UpdateResult,
   Way,
   WaysView,
 } from "./rpc.ts";
@@ -49,9 +49,11 @@ import { Upkeep } from "./upkeep.ts";
 import { Visitors } from "./visitors.ts";
 import { waysFor } from "./ways.ts";
 
-export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
+export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc> {
   /** Who may come in at its door, in detail. */
   readonly doorway: Doorway;
+  /** Its name, in detail. */
+  readonly naming: Naming;
   readonly #context: DeviceContext;
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
@@ -129,6 +131,10 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
       inTurn: (work) => this.#inTurn(work),
       changed: () => this.#changed(),
     });
+    this.naming = new Naming(this.#name, {
+      isOn: () => this.#isOn("name"),
+      changed: () => this.#changed(),
+    });
   }
 
   async register(registration: Registration): Promise<void> {
@@ -159,18 +165,6 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc> {
     if (this.#row() === null) return;
     this.#visitors.forget(accountId);
     await this.#changed();
-  }
-
-  async rotateUpdateSecret(): Promise<string | null> {
-    const secret = await this.#name.rotateSecret();
-    if (secret !== null) await this.#changed();
-    return secret;
-  }
-
-  async updateAddresses(update: AddressUpdate): Promise<UpdateResult> {
-    const result = await this.#name.update(update);
-    if (result.verdict === "good") await this.#changed();
-    return result;
   }
 
   async records(label?: string): Promise<readonly PublishedSet[] | null> {

@@ -17,6 +17,8 @@ import type {
   FeatureName,
   IdentityMode,
   LinkOpening,
+  NameScope,
+  NewNameToken,
   NewShare,
   OpenidSettings,
   Registration,
@@ -93,11 +95,20 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   forgetPerson(accountId: string) {
     return this.#device.forgetPerson(accountId);
   }
-  rotateUpdateSecret() {
-    return this.#device.rotateUpdateSecret();
-  }
   updateAddresses(update: AddressUpdate) {
-    return this.#device.updateAddresses(update);
+    return this.#device.naming.updateAddresses(update);
+  }
+  proveName(secret: string, scope: NameScope, from: string | null) {
+    return this.#device.naming.proveName(secret, scope, from);
+  }
+  nameTokens() {
+    return this.#device.naming.nameTokens();
+  }
+  makeNameToken(asked: NewNameToken) {
+    return this.#device.naming.makeNameToken(asked);
+  }
+  endNameToken(id: string) {
+    return this.#device.naming.endNameToken(id);
   }
   records(label?: string) {
     return this.#device.records(label);

@@ -1,5 +1,5 @@
 /**
- * The device's public name: which addresses it resolves to, and who may change them.
+ * The device's public name: which addresses it resolves to. Who may change them stands in name-tokens.ts.
  *
  * Addresses are sealed under the feature's key, so switching the name off makes every copy
  * unreadable (FEA-4). Only the current addresses exist (CON-2).
@@ -8,16 +8,21 @@
 import type { Sealer } from "../../db/seal.ts";
 import { type Family, isPublicAddress, parseAddress, parsePeer } from "../../protocol/addresses.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
-import { regionOf } from "../../protocol/ids.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
-import { equalInConstantTime, hashToken, newToken } from "../../protocol/tokens.ts";
 import type { DeviceContext } from "./context.ts";
+import type {
+  AddressUpdate,
+  MadeNameToken,
+  NameDescription,
+  NewNameToken,
+  UpdateResult,
+} from "./name-rpc.ts";
+import { NameTokens } from "./name-tokens.ts";
 import type { SetProvider } from "./published.ts";
-import type { AddressUpdate, NameAddresses, NameDescription, UpdateResult } from "./rpc.ts";
+import type { NameAddresses } from "./rpc.ts";
 
 interface Row extends Record<string, string | number | null> {
   addresses_sealed: string | null;
-  update_secret_hash: string | null;
   changed_at: number | null;
   reported_day: number | null;
 }
@@ -26,6 +31,8 @@ const families = ["ipv4", "ipv6"] as const satisfies readonly Family[];
 const NONE: NameAddresses = { ipv4: null, ipv6: null };
 
 export class Name implements SetProvider {
+  /** Who may speak for the name, beside the device's own socket. */
+  readonly tokens: NameTokens;
   readonly #context: DeviceContext;
   readonly #sealer: Sealer;
   readonly #isOn: () => boolean;
@@ -37,7 +44,7 @@ export class Name implements SetProvider {
   /** The day that was written down, so that a report costs no look at the disk. */
   #reportedDay = 0;
   /**
-   * Updates, new secrets and the end of the key run one after another: an acknowledged change is
+   * Updates, new tokens and the end of the key run one after another: an acknowledged change is
    * never overtaken by an older one, and a key that was destroyed is not made again by a late seal.
    */
   #turn: Promise<unknown> = Promise.resolve();
@@ -51,6 +58,7 @@ export class Name implements SetProvider {
     this.#sealer = sealer;
     this.#isOn = isOn;
     this.#mark = mark;
+    this.tokens = new NameTokens(context, sealer, this.#key(), isOn);
   }
 
   /** The current addresses, as they stand in the record. */
@@ -72,7 +80,7 @@ export class Name implements SetProvider {
     return {
       ...addresses,
       changedAt: row?.changed_at ?? null,
-      hasUpdateSecret: row?.update_secret_hash != null,
+      tokens: this.tokens.count,
     };
   }
 
@@ -86,20 +94,9 @@ export class Name implements SetProvider {
     return [...set("A", ipv4), ...set("AAAA", ipv6)];
   }
 
-  /** A new update secret; the old one stops working at once. Null while the name is off. */
-  rotateSecret(): Promise<string | null> {
-    return this.#inTurn(async () => {
-      const { random, deviceId, sql } = this.#context;
-      const secret = newToken("upd", regionOf(deviceId) ?? "home", (count) => random.bytes(count));
-      const hash = await hashToken(secret);
-      if (!this.#isOn()) return null;
-      sql.run(
-        `INSERT INTO name_record (row, update_secret_hash) VALUES (1, ?)
-         ON CONFLICT (row) DO UPDATE SET update_secret_hash = excluded.update_secret_hash`,
-        hash,
-      );
-      return secret;
-    });
+  /** A new token, told this once. */
+  makeToken(asked: NewNameToken): Promise<MadeNameToken> {
+    return this.#inTurn(() => this.tokens.make(asked));
   }
 
   /** Applies an update; unchanged addresses cost no write. `nohost` while the name is off. */
@@ -112,6 +109,7 @@ export class Name implements SetProvider {
     this.#context.sql.run("DELETE FROM name_record");
     this.#context.sql.run("DELETE FROM name_change");
     this.#mark();
+    this.tokens.clear();
     this.forgetMemory();
   }
 
@@ -132,16 +130,24 @@ export class Name implements SetProvider {
   forgetMemory(): void {
     this.#epoch++;
     this.#records = null;
+    this.tokens.forgetMemory();
   }
 
-  /** When the next change stops counting; null when none counts. */
+  /** When the next change stops counting, or a token ends; null when nothing does. */
   nextExpiry(): number | null {
     const query = "SELECT min(expires_at) AS at FROM name_change";
-    return this.#context.sql.all<{ at: number | null }>(query)[0]?.at ?? null;
+    const changes = this.#context.sql.all<{ at: number | null }>(query)[0]?.at ?? null;
+    const times = [changes, this.tokens.nextExpiry()].filter((at) => at !== null);
+    return times.length === 0 ? null : Math.min(...times);
   }
 
-  /** Forgets the changes that count no more. */
+  /** Forgets the changes that count no more, and the tokens that have ended. */
   sweep(): void {
+    this.tokens.sweep();
+    this.#forgetChanges();
+  }
+
+  #forgetChanges(): void {
     const now = this.#context.clock.now();
     this.#context.sql.run("DELETE FROM name_change WHERE expires_at <= ?", now);
   }
@@ -155,7 +161,8 @@ export class Name implements SetProvider {
   }
 
   async #update(update: AddressUpdate): Promise<UpdateResult> {
-    if (update.secret !== null && !(await this.#isSecret(update.secret))) {
+    const { secret, from = null } = update;
+    if (secret !== null && !(await this.tokens.prove(secret, "address", from))) {
       return { verdict: this.#isOn() ? "badauth" : "nohost", ...NONE };
     }
     const before = await this.addresses();
@@ -207,7 +214,7 @@ export class Name implements SetProvider {
         now,
       );
       this.#mark();
-      this.sweep();
+      this.#forgetChanges();
       for (const family of counted) {
         const expiresAt = now + limits.updateWindowMs;
         sql.run("INSERT INTO name_change (family, expires_at) VALUES (?, ?)", family, expiresAt);
@@ -231,12 +238,6 @@ export class Name implements SetProvider {
       after[family] = address.text;
     }
     return after;
-  }
-
-  async #isSecret(secret: string): Promise<boolean> {
-    const hash = await hashToken(secret);
-    const stored = this.#row()?.update_secret_hash ?? null;
-    return stored !== null && equalInConstantTime(stored, hash);
   }
 
   /** Seconds until this family may change again; 0 when it may now. */

@@ -9,6 +9,9 @@ import type { ServiceState } from "../../protocol/agent.ts";
 import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { type ReportKind, reportKinds } from "../../protocol/reports.ts";
+import type { NameDescription, NameRpc } from "./name-rpc.ts";
+
+export * from "./name-rpc.ts";
 
 export const featureNames = ["name", "link", "lan"] as const;
 export type FeatureName = (typeof featureNames)[number];
@@ -192,33 +195,6 @@ export interface TrafficView {
   readonly hours: readonly TrafficHour[];
 }
 
-export interface NameDescription {
-  readonly ipv4: string | null;
-  readonly ipv6: string | null;
-  /** Null until the first address. */
-  readonly changedAt: number | null;
-  readonly hasUpdateSecret: boolean;
-}
-
-/** One call of the dyndns2 protocol for one host. `keep` leaves a family as it is. */
-export interface AddressUpdate {
-  /** The update secret as the client sent it; null when the device's own socket speaks. */
-  readonly secret: string | null;
-  readonly ipv4: AddressChange;
-  readonly ipv6: AddressChange;
-}
-export type AddressChange = { readonly set: string } | "clear" | "keep";
-
-export type UpdateVerdict = "good" | "nochg" | "badauth" | "nohost" | "dnserr" | "911";
-
-export interface UpdateResult {
-  readonly verdict: UpdateVerdict;
-  readonly ipv4: string | null;
-  readonly ipv6: string | null;
-  /** Seconds to wait before the next try; only with `911`. */
-  readonly retryAfter?: number;
-}
-
 /** What the name resolves to. */
 export interface NameAddresses {
   readonly ipv4: string | null;
@@ -305,16 +281,13 @@ export interface DoorRpc {
 }
 
 /** The remote surface of a device. Every method answers null or `false` for a device that is gone. */
-export interface DeviceRpc extends DoorRpc {
+export interface DeviceRpc extends DoorRpc, NameRpc {
   register(registration: Registration): Promise<void>;
   describe(): Promise<DeviceDescription | null>;
   /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */
   setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null>;
   /** Removes every trace of a person: the list entry, door codes and door visits. */
   forgetPerson(accountId: string): Promise<void>;
-  /** Makes a new update secret and forgets the old one; null while the name is off. */
-  rotateUpdateSecret(): Promise<string | null>;
-  updateAddresses(update: AddressUpdate): Promise<UpdateResult>;
   /**
    * What DNS answers at the name and below it; null while the name is off.
    * @param label the label that it is asked by; null too when it is none of the device's. Absent: its own

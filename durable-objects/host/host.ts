@@ -122,8 +122,12 @@ export class DeviceHost {
         call((device) => device.doorway.mayUse(service, accountId, isContact)),
       close: (closure) => call((device) => device.doorway.close(closure)),
       forgetPerson: (accountId) => call((device) => device.forgetPerson(accountId)),
-      rotateUpdateSecret: () => call((device) => device.rotateUpdateSecret()),
-      updateAddresses: (update) => call((device) => device.updateAddresses(update)),
+      updateAddresses: (update) => call((device) => device.naming.updateAddresses(update)),
+      proveName: (secret, scope, from) =>
+        call((device) => device.naming.proveName(secret, scope, from)),
+      nameTokens: () => call((device) => device.naming.nameTokens()),
+      makeNameToken: (asked) => call((device) => device.naming.makeNameToken(asked)),
+      endNameToken: (id) => call((device) => device.naming.endNameToken(id)),
       records: (label) => call((device) => device.records(label)),
       issueDoorCode: (accountId, nonceHash, sessionId, isContact) =>
         call((device) => device.issueDoorCode(accountId, nonceHash, sessionId, isContact)),

@@ -173,8 +173,10 @@ class Api {
   async prepare(id: string): Promise<string> {
     await this.call("PUT", `/devices/${id}/features/name`, { on: true });
     await this.call("PUT", `/devices/${id}/features/link`, { on: true });
-    const made = await this.call("POST", `/devices/${id}/update-secret`);
-    return (made as { update_secret: string }).update_secret;
+    const made = await this.call("POST", `/devices/${id}/name/tokens`, {
+      name: "The demo’s router",
+    });
+    return (made as { token: string }).token;
   }
 
   /** Waits for the agent's connection. @returns the device's label */

@@ -256,24 +256,32 @@ describe("a device", () => {
     await context.close();
   });
 
-  it("shows an update password once, with a ddclient configuration ready to paste", async () => {
+  it("shows a password of the name once, with a ddclient configuration ready to paste", async () => {
     const id = await enrollDevice(world, owner, "router-name");
     await call(world, "PUT", `/api/devices/${id}/features/name`, { on: true }, owner);
     const { page, context } = await visit(world.browser);
     await signInBrowser(world, context, owner);
     await page.goto(`${world.origin}/devices/${id}`);
-    await page.getByRole("button", { name: "Make an update password" }).click();
+    await page.getByRole("link", { name: "Passwords for routers and programs" }).click();
+    await page.getByLabel("What is it for?").fill("The router");
+    await page.getByLabel("Where it works from").fill("home");
+    await page.getByRole("button", { name: "Make the password" }).click();
+    expect(await page.textContent("#networks-error")).toContain("such as 2001:db8::/32");
+    expect(await page.getByLabel("What is it for?").inputValue()).toBe("The router");
+    await page.getByLabel("Where it works from").fill("2001:db8::1/32");
+    await page.getByRole("button", { name: "Make the password" }).click();
     const shown = (await page.textContent(".secret")) ?? "";
     const secret = /lk_upd_home_[0-9A-Za-z]{49}/.exec(shown)?.[0];
     expect(shown).toContain(`password='${secret}'`);
     expect(shown).toContain(`router-name.${world.ddnsZone}`);
     await keepPicture(page, "desk-light-device-secret");
-    await page.goto(`${world.origin}/devices/${id}`);
+    await page.goto(`${world.origin}/devices/${id}/name`);
     expect(await page.content()).not.toContain(secret);
-    await page.getByText("Make a new update password").click();
-    await page.getByRole("button", { name: "Replace the old one" }).click();
-    const next = /lk_upd_home_[0-9A-Za-z]{49}/.exec((await page.textContent(".secret")) ?? "")?.[0];
-    expect(next).not.toBe(secret);
+    const row = page.locator(".rows li", { hasText: "The router" });
+    expect(await row.textContent()).toContain("2001:db8::/32");
+    await row.getByRole("button", { name: "End it" }).click();
+    expect(await page.textContent("main")).toContain("Ended.");
+    expect(await row.count()).toBe(0);
     await context.close();
   });
 

@@ -99,6 +99,7 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${deviceId}`,
       `/devices/${longId}`,
       `/devices/${deviceId}/door`,
+      `/devices/${deviceId}/name`,
       `/devices/${longId}/door?path=/photos`,
       `/devices/${deviceId}/features/link/off`,
       `/devices/${deviceId}/features/name/off`,

@@ -104,7 +104,7 @@ describe("deno task serve", () => {
     }
     expect((await box.ask("")).json).toMatchObject({
       features: { name: true, link: true, lan: false },
-      name: { has_update_secret: true },
+      name: { tokens: 1 },
     });
     expect(host).toContain(box.label);
   });

@@ -211,7 +211,9 @@ const signedIn = `
   POST /api/devices/:id/shares
   DELETE /api/devices/:id/shares/:share
   PUT /api/devices/:id/door/objection
-  POST /api/devices/:id/update-secret
+  GET /api/devices/:id/name/tokens
+  POST /api/devices/:id/name/tokens
+  DELETE /api/devices/:id/name/tokens/:token
   POST /api/devices/:id/reachability
   GET /api/devices/:id/live
   GET /api/tunnels/:label
@@ -226,10 +228,13 @@ const signedIn = `
   POST /devices/:id/access
   POST /devices/:id/people
   POST /devices/:id/people/remove
-  POST /devices/:id/update-secret
+  GET /devices/:id/name
+  POST /devices/:id/name/tokens
+  POST /devices/:id/name/tokens/end
   POST /devices/:id/reachability
   GET /devices/:id/reachability
-  GET /devices/:id/update-secret
+  GET /devices/:id/name/tokens
+  GET /devices/:id/name/tokens/end
   GET /devices/:id/people
   GET /devices/:id/people/remove
   GET /devices/:id/access
@@ -359,6 +364,9 @@ const before = `
   ALL /account/programs/*
   ALL /api/tokens
   ALL /api/tokens/*
+  ALL /api/devices/:id/name/*
+  ALL /devices/:id/name
+  ALL /devices/:id/name/*
   ALL /api/tunnels/*
   ALL /api/contacts
   ALL /api/contacts/*

@@ -225,7 +225,7 @@ describe("forms", () => {
     for (const [path, page] of [
       ["/sessions/end", "/sessions"],
       ["/devices/dev_home_0000000000000000/access", "/devices/dev_home_0000000000000000"],
-      ["/devices/x/update-secret", "/devices/x"],
+      ["/devices/x/name/tokens", "/devices/x/name"],
       ["/devices/%2F%2Fevil/people", "/devices/%2F%2Fevil"],
     ] as const) {
       const response = await browse(path, { token });

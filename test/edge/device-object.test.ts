@@ -14,6 +14,7 @@ import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
 import { getDevice, setFeature, unregisterDevice } from "../../workers/devices/devices.ts";
 import type { Ports } from "../../workers/ports.ts";
+import { secretFrom } from "../support/name.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 import { published } from "../support/records.ts";
 import {
@@ -55,12 +56,19 @@ function sql(query: string, ...values: (string | number)[]): Promise<Record<stri
 /** Rows of every table that a feature may fill. */
 async function heldRows(): Promise<Record<string, number>> {
   const held: Record<string, number> = {};
-  for (const table of ["feature", "connection", "name_record", "door_code", "door_session"]) {
+  for (const table of Object.keys(nothing)) {
     held[table] = (await sql(`SELECT * FROM ${table}`)).length;
   }
   return held;
 }
-const nothing = { feature: 0, connection: 0, name_record: 0, door_code: 0, door_session: 0 };
+const nothing = {
+  feature: 0,
+  connection: 0,
+  name_record: 0,
+  name_token: 0,
+  door_code: 0,
+  door_session: 0,
+};
 
 /** The owner's console follows the device, past the sign-in that routes.ts checks. */
 async function watch(): Promise<Heard> {
@@ -92,7 +100,7 @@ describe("a device with every feature off", () => {
   it("[FEA-1] offers no door, no name and no secret", async () => {
     expect((await enrolled.stub.issueDoorCode(owner, "nonce", "ses")).kind).toBe("off");
     expect(await published(enrolled.stub)).toBeNull();
-    expect(await enrolled.stub.rotateUpdateSecret()).toBeNull();
+    expect(await secretFrom(enrolled.stub)).toBeNull();
     const visit = new Request(`http://${enrolled.device.label}.link.localhost:8787/`);
     expect((await handle(visit, ports)).status).toBe(404);
     expect(await heldRows()).toEqual(nothing);
@@ -104,7 +112,7 @@ describe("switching off", () => {
   async function use(): Promise<Heard> {
     await on("name");
     await on("link");
-    await enrolled.stub.rotateUpdateSecret();
+    await secretFrom(enrolled.stub);
     const door = await enrolled.stub.issueDoorCode(owner, "nonce", "ses");
     expect(door.kind).toBe("code");
     const agent = await connect(ports, enrolled);
@@ -113,6 +121,7 @@ describe("switching off", () => {
       feature: 2,
       connection: 1,
       name_record: 1,
+      name_token: 1,
       door_code: 1,
     });
     expect((await published(enrolled.stub))?.ipv4).toBe("198.51.100.7");
@@ -132,7 +141,13 @@ describe("switching off", () => {
   it("[FEA-4] Link deletes codes and visits, and nothing else", async () => {
     await use();
     await off("link");
-    expect(await heldRows()).toEqual({ ...nothing, feature: 1, connection: 1, name_record: 1 });
+    expect(await heldRows()).toEqual({
+      ...nothing,
+      feature: 1,
+      connection: 1,
+      name_record: 1,
+      name_token: 1,
+    });
     expect((await keysOf(`feature/${id}/`)).sort()).toEqual([
       `feature/${id}/connection`,
       `feature/${id}/name`,
@@ -163,7 +178,7 @@ describe("switching off", () => {
     await off("link");
     await on("name");
     const { name, connection } = await getDevice(ports, owner, id);
-    expect(name).toEqual({ ipv4: null, ipv6: null, changedAt: null, hasUpdateSecret: false });
+    expect(name).toEqual({ ipv4: null, ipv6: null, changedAt: null, tokens: 0 });
     expect(connection).toBeNull();
   });
 
@@ -175,11 +190,11 @@ describe("switching off", () => {
       await Promise.all([
         enrolled.stub.updateAddresses({ secret: null, ...set }),
         enrolled.stub.setFeature("link", true),
-        enrolled.stub.rotateUpdateSecret(),
+        secretFrom(enrolled.stub),
         enrolled.stub.setFeature("name", false),
         enrolled.stub.updateAddresses({ secret: null, ...set }),
         enrolled.stub.setFeature("link", false),
-        enrolled.stub.rotateUpdateSecret(),
+        secretFrom(enrolled.stub),
       ]);
       expect(await heldRows()).toEqual(nothing);
       expect(await keysOf(`feature/${id}/`)).toEqual([]);

@@ -13,12 +13,13 @@ import {
   getDevice,
   listDevices,
   ownDevice,
-  rotateUpdateSecret,
   setAccess,
   setFeature,
   unregisterDevice,
 } from "../../workers/devices/devices.ts";
+import { endNameToken, listNameTokens } from "../../workers/name/tokens.ts";
 import type { Ports } from "../../workers/ports.ts";
+import { nameSecret } from "../support/name.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 import {
   askSocket,
@@ -36,6 +37,7 @@ import {
 } from "./devices-support.ts";
 
 let test: TestPorts;
+const client = { userAgent: "curl/8.5.0", peer: "198.51.100.7" };
 let ports: Ports;
 let owner: string;
 beforeEach(async () => {
@@ -53,7 +55,10 @@ describe("whose device it is", () => {
     setAccess: (account, device) => setAccess(ports, account, device, "everyone"),
     allow: (account, device) => allow(ports, account, device, account),
     disallow: (account, device) => disallow(ports, account, device, account),
-    rotateUpdateSecret: (account, device) => rotateUpdateSecret(ports, account, device),
+    makeNameToken: (account, device) => nameSecret(ports, account, device),
+    listNameTokens: (account, device) => listNameTokens(ports, account, device),
+    endNameToken: (account, device) =>
+      endNameToken(ports, account, device, "ntk_home_0000000000000000", client),
     unregisterDevice: (account, device) => unregisterDevice(ports, account, device),
     live: (account, device) => ownDevice(ports, account, device),
   };
@@ -160,18 +165,21 @@ describe("the list of people", () => {
   });
 });
 
-it("an update secret exists only while the name is on, and the newest alone is good", async () => {
+it("a token of the name exists only while the name is on, and until it is ended", async () => {
   const { device } = await enroll(ports, owner);
-  expect(await problemOf(rotateUpdateSecret(ports, owner, device.id))).toBe("feature-off");
+  expect(await problemOf(nameSecret(ports, owner, device.id))).toBe("feature-off");
   await setFeature(ports, owner, device.id, "name", true);
-  const first = await rotateUpdateSecret(ports, owner, device.id);
-  const second = await rotateUpdateSecret(ports, owner, device.id);
+  const first = await nameSecret(ports, owner, device.id);
+  const second = await nameSecret(ports, owner, device.id);
   expect([first, second]).toEqual([
     expect.stringMatching(/^lk_upd_home_/),
     expect.stringMatching(/^lk_upd_home_/),
   ]);
   const set = { ipv4: { set: "198.51.100.20" }, ipv6: "keep" } as const;
   const stub = ports.devices.get(device.id);
+  const [{ id } = { id: "" }] = await listNameTokens(ports, owner, device.id);
+  await endNameToken(ports, owner, device.id, id, client);
+  expect(await problemOf(endNameToken(ports, owner, device.id, id, client))).toBe("not-found");
   expect((await stub.updateAddresses({ secret: first, ...set })).verdict).toBe("badauth");
   expect((await stub.updateAddresses({ secret: second, ...set })).verdict).toBe("good");
 });

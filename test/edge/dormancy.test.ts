@@ -7,14 +7,10 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { checkPersonalToken, makePersonalToken } from "../../workers/account/personal-tokens.ts";
-import {
-  approveEnrolment,
-  rotateUpdateSecret,
-  setFeature,
-  startEnrolment,
-} from "../../workers/devices/devices.ts";
+import { approveEnrolment, setFeature, startEnrolment } from "../../workers/devices/devices.ts";
 import { oldestOverdue, sweep } from "../../workers/privacy/sweep.ts";
 import { checkSession } from "../../workers/sign-in/sessions.ts";
+import { nameSecret } from "../support/name.ts";
 import { type NewSession, newPerson, PASSWORD, signIn } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 
@@ -61,7 +57,7 @@ async function newDevice(): Promise<string> {
   const request = { userCode: start.user_code, label: `dormant-${serial++}` };
   const { id } = await approveEnrolment(test.ports, owner.accountId, request);
   await setFeature(test.ports, owner.accountId, id, "name", true);
-  await rotateUpdateSecret(test.ports, owner.accountId, id);
+  await nameSecret(test.ports, owner.accountId, id);
   test.mail.sent.length = 0;
   return id;
 }

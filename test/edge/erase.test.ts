@@ -16,7 +16,6 @@ import { limits } from "../../protocol/limits.ts";
 import {
   allow,
   approveEnrolment,
-  rotateUpdateSecret,
   setAccess,
   setFeature,
   startEnrolment,
@@ -29,6 +28,7 @@ import { Problem } from "../../workers/problem.ts";
 import { askReset } from "../../workers/sign-in/forgot.ts";
 import { checkSession } from "../../workers/sign-in/sessions.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
+import { nameSecret } from "../support/name.ts";
 import { completeSignIn, type NewSession, signIn, verifySignUp } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 import { objectBytes, objects as stored } from "./buckets.ts";
@@ -76,7 +76,7 @@ async function newPerson(test: TestPorts, guest: string | null): Promise<Person>
     for (const feature of ["name", "link"] as const) {
       await setFeature(ports, accountId, deviceId, feature, true);
     }
-    await rotateUpdateSecret(ports, accountId, deviceId);
+    await nameSecret(ports, accountId, deviceId);
     const update = { secret: null, ipv4: { set: "192.0.2.1" }, ipv6: "keep" } as const;
     await ports.devices.get(deviceId).updateAddresses(update);
     await setAccess(ports, accountId, deviceId, "listed");

@@ -9,6 +9,7 @@ import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
 import { clientAddress } from "../../workers/peer.ts";
+import { secretFrom } from "../support/name.ts";
 import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
 import { published } from "../support/records.ts";
 
@@ -25,7 +26,7 @@ interface Named {
 
 let labels = 0;
 
-/** A device with its name on and an update secret. */
+/** A device with its name on and a token. */
 async function named(world: TestPorts, on = true): Promise<Named> {
   const id = newId("dev", "home", systemRandom.bytes);
   const label = `box-${labels++}`;
@@ -35,7 +36,7 @@ async function named(world: TestPorts, on = true): Promise<Named> {
   const stub = world.ports.devices.get(id);
   await stub.register({ deviceId: id, accountId: "acc", publicKey: "key", label });
   if (on) await stub.setFeature("name", true);
-  return { id, host: `${label}.${ZONE}`, secret: (await stub.rotateUpdateSecret()) ?? "", stub };
+  return { id, host: `${label}.${ZONE}`, secret: (await secretFrom(stub)) ?? "", stub };
 }
 
 function basic(user: string, password: string): Record<string, string> {
@@ -310,16 +311,40 @@ describe("who may update", () => {
     });
   });
 
-  it("forgets the old secret when a new one is made, and every secret when the name goes off", async () => {
+  it("knows each of several tokens until it is ended, and none when the name goes off", async () => {
     const query = `?hostname=${nas.host}&myip=203.0.113.4`;
-    const fresh = (await nas.stub.rotateUpdateSecret()) ?? "";
-    expect((await ask(world, query, basic(nas.host, nas.secret))).status).toBe(401);
-    expect((await ask(world, query, basic(nas.host, fresh))).text).toBe("good 203.0.113.4");
+    const status = async (secret: string) =>
+      (await ask(world, query, basic(nas.host, secret))).status;
+    const second = (await secretFrom(nas.stub)) ?? "";
+    expect([await status(nas.secret), await status(second)]).toEqual([200, 200]);
+    const [first] = (await nas.stub.nameTokens()) ?? [];
+    expect(await nas.stub.endNameToken(first?.id ?? "")).toBe("");
+    expect([await status(nas.secret), await status(second)]).toEqual([401, 200]);
     await nas.stub.setFeature("name", false);
-    expect((await ask(world, query, basic(nas.host, fresh))).status).toBe(401);
+    expect(await status(second)).toBe(401);
     await nas.stub.setFeature("name", true);
-    expect((await ask(world, query, basic(nas.host, fresh))).status).toBe(401);
+    expect(await status(second)).toBe(401);
+    expect(await nas.stub.nameTokens()).toEqual([]);
     expect(await published(nas.stub)).toEqual({ ipv4: null, ipv6: null });
+  });
+
+  it("lets a token work for its scope, from its networks and until its day alone", async () => {
+    const query = `?hostname=${nas.host}&myip=203.0.113.4`;
+    const status = async (secret: string | null) =>
+      (await ask(world, query, basic(nas.host, secret ?? ""))).status;
+    const [near, far] = [["198.51.100.0/24", "2001:db8::/32"], ["198.51.101.0/24"]];
+    expect(await status(await secretFrom(nas.stub, { scopes: ["acme"] }))).toBe(401);
+    expect(await status(await secretFrom(nas.stub, { networks: far }))).toBe(401);
+    expect(await status(await secretFrom(nas.stub, { networks: near }))).toBe(200);
+    const endsAt = Date.now() + 60_000;
+    const ending = await secretFrom(nas.stub, { endsAt });
+    expect(await status(ending)).toBe(200);
+    await runInDurableObject(nas.stub as unknown as DurableObjectStub, (_, state) =>
+      state.storage.sql.exec("UPDATE name_token SET ends_at = 1 WHERE ends_at IS NOT NULL"),
+    );
+    await evictDurableObject(nas.stub as unknown as DurableObjectStub);
+    expect(await status(ending)).toBe(401);
+    expect((await nas.stub.nameTokens())?.map(({ endsAt }) => endsAt)).toEqual(Array(4).fill(null));
   });
 
   it("asks a guessing network to wait with 503 911, and never an honest client in it", async () => {

@@ -43,7 +43,9 @@ const declared: Readonly<Record<string, TokenScope>> = {
   "POST /api/devices/:id/shares": "devices:write",
   "DELETE /api/devices/:id/shares/:share": "devices:write",
   "POST /api/devices/:id/reachability": "devices:write",
-  "POST /api/devices/:id/update-secret": "devices:write",
+  "GET /api/devices/:id/name/tokens": "devices:read",
+  "POST /api/devices/:id/name/tokens": "devices:write",
+  "DELETE /api/devices/:id/name/tokens/:token": "devices:write",
   "GET /api/tunnels/:label": "devices:connect",
 };
 

@@ -9,12 +9,12 @@ import {
   allow,
   getDevice,
   listDevices,
-  rotateUpdateSecret,
   setFeature,
   unregisterDevice,
 } from "../../workers/devices/devices.ts";
 import type { Ports } from "../../workers/ports.ts";
 import { oldestOverdue, sweep } from "../../workers/privacy/sweep.ts";
+import { nameSecret } from "../support/name.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 import { published } from "../support/records.ts";
 import {
@@ -64,7 +64,7 @@ describe("unregistering", () => {
     await setFeature(ports, owner, device.id, "name", true);
     await setFeature(ports, owner, device.id, "link", true);
     await allow(ports, owner, device.id, person);
-    const secret = await rotateUpdateSecret(ports, owner, device.id);
+    const secret = await nameSecret(ports, owner, device.id);
     const door = await stub.issueDoorCode(owner, "nonce", "ses");
     expect(door.kind).toBe("code");
     const agent = await connect(ports, enrolled);

@@ -62,9 +62,9 @@ async function connect(box: Box): Promise<{ socket: TestSocket; traces: Traces }
   return { socket, traces };
 }
 
-/** Uses the name: a secret for updates. */
-async function updateSecret(box: Box): Promise<{ secret: string }> {
-  return { secret: (await box.ask("/update-secret", "POST")).json.update_secret };
+/** Uses the name: a token for updates. */
+async function nameToken(box: Box): Promise<{ secret: string }> {
+  return { secret: await box.nameToken() };
 }
 
 /** Uses the door: its owner comes in with a code, once more with the visit that it became. */
@@ -117,7 +117,7 @@ describe("what is switched off", () => {
       for (const one of [box, staying]) await one.switch(feature, true);
       const before = await keysIn(world.data);
       const { socket, traces: left } = await connect(box);
-      const secrets = feature === "name" ? await updateSecret(box) : await visit(box);
+      const secrets = feature === "name" ? await nameToken(box) : await visit(box);
       const made = await newKeysIn(world.data, before);
       expect(made.length).toBe(feature === "name" ? 2 : 1);
       expect(await keysFoundIn(world.data, made)).toEqual(made);
@@ -141,7 +141,7 @@ describe("what is switched off", () => {
       expect((await box.ask("")).json.connection).toBeNull();
       const { name } = (await box.ask("")).json;
       if (feature === "name") {
-        const empty = { ipv4: null, ipv6: null, changed_at: null, has_update_secret: false };
+        const empty = { ipv4: null, ipv6: null, changed_at: null, tokens: 0 };
         expect(name).toEqual(empty);
       }
     },

@@ -71,7 +71,7 @@ async function livedIn(region: string) {
   });
   await box.switch("name", true);
   await box.switch("link", true);
-  const secret = (await box.ask("/update-secret", "POST")).json.update_secret;
+  const secret = await box.nameToken();
   const address = "2001:db8:4711:815:feed:cafe:42:99";
   const host = `${box.label}.${world.ddnsZone}`;
   const authorization = `Basic ${Buffer.from(`${host}:${secret}`).toString("base64")}`;
@@ -259,7 +259,7 @@ describe.each(twoRegions)("a device on $name", (runtime) => {
     await box.switch("name", true);
     await box.switch("link", true);
     const device = (await box.ask("")).json;
-    expect(device.name).toMatchObject({ ipv6: null, has_update_secret: false });
+    expect(device.name).toMatchObject({ ipv6: null, tokens: 0 });
     const old = `Basic ${Buffer.from(`${host}:${markers["update secret"]}`).toString("base64")}`;
     const headers = { authorization: old, "user-agent": "privacy/1.0 test@example.test" };
     const again = await ask(world, `/nic/update?hostname=${host}&myip=192.0.2.7`, { headers });

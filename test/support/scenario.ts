@@ -21,17 +21,15 @@ export interface Scenario {
   readonly updateSecret: string;
 }
 
-/** A new person with an enrolled device, its name on, and an update secret. */
+/** A new person with an enrolled device, its name on, and a token of it. */
 export async function withDevice(world: World, label = newLabel()): Promise<Scenario> {
   const person = await newPerson(world);
   const box = await Box.enroll(world, person, label);
   await box.switch("name", true);
-  const answer = await box.ask("/update-secret", "POST");
-  if (answer.status !== 201) throw new Error(`update-secret: ${answer.status} ${answer.text}`);
   return {
     person,
     box,
     host: `${label}.${world.ddnsZone}`,
-    updateSecret: answer.json.update_secret,
+    updateSecret: await box.nameToken(),
   };
 }

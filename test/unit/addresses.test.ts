@@ -3,7 +3,17 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isPublicAddress, networkOf, parseAddress, parsePeer } from "../../protocol/addresses.ts";
+import {
+  isInNetwork,
+  isPublicAddress,
+  joined,
+  type Network,
+  networkOf,
+  networkText,
+  parseAddress,
+  parseNetwork,
+  parsePeer,
+} from "../../protocol/addresses.ts";
 
 const isPublic = (text: string, trial = false) => {
   const address = parseAddress(text);
@@ -167,5 +177,66 @@ describe("reading an address", () => {
     expect(of("2001:db8::1")).toBe(of("2001:db8::ffff:0:0:2"));
     expect(of("2001:db8::1")).not.toBe(of("2001:db8:0:1::1"));
     expect(of("192.0.2.1")).not.toBe(of("192.0.2.2"));
+  });
+});
+
+describe("networks", () => {
+  const network = (text: string): Network => {
+    const read = parseNetwork(text);
+    if (read === null) throw new Error(`${text} is no network`);
+    return read;
+  };
+
+  it.each([
+    ["192.0.2.77", "192.0.2.77"],
+    ["192.0.2.77/32", "192.0.2.77"],
+    ["192.0.2.77/24", "192.0.2.0/24"],
+    ["192.0.2.77/23", "192.0.2.0/23"],
+    ["192.0.3.77/0", "0.0.0.0/0"],
+    ["2001:DB8:1:2:3:4:5:6/56", "2001:db8:1::/56"],
+    ["2001:db8:1:ff:3:4:5:6/59", "2001:db8:1:e0::/59"],
+    ["2001:db8::1/128", "2001:db8::1"],
+    ["::1/0", "::/0"],
+  ])("%s is %s", (text, canonical) => {
+    expect(networkText(network(text))).toBe(canonical);
+  });
+
+  it.each(["", "/24", "192.0.2.0/33", "192.0.2.0/024", "192.0.2.0/-1", "192.0.2.0/2 4", "::/129"])(
+    "%j is none",
+    (text) => {
+      expect(parseNetwork(text)).toBeNull();
+    },
+  );
+
+  it("hold the addresses that Node's own list says", () => {
+    const v4 = fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 }), fc.ipV4());
+    const octet = fc.integer({ min: 0, max: 0xffff }).map((group) => group.toString(16));
+    const ip6 = fc.array(octet, { minLength: 8, maxLength: 8 }).map((groups) => groups.join(":"));
+    const v6 = fc.tuple(ip6, fc.integer({ min: 0, max: 128 }), ip6);
+    fc.assert(
+      fc.property(fc.oneof(v4, v6), fc.boolean(), ([base, bits, other], near) => {
+        const { family } = network(base);
+        const list = new BlockList();
+        list.addSubnet(base, bits, family);
+        const inside =
+          near && family === "ipv6" ? joined(network(`${base}/${bits}`), at(other)) : at(other);
+        const held = isInNetwork(inside, network(`${base}/${bits}`));
+        expect(held).toBe(list.check(inside.text, family));
+        if (near && family === "ipv6") expect(held).toBe(true);
+      }),
+    );
+  });
+
+  const at = (text: string) => {
+    const address = parseAddress(text);
+    if (address === null) throw new Error(`${text} is no address`);
+    return address;
+  };
+
+  it("take an interface's own part into another prefix", () => {
+    const move = (prefix: string, rest: string) => joined(network(prefix), at(rest)).text;
+    expect(move("2001:db8:1::/56", "2001:db8:9:2207:a:b:c:d")).toBe("2001:db8:1:7:a:b:c:d");
+    expect(move("2001:db8:1:5::/64", "2001:db8:9:2207:a:b:c:d")).toBe("2001:db8:1:5:a:b:c:d");
+    expect(move("2001:db8:1::/0", "2001:db8:9::d")).toBe("2001:db8:9::d");
   });
 });

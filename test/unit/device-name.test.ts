@@ -1,9 +1,10 @@
 /** The name inside a device: periods, costs, and every way in which two things happen at once. */
 
 import { beforeEach, describe, expect, it } from "vitest";
-import type { AddressUpdate } from "../../durable-objects/device/rpc.ts";
-import { limits } from "../../protocol/limits.ts";
+import type { AddressUpdate, NewNameToken } from "../../durable-objects/device/rpc.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
 import { type HeldDevice, heldDevice } from "../support/device.ts";
+import { secretFrom } from "../support/name.ts";
 import { published } from "../support/records.ts";
 
 const KEY = "feature/dev_home_0000000000000000/name";
@@ -14,7 +15,8 @@ let secret: string;
 beforeEach(async () => {
   held = await heldDevice();
   await held.device.setFeature("name", true);
-  secret = (await held.device.rotateUpdateSecret()) ?? "";
+  secret = (await secretFrom(held.device.naming)) ?? "";
+  held.clock.time += limits.personKeyCacheMs; // the key is out of the device's memory again
 });
 
 const to = (ipv4: string, by: string | null = secret): AddressUpdate => ({
@@ -29,7 +31,7 @@ describe("the record", () => {
     for (let change = 0; change < 1000; change++) {
       held.clock.time += limits.updateWindowMs / limits.updateChangesPerFamily;
       const address = `203.0.113.${change % 250}`;
-      expect((await held.device.updateAddresses(to(address))).verdict).toBe("good");
+      expect((await held.device.naming.updateAddresses(to(address))).verdict).toBe("good");
     }
     expect(rows()).toHaveLength(1);
     expect(JSON.stringify(rows())).not.toContain("203.0.113");
@@ -37,12 +39,12 @@ describe("the record", () => {
   });
 
   it("is unsealed once a wake; nochg writes nothing and reads no key", async () => {
-    await held.device.updateAddresses(to("203.0.113.4"));
+    await held.device.naming.updateAddresses(to("203.0.113.4"));
     const device = held.wake();
     await published(device);
     const [reads, writes] = [held.keys.reads, held.sql.writes];
     for (let again = 0; again < 50; again++) {
-      expect((await device.updateAddresses(to("203.0.113.4"))).verdict).toBe("nochg");
+      expect((await device.naming.updateAddresses(to("203.0.113.4"))).verdict).toBe("nochg");
       expect((await published(device))?.ipv4).toBe("203.0.113.4");
     }
     expect([held.keys.reads, held.sql.writes]).toEqual([reads, writes]);
@@ -50,14 +52,14 @@ describe("the record", () => {
 
   it("takes what the device's own socket shows without a secret and without a limit", async () => {
     for (let change = 0; change < 30; change++) {
-      const done = await held.device.updateAddresses(to(`203.0.113.${change}`, null));
+      const done = await held.device.naming.updateAddresses(to(`203.0.113.${change}`, null));
       expect(done.verdict).toBe("good");
     }
   });
 
   it("takes no address that a public name may not show, whoever says it", async () => {
     for (const address of ["192.168.1.1", "010.1.2.3", "2001:db8::1", "", "::ffff:203.0.113.4"]) {
-      expect((await held.device.updateAddresses(to(address, null))).verdict).toBe("dnserr");
+      expect((await held.device.naming.updateAddresses(to(address, null))).verdict).toBe("dnserr");
     }
     expect(await published(held.device)).toEqual({ ipv4: null, ipv6: null });
   });
@@ -67,32 +69,32 @@ describe("the limit", () => {
   it("is ten changes in ten minutes for each family, sliding", async () => {
     const { device, clock } = held;
     for (let change = 0; change < limits.updateChangesPerFamily; change++) {
-      await device.updateAddresses(to(`203.0.113.${change}`));
+      await device.naming.updateAddresses(to(`203.0.113.${change}`));
       clock.time += 1000;
     }
     const wait = limits.updateWindowMs / 1000 - limits.updateChangesPerFamily;
-    expect(await device.updateAddresses(to("203.0.113.99"))).toEqual({
+    expect(await device.naming.updateAddresses(to("203.0.113.99"))).toEqual({
       verdict: "911",
       ipv4: "203.0.113.9",
       ipv6: null,
       retryAfter: wait,
     });
     const six = { secret, ipv4: "keep", ipv6: { set: "2001:db8::1" } } as const;
-    expect((await device.updateAddresses(six)).verdict).toBe("good");
+    expect((await device.naming.updateAddresses(six)).verdict).toBe("good");
     clock.time += wait * 1000 - 1;
-    expect((await device.updateAddresses(to("203.0.113.99"))).verdict).toBe("911");
+    expect((await device.naming.updateAddresses(to("203.0.113.99"))).verdict).toBe("911");
     clock.time += 1;
-    expect((await device.updateAddresses(to("203.0.113.99"))).verdict).toBe("good");
-    expect((await device.updateAddresses(to("203.0.113.98"))).retryAfter).toBe(1);
+    expect((await device.naming.updateAddresses(to("203.0.113.99"))).verdict).toBe("good");
+    expect((await device.naming.updateAddresses(to("203.0.113.98"))).retryAfter).toBe(1);
   });
 
   it("counts no refused try", async () => {
     const { device } = held;
     for (let guess = 0; guess < 50; guess++) {
-      const refused = await device.updateAddresses(to("203.0.113.7", "wrong"));
+      const refused = await device.naming.updateAddresses(to("203.0.113.7", "wrong"));
       expect(refused).toEqual({ verdict: "badauth", ipv4: null, ipv6: null });
     }
-    expect((await device.updateAddresses(to("203.0.113.4"))).verdict).toBe("good");
+    expect((await device.naming.updateAddresses(to("203.0.113.4"))).verdict).toBe("good");
   });
 });
 
@@ -101,7 +103,7 @@ describe("at once", () => {
     held.clock.advance(limits.personKeyCacheMs); // the key is asked for again
     held.keys.hold();
     const all = ["203.0.113.1", "203.0.113.2", "203.0.113.3"].map((address) =>
-      held.device.updateAddresses(to(address)),
+      held.device.naming.updateAddresses(to(address)),
     );
     held.keys.release();
     expect((await Promise.all(all)).map((done) => done.verdict)).toEqual(["good", "good", "good"]);
@@ -110,7 +112,7 @@ describe("at once", () => {
 
   it("a burst counts as if it came one after another", async () => {
     const burst = Array.from({ length: 30 }, (_, at) =>
-      held.device.updateAddresses(to(`203.0.113.${at}`)),
+      held.device.naming.updateAddresses(to(`203.0.113.${at}`)),
     );
     const good = (await Promise.all(burst)).filter((done) => done.verdict === "good");
     expect(good).toHaveLength(limits.updateChangesPerFamily);
@@ -121,10 +123,10 @@ describe("at once", () => {
     held.clock.advance(limits.personKeyCacheMs); // the key is asked for again
     held.keys.hold();
     const asked = held.keys.asked();
-    const update = held.device.updateAddresses(to("203.0.113.4"));
+    const update = held.device.naming.updateAddresses(to("203.0.113.4"));
     await asked;
     const off = held.device.setFeature("name", false);
-    const late = held.device.updateAddresses(to("203.0.113.5"));
+    const late = held.device.naming.updateAddresses(to("203.0.113.5"));
     held.keys.release();
     expect((await update).verdict).toBe("nohost");
     expect((await late).verdict).toBe("nohost");
@@ -137,7 +139,7 @@ describe("at once", () => {
     held.clock.advance(limits.personKeyCacheMs); // the key is asked for again
     held.keys.hold();
     const asked = held.keys.asked();
-    const update = held.device.updateAddresses(to("203.0.113.4"));
+    const update = held.device.naming.updateAddresses(to("203.0.113.4"));
     await asked;
     const gone = held.device.unregister();
     held.keys.release();
@@ -147,16 +149,16 @@ describe("at once", () => {
     expect(held.keys.kept.size).toBe(0);
   });
 
-  it("off wins over a new secret", async () => {
-    const rotated = held.device.rotateUpdateSecret();
+  it("off wins over a new token", async () => {
+    const rotated = secretFrom(held.device.naming);
     const off = held.device.setFeature("name", false);
     expect(await rotated).toBeNull();
     await off;
-    expect(rows()).toEqual([]);
+    expect(held.sql.all("SELECT * FROM name_token")).toEqual([]);
   });
 
   it("[FEA-7] a reader that was slow brings nothing back after off and on", async () => {
-    await held.device.updateAddresses(to("203.0.113.4"));
+    await held.device.naming.updateAddresses(to("203.0.113.4"));
     const device = held.wake();
     held.clock.advance(limits.personKeyCacheMs); // the key is asked for again
     held.keys.hold();
@@ -168,31 +170,116 @@ describe("at once", () => {
     await Promise.all([slow, off]);
     await device.setFeature("name", true);
     expect(await published(device)).toEqual({ ipv4: null, ipv6: null });
-    expect(await device.updateAddresses(to("203.0.113.4"))).toMatchObject({ verdict: "badauth" });
+    expect(await device.naming.updateAddresses(to("203.0.113.4"))).toMatchObject({
+      verdict: "badauth",
+    });
   });
 
   it("off and on again ends on, with a key that opens what was written after", async () => {
-    await held.device.updateAddresses(to("203.0.113.4"));
+    await held.device.naming.updateAddresses(to("203.0.113.4"));
     const before = held.keys.kept.get(KEY);
     const off = held.device.setFeature("name", false);
     const on = held.device.setFeature("name", true);
     await on;
-    await held.device.updateAddresses(to("203.0.113.5", null));
+    await held.device.naming.updateAddresses(to("203.0.113.5", null));
     await off;
     expect((await held.wake().describe())?.name?.ipv4).toBe("203.0.113.5");
     expect(held.keys.kept.get(KEY)).not.toEqual(before);
   });
 
   it("off holds when the key store is away, and the key goes with the next wake-up", async () => {
-    await held.device.updateAddresses(to("203.0.113.4"));
+    await held.device.naming.updateAddresses(to("203.0.113.4"));
     const { destroy } = held.keys;
     held.keys.destroy = () => Promise.reject(new Error("away"));
     expect((await held.device.setFeature("name", false))?.features.name).toBe(false);
-    expect((await held.device.updateAddresses(to("203.0.113.5"))).verdict).toBe("nohost");
+    expect((await held.device.naming.updateAddresses(to("203.0.113.5"))).verdict).toBe("nohost");
     expect(await published(held.device)).toBeNull();
     expect([rows(), held.keys.kept.has(KEY)]).toEqual([[], true]);
     held.keys.destroy = destroy;
     await held.wake().onAlarm();
     expect(held.keys.kept.has(KEY)).toBe(false);
+  });
+});
+
+describe("tokens", () => {
+  const prove = (shown: string, scope: "address" | "acme" = "address", from = "192.0.2.7") =>
+    held.device.naming.proveName(shown, scope, from);
+  const make = async (part: Partial<NewNameToken>) =>
+    (await secretFrom(held.device.naming, part)) ?? "";
+
+  it("work for their scopes alone", async () => {
+    const acme = await make({ scopes: ["acme"] });
+    const both = await make({ scopes: ["acme", "address"] });
+    expect([await prove(secret), await prove(acme), await prove(both)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect([await prove(secret, "acme"), await prove(acme, "acme")]).toEqual([false, true]);
+    expect(await prove(both, "acme")).toBe(true);
+  });
+
+  it("work from their networks alone, and from nowhere once their key is gone", async () => {
+    const near = await make({ networks: ["192.0.2.0/24", "2001:db8::/32"] });
+    for (const from of ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8:9::1"]) {
+      expect([from, await prove(near, "address", from)]).toEqual([from, true]);
+    }
+    for (const from of ["192.0.3.7", "2001:db9::1", "", "unknown"]) {
+      expect([from, await prove(near, "address", from)]).toEqual([from, false]);
+    }
+    held.keys.kept.clear();
+    held.clock.time += 2 * limits.personKeyCacheMs;
+    expect(await held.wake().naming.proveName(near, "address", "192.0.2.7")).toBe(false);
+  });
+
+  it("end at their moment, are seen no more, and are swept by the alarm", async () => {
+    const ending = await make({ name: "For a day", endsAt: held.clock.time + 1000 });
+    held.clock.time += 999;
+    expect(await prove(ending)).toBe(true);
+    held.clock.time += 1;
+    expect(await prove(ending)).toBe(false);
+    expect((await held.device.naming.nameTokens())?.length).toBe(1);
+    expect(held.sql.all("SELECT * FROM name_token")).toHaveLength(2);
+    await held.device.onAlarm();
+    expect(held.sql.all("SELECT * FROM name_token")).toHaveLength(1);
+  });
+
+  it("note the day of their last use, and no more than one write for it", async () => {
+    const used = async () => (await held.device.naming.nameTokens())?.[0]?.usedDay;
+    expect(await used()).toBeNull();
+    await prove(secret);
+    const day = Math.floor(held.clock.time / DAY) * DAY;
+    expect(await used()).toBe(day);
+    const woken = held.wake();
+    const writes = held.sql.writes;
+    for (let again = 0; again < 20; again++) await prove(secret);
+    await woken.naming.proveName(secret, "address", null);
+    expect(held.sql.writes).toBe(writes);
+    held.clock.time += DAY;
+    await prove(secret);
+    expect(await used()).toBe(day + DAY);
+  });
+
+  it("hold no word of their owner in clear, and no secret", async () => {
+    const shown = await make({ name: "Grandma’s router", networks: ["192.0.2.0/24"] });
+    const stored = JSON.stringify(held.sql.all("SELECT * FROM name_token"));
+    for (const clear of ["Grandma", "192.0.2", shown]) expect(stored).not.toContain(clear);
+  });
+
+  it("are twenty at most, however many are asked for at once", async () => {
+    const asked = Array.from({ length: 30 }, () => make({}));
+    const made = (await Promise.all(asked)).filter((one) => one !== "");
+    expect(made).toHaveLength(limits.nameTokensPerDevice - 1);
+  });
+
+  it("[CON-11] are gone with the device, while one is being read", async () => {
+    const near = await make({ networks: ["192.0.2.0/24"] });
+    const device = held.wake();
+    held.keys.hold();
+    const proved = device.naming.proveName(near, "address", "192.0.2.7");
+    const gone = device.unregister();
+    held.keys.release();
+    expect(await proved).toBe(false);
+    await gone;
   });
 });

@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isFqdn, planUpdate, readCredentials } from "../../workers/name/dyndns2.ts";
+import { readCredentials } from "../../workers/name/client.ts";
+import { isFqdn, planUpdate } from "../../workers/name/dyndns2.ts";
 
 const PEER = "198.51.100.7";
 const changes = (query: string, peer: string | null = PEER) =>

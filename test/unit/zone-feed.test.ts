@@ -218,7 +218,7 @@ describe("a device that publishes", () => {
     };
     const held = await heldDevice({ zone });
     await held.device.setFeature("name", true);
-    expect((await held.device.updateAddresses(update("192.0.2.1"))).verdict).toBe("good");
+    expect((await held.device.naming.updateAddresses(update("192.0.2.1"))).verdict).toBe("good");
     await held.settled();
     expect([said, held.wakeAt()]).toEqual([[], held.clock.now() + limits.publishRetryMs]);
     there = true;
@@ -234,7 +234,7 @@ describe("a device that publishes", () => {
     const zone = { publish: async (publication: Said) => void said.push(publication) };
     const held = await heldDevice({ zone });
     await held.device.setFeature("name", true);
-    const updated = held.device.updateAddresses(update("192.0.2.1"));
+    const updated = held.device.naming.updateAddresses(update("192.0.2.1"));
     const off = held.device.setFeature("name", false);
     await Promise.all([updated, off]);
     await held.settled();

@@ -44,6 +44,8 @@ export const activityEvents = [
   "contact-blocked",
   "device-added",
   "device-removed",
+  "name-token-made",
+  "name-token-ended",
   "access-changed",
   "shared",
   "share-stopped",

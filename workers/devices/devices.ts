@@ -224,19 +224,6 @@ export async function setIdentity(
   return present(await object.setIdentity(mode));
 }
 
-/** A new update secret, shown this once. @throws Problem `feature-off` while the name is off */
-export async function rotateUpdateSecret(
-  ports: Ports,
-  accountId: string,
-  deviceId: string,
-): Promise<string> {
-  const object = await ownDevice(ports, accountId, deviceId);
-  const secret = await object.rotateUpdateSecret();
-  if (secret !== null) return secret;
-  present(await object.describe());
-  throw new Problem("feature-off");
-}
-
 /** Unregisters: nothing of the device remains but its label, held. Broken off, the sweep finishes it. */
 export async function unregisterDevice(
   ports: Ports,

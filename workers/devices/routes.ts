@@ -1,6 +1,6 @@
 /**
  * The JSON API of an account's devices, and the two WebSockets: the device's own and its owner's
- * view. Unknown fields are refused; the update secret is answered once.
+ * view. Unknown fields are refused.
  */
 
 import * as z from "zod";
@@ -22,7 +22,7 @@ import { type Ctx, service } from "../http.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
-import { getDevice, listDevices, ownDevice, rotateUpdateSecret, setFeature } from "./devices.ts";
+import { getDevice, listDevices, ownDevice, setFeature } from "./devices.ts";
 import { removeDevice } from "./owning.ts";
 import { deviceJson, view } from "./view.ts";
 
@@ -90,24 +90,6 @@ devices.openapi(
     const { on } = c.req.valid("json");
     const device = await setFeature(c.env, c.var.accountId, id, name, on);
     return c.json(view(c.env.config, device), 200);
-  },
-);
-
-devices.openapi(
-  createRoute({
-    method: "post",
-    path: "/api/devices/{id}/update-secret",
-    middleware: scoped("devices:write"),
-    request: { params: deviceId },
-    responses: {
-      201: json(z.strictObject({ update_secret: z.string() }), "Shown this once; older ones end"),
-    },
-  }),
-  async (c) => {
-    const { id } = c.req.valid("param");
-    const secret = await rotateUpdateSecret(c.env, c.var.accountId, id);
-    c.header("cache-control", "no-store");
-    return c.json({ update_secret: secret }, 201);
   },
 );
 

@@ -86,7 +86,7 @@ export const deviceJson = z.strictObject({
       ipv4: z.string().nullable(),
       ipv6: z.string().nullable(),
       changed_at: time.nullable(),
-      has_update_secret: z.boolean(),
+      tokens: z.number().meta({ description: "How many tokens may speak for it" }),
     })
     .nullable(),
 });
@@ -134,7 +134,7 @@ export function view(config: Config, device: DeviceDescription): z.infer<typeof 
             ipv4: name.ipv4,
             ipv6: name.ipv6,
             changed_at: iso(name.changedAt),
-            has_update_secret: name.hasUpdateSecret,
+            tokens: name.tokens,
           },
   };
 }

@@ -10,11 +10,6 @@ import type { AddressChange, UpdateResult } from "../../durable-objects/device/r
 import { type Address, type Family, parseAddress, parsePeer } from "../../protocol/addresses.ts";
 import { limits } from "../../protocol/limits.ts";
 
-export interface Credentials {
-  readonly user: string;
-  readonly password: string;
-}
-
 export type Changes = { readonly [F in Family]: AddressChange };
 
 export interface UpdatePlan {
@@ -27,21 +22,6 @@ export interface UpdatePlan {
 }
 
 export const keepAll: Changes = { ipv4: "keep", ipv6: "keep" };
-
-/** RFC 7617 credentials of an `Authorization` header; null when there are none. */
-export function readCredentials(header: string | null): Credentials | null {
-  const encoded = /^Basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(header ?? "")?.[1];
-  if (encoded === undefined || encoded.length > limits.updateQueryBytes) return null;
-  let text: string;
-  try {
-    const bytes = Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return null;
-  }
-  const colon = text.indexOf(":");
-  return colon < 1 ? null : { user: text.slice(0, colon), password: text.slice(colon + 1) };
-}
 
 /**
  * What a request asks for. `system`, `wildcard`, `mx`, `backmx` and whatever else clients send along

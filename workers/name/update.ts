@@ -1,25 +1,16 @@
 /**
  * An update of a name: from the client's request to its device's object and back. A device's own name
  * costs one object call once the label is in the isolate's cache, and no write when nothing changed.
- * Other names are looked up only for who holds the secret.
+ * Other names are looked up only for who holds a token.
  */
 
 import type { UpdateResult } from "../../durable-objects/device/rpc.ts";
-import { networkOf, parsePeer } from "../../protocol/addresses.ts";
-import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { labelUnder } from "../../protocol/names.ts";
-import { parseToken } from "../../protocol/tokens.ts";
 import { readBounded } from "../body.ts";
 import type { FrontPorts } from "../ports.ts";
-import {
-  isFqdn,
-  keepAll,
-  lineOf,
-  planUpdate,
-  readCredentials,
-  type UpdatePlan,
-} from "./dyndns2.ts";
+import { countRefusal, deviceOf, readCredentials } from "./client.ts";
+import { isFqdn, keepAll, lineOf, planUpdate, type UpdatePlan } from "./dyndns2.ts";
 
 const OUTAGE_RETRY_SECONDS = 60;
 
@@ -45,26 +36,25 @@ async function update(request: Request, ports: FrontPorts): Promise<Response> {
   const parameters = await parametersOf(request);
   if (parameters === null) return verdicts("numhost");
   const plan = planUpdate(parameters, ports.peer);
-  // A stranger costs one look-up, the user's, and none before the password could be a secret.
-  const known = parseToken("upd", password) !== null;
-  const deviceId = known ? await deviceOfUser(user, ports) : null;
+  const deviceId = await deviceOf(credentials, ports);
   if (deviceId === null) return await failed(ports);
   const device = ports.devices.get(deviceId);
+  const proof = { secret: password, from: ports.peer };
   const ownOnly = plan.refused === null && plan.hosts.every((host) => sameName(host, user));
   if (!ownOnly) {
-    const proof = await device.updateAddresses({ secret: password, ...keepAll });
-    if (isRefused(proof)) return await failed(ports);
+    const proved = await device.updateAddresses({ ...proof, ...keepAll });
+    if (isRefused(proved)) return await failed(ports);
   }
   if (plan.refused !== null) return verdicts(plan.refused);
   const devices = ownOnly ? plan.hosts.map(() => deviceId) : await devicesOf(plan.hosts, ports);
   const changes = (devices.includes(deviceId) ? plan.changes : null) ?? keepAll;
-  const result = await device.updateAddresses({ secret: password, ...changes });
+  const result = await device.updateAddresses({ ...proof, ...changes });
   if (isRefused(result)) return await failed(ports);
   if (result.verdict === "911") return later(result.retryAfter ?? OUTAGE_RETRY_SECONDS);
   return verdicts(...linesOf(plan, devices, deviceId, result));
 }
 
-/** A name that is off has no secret, so nobody can prove that it is theirs. */
+/** A name that is off has no tokens, so nobody can prove that it is theirs. */
 function isRefused({ verdict }: UpdateResult): boolean {
   return verdict === "badauth" || verdict === "nohost";
 }
@@ -118,33 +108,9 @@ async function devicesOf(
   );
 }
 
-/**
- * The device that the user name means: its host name, or its id if there is such a device. So an
- * identifier that somebody made up reaches no object.
- */
-async function deviceOfUser(user: string, ports: FrontPorts): Promise<string | null> {
-  if (isId("dev", user)) {
-    const { regions } = await ports.whole();
-    const db = regions.db(user);
-    if (db === null) return null;
-    const { ownerOf } = await import("../../db/queries/devices.ts");
-    return (await ownerOf(db, user)) === null ? null : user;
-  }
-  const label = labelUnder(user, ports.config.ddnsZone);
-  return label === null ? null : await ports.names.deviceOfLabel(label);
-}
-
 /** Wrong, unknown and switched off read the same; too many of them from one network must wait. */
-async function failed({ limits: tries, peer }: FrontPorts): Promise<Response> {
-  const { badauthPerNetwork, badauthWindowMs } = limits;
-  const allowed = await tries.take("badauth", countedAs(peer), badauthPerNetwork, badauthWindowMs);
-  return allowed ? unauthorized() : later(badauthWindowMs / 1000);
-}
-
-/** Whom a try is counted against: an IPv4 address, an IPv6 /64. */
-function countedAs(peer: string | null): string {
-  const address = peer === null ? null : parsePeer(peer);
-  return address === null ? "unknown" : networkOf(address);
+async function failed(ports: FrontPorts): Promise<Response> {
+  return (await countRefusal(ports)) ? unauthorized() : later(limits.badauthWindowMs / 1000);
 }
 
 function unauthorized(): Response {

@@ -9,7 +9,7 @@ export const nameClasses = {
     basis: "contract",
     title: "The public name of a device",
     holds:
-      "the addresses its name resolves to, sealed, a hash of the update password, and the last day on which they were reported",
+      "the addresses its name resolves to, sealed, and the last day on which they were reported",
     purpose: "to answer DNS queries for the name",
     feature: "name",
     live: "while the name is on",
@@ -50,6 +50,22 @@ export const nameClasses = {
     inExport: "no",
     place: "zone object",
     obligations: ["CON-5", "CON-11"],
+  },
+  "name token": {
+    basis: "contract",
+    title: "Passwords of a name",
+    holds:
+      "for each router or program that may speak for the name: a hash of its password, what it may do, the day it ends and the day of its last use; sealed, what its owner calls it and the networks it works from",
+    purpose: "to let a router or a program keep the name up to date, or get a certificate for it",
+    feature: "name",
+    live: "until it is ended, or the day its owner chose, or while the name is on",
+    liveMs: null,
+    copiesMs: HISTORY_MS,
+    seenBy: "its owner",
+    deletedBy: "ending it, its day, switching the name off, unregistering; the key at once",
+    inExport: "yes",
+    place: "device object",
+    obligations: ["CON-5", "CON-11", "FEA-4"],
   },
   "name changes": {
     basis: "legitimate interest",

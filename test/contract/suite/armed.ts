@@ -142,7 +142,7 @@ async function atHome(world: World, { person }: Life, service: HomeService, sess
   const box = await Box.enroll(world, person, newLabel());
   await box.switch("name", true);
   await box.switch("link", true);
-  const secret = (await box.ask("/update-secret", "POST")).json.update_secret as string;
+  const secret = await box.nameToken();
   const { socket } = await box.serve(service.origin);
   const visit = cookieOf(await box.enter(await box.knock(session)), "__Host-door") ?? "";
   const share = await sharedBy(box);

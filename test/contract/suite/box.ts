@@ -64,6 +64,13 @@ export class Box {
     if (answer.status !== 200) throw new Error(`switch: ${answer.status} ${answer.text}`);
   }
 
+  /** A new token of its name, as its owner asks for it. */
+  async nameToken(asked: object = {}): Promise<string> {
+    const answer = await this.ask("/name/tokens", "POST", asked);
+    if (answer.status !== 201) throw new Error(`token: ${answer.status} ${answer.text}`);
+    return answer.json.token;
+  }
+
   async assertion(): Promise<string> {
     return await signAssertion(this.key.privateKey, this.id, this.world.origin, Date.now());
   }

@@ -41,7 +41,7 @@ export const credentialRows = {
   ),
   "link of a share": lasting([403], "lk_shr", "share.secret_hash"),
   "what a link opened": lasting([401, 404], "door_opened.token_hash"),
-  "update secret of a name": lasting([401], "lk_upd", "name_record.update_secret_hash"),
+  "token of a name": lasting([401], "lk_upd", "name_token.secret_hash"),
   "device's assertion": lasting([410]),
   "device as an app": lasting([401]),
   "device's enrolment": lasting([400], "lk_enr", "enrolment_grant.device_code_hash"),

@@ -168,7 +168,7 @@ export function devices(world: () => World): void {
         ["PUT", "/features/link", { on: true }],
         ["PUT", "/access", { mode: "everyone" }],
         ["PUT", `/access/people/${owner.accountId}`, null],
-        ["POST", "/update-secret", null],
+        ["POST", "/name/tokens", {}],
       ] as const) {
         const answer = await ask(world(), box.path + path, {
           method,

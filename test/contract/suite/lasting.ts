@@ -16,7 +16,7 @@ export async function household(world: World) {
   const box = await Box.enroll(world, person, newLabel());
   await box.switch("name", true);
   await box.switch("link", true);
-  const secret = (await box.ask("/update-secret", "POST")).json.update_secret;
+  const secret = await box.nameToken();
   const host = `${box.label}.${world.ddnsZone}`;
   const authorization = `Basic ${Buffer.from(`${host}:${secret}`).toString("base64")}`;
   const updated = await ask(world, `/nic/update?hostname=${host}&myip=${ADDRESS}`, {

@@ -56,12 +56,12 @@ export function names(world: () => World): void {
 
     it("do not exist while the feature is off", async () => {
       expect(await resolve(world(), host, "A")).toMatchObject({ rcode: "NXDOMAIN", data: [] });
-      expect((await box.ask("/update-secret", "POST")).status).toBe(409);
+      expect((await box.ask("/name/tokens", "POST", {})).status).toBe(409);
     });
 
     it("resolve to what an update with the secret set", async () => {
       await box.switch("name", true);
-      secret = (await box.ask("/update-secret", "POST")).json.update_secret;
+      secret = await box.nameToken();
       expect(await update("myip=192.0.2.7,2001:db8::7")).toBe("good 192.0.2.7,2001:db8::7");
       expect(await update("myip=192.0.2.7,2001:db8::7")).toMatch(/^nochg /);
       expect((await resolve(world(), host, "A")).data).toEqual(["192.0.2.7"]);
@@ -74,9 +74,11 @@ export function names(world: () => World): void {
 
     it("refuse a wrong secret and a host that is not there", async () => {
       expect(await update("myip=192.0.2.8", `${secret}x`)).toBe("badauth");
-      const rotated = (await box.ask("/update-secret", "POST")).json.update_secret;
+      const [{ id }] = (await box.ask("/name/tokens")).json.tokens;
+      expect((await box.ask(`/name/tokens/${id}`, "DELETE")).status).toBe(204);
       expect(await update("myip=192.0.2.8")).toBe("badauth");
-      secret = rotated;
+      expect((await box.ask(`/name/tokens/${id}`, "DELETE")).status).toBe(404);
+      secret = await box.nameToken();
       expect((await resolve(world(), host, "A")).data).toEqual(["192.0.2.7"]);
     });
 

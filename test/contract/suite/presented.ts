@@ -143,7 +143,7 @@ function ofDevices(world: World, armed: Armed) {
     "what a link opened": () =>
       box.visit("/hello", { headers: { cookie: `__Host-door=${armed.opened}` } }),
     "code of a door": () => box.enter(armed.knocked),
-    "update secret of a name": async () => {
+    "token of a name": async () => {
       const host = `${box.label}.${world.ddnsZone}`;
       const basic = Buffer.from(`${host}:${armed.secret}`).toString("base64");
       const headers = { authorization: `Basic ${basic}`, "user-agent": "replay/1.0 a@b.test" };

@@ -1,0 +1,78 @@
+/** What the edge may ask of a device's object about its name: addresses, and tokens that may change them. */
+
+/**
+ * What a token of the name may do:
+ * - `address`: say where the name leads
+ * - `acme`: answer for the name to an authority that makes certificates (RFC 8555, dns-01)
+ */
+export const nameScopes = ["address", "acme"] as const;
+export type NameScope = (typeof nameScopes)[number];
+
+export interface NameDescription {
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  /** Null until the first address. */
+  readonly changedAt: number | null;
+  /** How many tokens may speak for it. */
+  readonly tokens: number;
+}
+
+/** What its owner says of a token; each part was checked before. */
+export interface NewNameToken {
+  /** The router or program that it goes to; may be empty. */
+  readonly name: string;
+  readonly scopes: readonly NameScope[];
+  /** Where it works from, as `networkText` writes them; none: from everywhere. */
+  readonly networks: readonly string[];
+  /** Milliseconds since the epoch; null: while the name is on. */
+  readonly endsAt: number | null;
+}
+
+export interface NameTokenDescription extends NewNameToken {
+  readonly id: string;
+  readonly createdAt: number;
+  /** Start of the day (UTC) of its last use; null when it was never used. */
+  readonly usedDay: number | null;
+}
+
+/** `secret` is told this once. */
+export type MadeNameToken =
+  | { readonly kind: "made"; readonly token: NameTokenDescription; readonly secret: string }
+  | { readonly kind: "full" }
+  | { readonly kind: "off" };
+
+/** One call of the dyndns2 protocol for one host. `keep` leaves a family as it is. */
+export interface AddressUpdate {
+  /** The token as the client sent it; null when the device's own socket speaks. */
+  readonly secret: string | null;
+  /** The client's address by the operator's policy, for tokens that work from some networks only. */
+  readonly from?: string | null;
+  readonly ipv4: AddressChange;
+  readonly ipv6: AddressChange;
+}
+export type AddressChange = { readonly set: string } | "clear" | "keep";
+
+export type UpdateVerdict = "good" | "nochg" | "badauth" | "nohost" | "dnserr" | "911";
+
+export interface UpdateResult {
+  readonly verdict: UpdateVerdict;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  /** Seconds to wait before the next try; only with `911`. */
+  readonly retryAfter?: number;
+}
+
+/** The part of the remote surface that is about the name. Null: the name is off, or the device gone. */
+export interface NameRpc {
+  updateAddresses(update: AddressUpdate): Promise<UpdateResult>;
+  /**
+   * True when a token may do `scope` from where it comes; wrong, ended and switched off are all the same.
+   * @param from the client's address by the operator's policy; null when it is not known
+   */
+  proveName(secret: string, scope: NameScope, from: string | null): Promise<boolean>;
+  /** The tokens that work now, the oldest first. */
+  nameTokens(): Promise<readonly NameTokenDescription[] | null>;
+  makeNameToken(asked: NewNameToken): Promise<MadeNameToken>;
+  /** Ends a token at once. @returns what its owner called it; null when there is none of that id */
+  endNameToken(id: string): Promise<string | null>;
+}

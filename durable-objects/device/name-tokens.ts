@@ -1,0 +1,194 @@
+/**
+ * Tokens of a device's name: bearer secrets for routers, programs and certificate clients. Each does
+ * what its scopes say, from the networks its owner allows, until its day; of it a hash is held only.
+ * What its owner calls it and where it works from is sealed under the name's key.
+ */
+
+import type { KeyName } from "../../db/primitives.ts";
+import type { Sealer } from "../../db/seal.ts";
+import { isInNetwork, parseNetwork, parsePeer } from "../../protocol/addresses.ts";
+import { newId, regionOf } from "../../protocol/ids.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
+import { hashToken, newToken } from "../../protocol/tokens.ts";
+import type { DeviceContext } from "./context.ts";
+import {
+  type MadeNameToken,
+  type NameScope,
+  type NameTokenDescription,
+  type NewNameToken,
+  nameScopes,
+} from "./name-rpc.ts";
+
+interface TokenRow extends Record<string, string | number | null> {
+  id: string;
+  scopes: string;
+  what_sealed: string;
+  created_at: number;
+  used_day: number | null;
+  ends_at: number | null;
+}
+
+/** What is sealed of a token. */
+type What = Pick<NewNameToken, "name" | "networks">;
+
+export class NameTokens {
+  readonly #context: DeviceContext;
+  readonly #sealer: Sealer;
+  readonly #key: KeyName;
+  readonly #isOn: () => boolean;
+  /** Opened, by their hashes, so that a client which comes often costs no look at the disk. */
+  readonly #known = new Map<string, NameTokenDescription>();
+  /** Counts changes, so that a slow reading keeps nothing old. */
+  #changes = 0;
+
+  /** @param isOn whether the name is on at this moment; whatever awaits asks again after */
+  constructor(context: DeviceContext, sealer: Sealer, key: KeyName, isOn: () => boolean) {
+    this.#context = context;
+    this.#sealer = sealer;
+    this.#key = key;
+    this.#isOn = isOn;
+  }
+
+  /**
+   * True when `secret` is a token that may do `scope` from where it comes. Wrong, ended, for something
+   * else and from elsewhere are all the same.
+   * @param from the client's address; null when it is not known
+   */
+  async prove(secret: string, scope: NameScope, from: string | null): Promise<boolean> {
+    const hash = await hashToken(secret);
+    const token = await this.#ofHash(hash);
+    const now = this.#context.clock.now();
+    if (token === null || !this.#isOn()) return false;
+    if (token.endsAt !== null && token.endsAt <= now) return false;
+    if (!token.scopes.includes(scope) || !worksFrom(token.networks, from)) return false;
+    this.#noteUse(hash, token, now);
+    return true;
+  }
+
+  /** How many work now. */
+  get count(): number {
+    return this.#isOn() ? this.#rows().length : 0;
+  }
+
+  async list(): Promise<NameTokenDescription[]> {
+    const rows = this.#isOn() ? this.#rows() : [];
+    return await Promise.all(rows.map((row) => this.#opened(row)));
+  }
+
+  async make(asked: NewNameToken): Promise<MadeNameToken> {
+    const { sql, random, clock, deviceId } = this.#context;
+    const region = regionOf(deviceId) ?? "home";
+    const bytes = (count: number) => random.bytes(count);
+    const [id, secret] = [newId("ntk", region, bytes), newToken("upd", region, bytes)];
+    const { name, networks, endsAt } = asked;
+    const what: What = { name, networks };
+    const hash = await hashToken(secret);
+    if (!this.#isOn()) return { kind: "off" };
+    const sealed = await this.#sealer.seal(this.#key, placeOf(id), JSON.stringify(what));
+    if (!this.#isOn()) return { kind: "off" };
+    if (this.#rows().length >= limits.nameTokensPerDevice) return { kind: "full" };
+    const scopes = nameScopes.filter((scope) => asked.scopes.includes(scope));
+    const createdAt = clock.now();
+    sql.run(
+      `INSERT INTO name_token (id, secret_hash, scopes, what_sealed, created_at, ends_at)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+      ...[id, hash, scopes.join(" "), sealed, createdAt, endsAt],
+    );
+    const token = { id, name, scopes, networks, createdAt, usedDay: null, endsAt };
+    return { kind: "made", token, secret };
+  }
+
+  /** @returns what its owner called it; null when there is none of that id */
+  async end(id: string): Promise<string | null> {
+    const row = this.#isOn() ? this.#rows().find((one) => one.id === id) : undefined;
+    if (row === undefined) return null;
+    this.#context.sql.run("DELETE FROM name_token WHERE id = ?", id);
+    this.forgetMemory();
+    return (await this.#opened(row)).name;
+  }
+
+  clear(): void {
+    this.#context.sql.run("DELETE FROM name_token");
+    this.forgetMemory();
+  }
+
+  forgetMemory(): void {
+    this.#known.clear();
+    this.#changes++;
+  }
+
+  /** When the next one ends by itself; null when none does. */
+  nextExpiry(): number | null {
+    const query = "SELECT min(ends_at) AS at FROM name_token";
+    return this.#context.sql.all<{ at: number | null }>(query)[0]?.at ?? null;
+  }
+
+  /** Deletes what has ended. */
+  sweep(): void {
+    const { sql, clock } = this.#context;
+    const gone = sql.all("DELETE FROM name_token WHERE ends_at <= ? RETURNING id", clock.now());
+    if (gone.length > 0) this.forgetMemory();
+  }
+
+  async #ofHash(hash: string): Promise<NameTokenDescription | null> {
+    for (;;) {
+      const known = this.#known.get(hash);
+      if (known !== undefined) return known;
+      if (!this.#isOn()) return null;
+      const changes = this.#changes;
+      const query = "SELECT * FROM name_token WHERE secret_hash = ?";
+      const [row] = this.#context.sql.all<TokenRow>(query, hash);
+      if (row === undefined) return null;
+      const token = await this.#opened(row);
+      if (changes === this.#changes) this.#known.set(hash, token);
+    }
+  }
+
+  /** That it was used today: at most one write a day, and none that says more than the day. */
+  #noteUse(hash: string, token: NameTokenDescription, now: number): void {
+    const today = Math.floor(now / DAY) * DAY;
+    if ((token.usedDay ?? 0) >= today) return;
+    this.#context.sql.run("UPDATE name_token SET used_day = ? WHERE id = ?", today, token.id);
+    this.#known.set(hash, { ...token, usedDay: today });
+  }
+
+  #rows(): TokenRow[] {
+    const query = `SELECT id, scopes, what_sealed, created_at, used_day, ends_at FROM name_token
+      WHERE ends_at IS NULL OR ends_at > ? ORDER BY created_at, id`;
+    return this.#context.sql.all<TokenRow>(query, this.#context.clock.now());
+  }
+
+  /** Without its key, which a switch-off may just have destroyed, a token works from nowhere. */
+  async #opened(row: TokenRow): Promise<NameTokenDescription> {
+    const text = await this.#sealer.open(this.#key, placeOf(row.id), row.what_sealed);
+    const { name, networks } =
+      text === null ? { name: "", networks: [NOWHERE] } : (JSON.parse(text) as What);
+    return {
+      id: row.id,
+      name,
+      scopes: nameScopes.filter((scope) => row.scopes.split(" ").includes(scope)),
+      networks,
+      createdAt: row.created_at,
+      usedDay: row.used_day,
+      endsAt: row.ends_at,
+    };
+  }
+}
+
+/** Lets nobody in: it is no network. */
+const NOWHERE = "";
+
+function worksFrom(networks: readonly string[], from: string | null): boolean {
+  if (networks.length === 0) return true;
+  const address = parsePeer(from ?? "");
+  if (address === null) return false;
+  return networks.some((text) => {
+    const network = parseNetwork(text);
+    return network !== null && isInNetwork(address, network);
+  });
+}
+
+/** The place that a token is sealed for. */
+function placeOf(id: string): string {
+  return `name_token.what:${id}`;
+}

@@ -1,0 +1,107 @@
+/**
+ * Tokens of a device's name, as its owner makes and ends them. A token is shown once; what it may do
+ * is decided in the device's object (durable-objects/device/name-tokens.ts).
+ */
+
+import {
+  type NameScope,
+  type NameTokenDescription,
+  nameScopes,
+} from "../../durable-objects/device/rpc.ts";
+import { networkText, parseNetwork } from "../../protocol/addresses.ts";
+import { isId } from "../../protocol/ids.ts";
+import { limits } from "../../protocol/limits.ts";
+import { note } from "../account/activity.ts";
+import { getDevice, ownDevice } from "../devices/devices.ts";
+import type { Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
+import type { Client } from "../sign-in/client.ts";
+
+export interface AskedNameToken {
+  /** The router or program that it goes to; may be empty. */
+  readonly name: string;
+  readonly scopes: readonly NameScope[];
+  /** Addresses and networks such as `2001:db8::/32`; none: it works from everywhere. */
+  readonly networks: readonly string[];
+  /** Milliseconds since the epoch; null: while the name is on. */
+  readonly endsAt: number | null;
+}
+
+/**
+ * Makes a token.
+ * @returns it, which is shown once, and what is kept of it
+ * @throws Problem `bad-request` on the field that is wrong; `not-found`, `feature-off`, `too-many`
+ */
+export async function makeNameToken(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  asked: AskedNameToken,
+  client: Client,
+): Promise<NameTokenDescription & { readonly secret: string }> {
+  const device = await getDevice(ports, accountId, deviceId);
+  const made = await ports.devices.get(deviceId).makeNameToken({
+    name: nameFrom(asked.name),
+    scopes: scopesFrom(asked.scopes),
+    networks: networksFrom(asked.networks),
+    endsAt: endFrom(asked.endsAt, ports.clock.now()),
+  });
+  if (made.kind === "off") throw new Problem("feature-off");
+  if (made.kind === "full") throw new Problem("too-many");
+  await note(ports, accountId, "name-token-made", { client, about: device.label });
+  return { ...made.token, secret: made.secret };
+}
+
+/** The tokens that work now, the oldest first. @throws Problem `not-found`, `feature-off` */
+export async function listNameTokens(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+): Promise<readonly NameTokenDescription[]> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  const tokens = await object.nameTokens();
+  if (tokens === null) throw new Problem("feature-off");
+  return tokens;
+}
+
+/** Ends a token at once. @throws Problem `not-found` */
+export async function endNameToken(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  id: string,
+  client: Client,
+): Promise<void> {
+  const device = await getDevice(ports, accountId, deviceId);
+  const ended = isId("ntk", id) ? await ports.devices.get(deviceId).endNameToken(id) : null;
+  if (ended === null) throw new Problem("not-found");
+  await note(ports, accountId, "name-token-ended", { client, about: device.label });
+}
+
+function nameFrom(text: string): string {
+  const name = text.normalize("NFC").replace(/\s+/gu, " ").trim();
+  if ([...name].length > limits.nameTokenNameLength) throw new Problem("bad-request", "name");
+  return name;
+}
+
+function scopesFrom(asked: readonly NameScope[]): NameScope[] {
+  const scopes = nameScopes.filter((scope) => asked.includes(scope));
+  if (scopes.length === 0) throw new Problem("bad-request", "scopes");
+  return scopes;
+}
+
+function networksFrom(texts: readonly string[]): string[] {
+  const networks = texts.map((text) => {
+    const network = parseNetwork(text.trim());
+    if (network === null) throw new Problem("bad-request", "networks");
+    return networkText(network);
+  });
+  const each = [...new Set(networks)];
+  if (each.length > limits.nameTokenNetworks) throw new Problem("bad-request", "networks");
+  return each;
+}
+
+function endFrom(endsAt: number | null, now: number): number | null {
+  if (endsAt !== null && !(endsAt > now)) throw new Problem("bad-request", "expires_at");
+  return endsAt;
+}
