@@ -47,7 +47,7 @@ export function fronts(world: () => World): void {
     async function named(): Promise<Named> {
       const box = await Box.enroll(world(), person, newLabel());
       await box.switch("name", true);
-      const secret = (await box.ask("/update-secret", "POST")).json.update_secret;
+      const secret = await box.nameToken();
       const host = `${box.label}.${world().ddnsZone}`;
       const authorization = `Basic ${Buffer.from(`${host}:${secret}`).toString("base64")}`;
       const update = async (query: string) => {
