@@ -13,6 +13,8 @@ export interface Plan {
   readonly slowBulkBytes: number;
   /** Visitors, or uploads, that stall at a time. */
   readonly stalled: number;
+  /** In the zone that name servers hold. */
+  readonly names: number;
   readonly idleDevices: number;
   /** An object sleeps after ten seconds without a word. */
   readonly idleSettleMs: number;
@@ -26,6 +28,7 @@ export const whole: Plan = {
   bulkBytes: 200_000_000,
   slowBulkBytes: 20_000_000,
   stalled: 32,
+  names: 100_000,
   idleDevices: 10_000,
   idleSettleMs: 15_000,
 };
@@ -38,6 +41,7 @@ export const smoke: Plan = {
   bulkBytes: 8_000_000,
   slowBulkBytes: 1_000_000,
   stalled: 2,
+  names: 1000,
   idleDevices: 20,
   idleSettleMs: 0,
 };

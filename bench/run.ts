@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bulk } from "./lanes/bulk.ts";
 import { click } from "./lanes/click.ts";
+import { dns } from "./lanes/dns.ts";
 import { idle } from "./lanes/idle.ts";
 import { requests } from "./lanes/requests.ts";
 import { small } from "./lanes/small.ts";
@@ -54,6 +55,10 @@ const subjects: Readonly<Record<string, () => Promise<Section | Section[]>>> = {
   stalled: async () => {
     await close();
     return await stalled(await setBoxes(closing, true), plan);
+  },
+  dns: async () => {
+    await close();
+    return await dns(plan);
   },
   idle: async () => {
     await close(); // nothing else in memory, nothing else on the cores
