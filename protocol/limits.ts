@@ -171,6 +171,8 @@ export const limits = {
   labelCacheEntries: 10_000,
   dnsMessageBytes: 4096,
 
+  signingKeyBytes: 32,
+  signedFudgeSeconds: 300, // RFC 8945 §10
   publishRetryMs: 5 * SECOND, // until the zone's object confirms what a device publishes
   zoneGoneMs: HOUR, // for which fronts that were away hear that a name went
   feedPageNames: 500,

@@ -122,6 +122,15 @@ export const deviceMap = {
     expires: "expires_at",
     columns: { family: state, expires_at: time },
   },
+  name_signing: {
+    class: "signing key of a name",
+    feature: "name",
+    columns: {
+      row: state,
+      key_sealed: { kind: "sealed", at: "name_signing.key", key: "name" },
+      signed_at: time,
+    },
+  },
   publication: {
     class: "operations",
     feature: "device",

@@ -43,17 +43,21 @@ import type {
 } from "./rpc.ts";
 import { wayHeader } from "./rpc.ts";
 import { Shortcut } from "./shortcut.ts";
+import { SignedUpdates } from "./signed-updates.ts";
+import type { SigningRpc } from "./signing-rpc.ts";
 import { type Rooms, Switches } from "./switches.ts";
 import { Traffic } from "./traffic.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Visitors } from "./visitors.ts";
 import { waysFor } from "./ways.ts";
 
-export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc> {
+export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc | keyof SigningRpc> {
   /** Who may come in at its door, in detail. */
   readonly doorway: Doorway;
   /** Its name, in detail. */
   readonly naming: Naming;
+  /** DNS updates, in detail. */
+  readonly signed: SignedUpdates;
   readonly #context: DeviceContext;
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
@@ -131,10 +135,12 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc> {
       inTurn: (work) => this.#inTurn(work),
       changed: () => this.#changed(),
     });
-    this.naming = new Naming(this.#name, {
+    const house = {
       isOn: () => this.#isOn("name"),
       changed: () => this.#changed(),
-    });
+    };
+    this.naming = new Naming(this.#name, house);
+    this.signed = new SignedUpdates(context, this.#name, house);
   }
 
   async register(registration: Registration): Promise<void> {

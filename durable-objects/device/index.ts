@@ -23,6 +23,7 @@ import type {
   OpenidSettings,
   Registration,
 } from "./rpc.ts";
+import type { SignedUpdate } from "./signing-rpc.ts";
 
 interface Env {
   readonly ALLOW_SPECIAL_ADDRESSES?: string;
@@ -109,6 +110,18 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   }
   endNameToken(id: string) {
     return this.#device.naming.endNameToken(id);
+  }
+  makeSigningKey() {
+    return this.#device.signed.makeSigningKey();
+  }
+  signingKey() {
+    return this.#device.signed.signingKey();
+  }
+  endSigningKey() {
+    return this.#device.signed.endSigningKey();
+  }
+  updateSigned(update: SignedUpdate) {
+    return this.#device.signed.updateSigned(update);
   }
   records(label?: string) {
     return this.#device.records(label);

@@ -41,6 +41,8 @@ const steps: readonly string[] = [
      expires_at INTEGER NOT NULL)`,
   `CREATE TABLE publication (row INTEGER PRIMARY KEY CHECK (row = 1), version INTEGER NOT NULL,
      told INTEGER NOT NULL)`,
+  `CREATE TABLE name_signing (row INTEGER PRIMARY KEY CHECK (row = 1), key_sealed TEXT NOT NULL,
+     signed_at INTEGER NOT NULL)`,
 ];
 
 /** True when this object holds a device; never creates a table. */

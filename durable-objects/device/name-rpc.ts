@@ -47,6 +47,8 @@ export interface AddressUpdate {
   readonly secret: string | null;
   /** The client's address by the operator's policy, for tokens that work from some networks only. */
   readonly from?: string | null;
+  /** True where no token is shown and the change counts against the limit all the same. */
+  readonly isCounted?: boolean;
   readonly ipv4: AddressChange;
   readonly ipv6: AddressChange;
 }

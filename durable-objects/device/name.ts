@@ -108,6 +108,7 @@ export class Name implements SetProvider {
   clear(): void {
     this.#context.sql.run("DELETE FROM name_record");
     this.#context.sql.run("DELETE FROM name_change");
+    this.#context.sql.run("DELETE FROM name_signing");
     this.#mark();
     this.tokens.clear();
     this.forgetMemory();
@@ -120,6 +121,11 @@ export class Name implements SetProvider {
       const sealed = await this.#sealer.seal(this.#key(), at, text);
       return this.#isOn() ? sealed : null;
     });
+  }
+
+  /** Opens what was sealed for another place; null when it is not the name's, or its key is gone. */
+  open(at: string, sealed: string): Promise<string | null> {
+    return this.#sealer.open(this.#key(), at, sealed);
   }
 
   /** Destroys the key once nothing that might use it is under way. */
@@ -175,13 +181,14 @@ export class Name implements SetProvider {
       this.#noteReport(now);
       return { verdict: "nochg", ...before };
     }
-    if (update.secret !== null) {
+    const isCounted = update.secret !== null || update.isCounted === true;
+    if (isCounted) {
       const retryAfter = Math.max(...changed.map((family) => this.#waitFor(family, now)));
       if (retryAfter > 0) return { verdict: "911", ...before, retryAfter };
     }
     const sealed = await this.#sealer.seal(this.#key(), "name.addresses", JSON.stringify(after));
     if (!this.#isOn()) return { verdict: "nohost", ...NONE };
-    this.#store(sealed, update.secret === null ? [] : changed, now);
+    this.#store(sealed, isCounted ? changed : [], now);
     this.#epoch++;
     this.#records = after;
     return { verdict: "good", ...after };

@@ -128,6 +128,10 @@ export class DeviceHost {
       nameTokens: () => call((device) => device.naming.nameTokens()),
       makeNameToken: (asked) => call((device) => device.naming.makeNameToken(asked)),
       endNameToken: (id) => call((device) => device.naming.endNameToken(id)),
+      makeSigningKey: () => call((device) => device.signed.makeSigningKey()),
+      signingKey: () => call((device) => device.signed.signingKey()),
+      endSigningKey: () => call((device) => device.signed.endSigningKey()),
+      updateSigned: (update) => call((device) => device.signed.updateSigned(update)),
       records: (label) => call((device) => device.records(label)),
       issueDoorCode: (accountId, nonceHash, sessionId, isContact) =>
         call((device) => device.issueDoorCode(accountId, nonceHash, sessionId, isContact)),

@@ -215,6 +215,8 @@ const signedIn = `
   POST /api/devices/:id/name/tokens
   DELETE /api/devices/:id/name/tokens/:token
   POST /api/devices/:id/reachability
+  POST /api/devices/:id/signing-key
+  DELETE /api/devices/:id/signing-key
   GET /api/devices/:id/live
   GET /api/tunnels/:label
   GET /door

@@ -12,6 +12,7 @@ import {
   writeAnswer,
   writeError,
 } from "../../protocol/dns/message.ts";
+import { isUpdate } from "../../protocol/dns/update.ts";
 import { answerQuery } from "../../protocol/dns/zone.ts";
 import { limits } from "../../protocol/limits.ts";
 import { fromBase64url } from "../../protocol/tokens.ts";
@@ -25,6 +26,10 @@ const MAX_BASE64_LENGTH = Math.ceil((limits.dnsMessageBytes * 4) / 3);
 /** Answers GET and POST /dns-query. Throws a `Problem` when the request holds no DNS message. */
 export async function answerDoh(request: Request, ports: FrontPorts): Promise<Response> {
   const message = request.method === "POST" ? await posted(request) : fromQuery(request);
+  if (isUpdate(message)) {
+    const { answerDnsUpdate } = await import("./dns-update.ts");
+    return dnsResponse(await answerDnsUpdate(message, ports), null);
+  }
   const read = readQuery(message);
   if (read.kind === "unanswerable") throw new Problem("bad-request", "dns");
   if (read.kind === "malformed") {

@@ -1,0 +1,54 @@
+/** The key with which programs of the owner sign DNS updates of a device's name (docs/name.md). */
+
+import * as z from "zod";
+import { json, nothing } from "../described.ts";
+import { scoped } from "../guard.ts";
+import { noStore, service } from "../http.ts";
+import { Problem } from "../problem.ts";
+import { createRoute } from "../service.ts";
+import { getDevice, ownDevice } from "./devices.ts";
+
+const path = "/api/devices/{id}/signing-key";
+const params = z.strictObject({ id: z.string() });
+const keyJson = z.strictObject({
+  name: z.string().meta({ description: "The key's name, which is the host's own" }),
+  algorithm: z.literal("hmac-sha256"),
+  secret: z.string().meta({ description: "Base64, as nsupdate and `key` clauses take it" }),
+});
+
+export const signing = service();
+
+signing.openapi(
+  createRoute({
+    method: "post",
+    path,
+    summary: "Make the key that signs DNS updates (RFC 2136) of the device's name",
+    middleware: [scoped("devices:write"), noStore] as const,
+    request: { params },
+    responses: { 201: json(keyJson, "Shown this once; the older one ends") },
+  }),
+  async (c) => {
+    const { id } = c.req.valid("param");
+    const { label } = await getDevice(c.env, c.var.accountId, id);
+    const secret = await c.env.devices.get(id).makeSigningKey();
+    if (secret === null) throw new Problem("feature-off");
+    const name = `${label}.${c.env.config.ddnsZone}`;
+    return c.json({ name, algorithm: "hmac-sha256" as const, secret }, 201);
+  },
+);
+
+signing.openapi(
+  createRoute({
+    method: "delete",
+    path,
+    summary: "End the key that signs DNS updates",
+    middleware: scoped("devices:write"),
+    request: { params },
+    responses: { 204: nothing },
+  }),
+  async (c) => {
+    const object = await ownDevice(c.env, c.var.accountId, c.req.valid("param").id);
+    await object.endSigningKey();
+    return c.body(null, 204);
+  },
+);
