@@ -282,12 +282,20 @@ describe("a message that is not an ordinary query", () => {
     ["IQUERY", 1],
     ["STATUS", 2],
     ["NOTIFY", 4],
-    ["UPDATE", 5],
     ["an opcode that nobody assigned", 15],
   ])("with the opcode %s is not implemented", async (_what, opcode) => {
     const message = good();
     message[2] = ((message[2] ?? 0) & 0x87) | (opcode << 3);
     expect(await rcode(message)).toBe("NOTIMP");
+  });
+
+  it("with the opcode UPDATE and no zone is malformed, and refused without a signature", async () => {
+    const message = good();
+    message[2] = ((message[2] ?? 0) & 0x87) | (5 << 3);
+    expect(await rcode(message)).toBe("FORMERR");
+    const unsigned = query([{ name: "ddns.test", type: "SOA" }]);
+    unsigned[2] = ((unsigned[2] ?? 0) & 0x87) | (5 << 3);
+    expect(await rcode(unsigned)).toBe("REFUSED");
   });
 
   it("of another class is refused", async () => {
