@@ -5,7 +5,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import { limits } from "../protocol/limits.ts";
 import { checkSpot, herePath, isHereNonce, type Spot, signHere } from "../protocol/reach.ts";
 
@@ -24,6 +24,8 @@ export interface HereOptions {
 
 export interface Here {
   readonly port: number;
+  /** Answers under another certificate from now on; nothing where it answers in plain http. */
+  renew(tls: { readonly cert: Buffer; readonly key: Buffer }): void;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,9 @@ export async function listenHere(options: HereOptions): Promise<Here> {
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : options.port,
+    renew: (tls) => {
+      if (server instanceof TlsServer) server.setSecureContext(tls);
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

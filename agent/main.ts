@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { renderUnicodeCompact } from "uqr";
 import packageJson from "../package.json" with { type: "json" };
 import { keyFingerprint } from "../protocol/agent.ts";
+import { type CertificateFlags, certify } from "./certificate.ts";
 import { checkFromOutside } from "./check.ts";
 import { enroll } from "./enroll.ts";
 import { AgentFailure, type ExitCode, exitCodes } from "./failure.ts";
@@ -37,6 +38,9 @@ const usage = `latchkey agent ${packageJson.version}: gives a box at home a name
   openid [--callback PATH]  how a page of this box signs people in with Latchkey: issuer,
          [--signed]         client and redirect addresses as JSON; with --callback (once
                             or more) or --signed it is set so first
+  certificate [--wildcard]  have the box's name certified: the key is made here and stays
+              [--hook CMD]  here, \`run\` renews, and CMD runs after each new one; --force
+              [--force]     takes a new one now (docs/certificates.md)
   check PORT                is this port of the box open from outside, and does it lead here
 
 On the computer you sit at (docs/tunnel.md):
@@ -78,6 +82,7 @@ interface Options {
   readonly callbacks: readonly string[] | undefined;
   readonly signed: boolean;
   readonly shortcut: ShortcutFlags;
+  readonly certificate: CertificateFlags;
   readonly tcp: readonly string[];
   readonly port: string | undefined;
   readonly stdio: boolean;
@@ -131,6 +136,11 @@ const commands: Readonly<Record<string, (options: Options) => Promise<ExitCode>>
     say(`"${device.label}" at ${device.cloud}`);
     say(`  Door  ${device.link}\n  Name  ${device.host}\n  Id    ${device.device_id}`);
     say(`  Key   ${await keyFingerprint(identity.publicKey)}`);
+    return exitCodes.done;
+  },
+
+  async certificate({ home, certificate }) {
+    await certify({ home, log: say, signal: stopSignal() }, certificate);
     return exitCodes.done;
   },
 
@@ -237,6 +247,11 @@ async function main(args: string[]): Promise<ExitCode> {
       key: values.key,
       proxied: values.proxied,
     },
+    certificate: {
+      wildcard: values.wildcard ?? false,
+      hook: values.hook,
+      force: values.force ?? false,
+    },
     tcp: values.tcp ?? [],
     port: values.port,
     stdio: values.stdio ?? false,
@@ -262,6 +277,9 @@ function parse(args: string[]) {
         cert: { type: "string" },
         key: { type: "string" },
         proxied: { type: "boolean" },
+        wildcard: { type: "boolean" },
+        hook: { type: "string" },
+        force: { type: "boolean" },
         tcp: { type: "string", multiple: true },
         port: { type: "string" },
         stdio: { type: "boolean" },

@@ -8,6 +8,8 @@ import { closeCodes } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
 import { base64url } from "../protocol/tokens.ts";
 import { backoffMs, failuresAfter } from "./backoff.ts";
+import { keepCertified } from "./certificate.ts";
+import { CertificateFiles } from "./certificate-files.ts";
 import { type AgentClock, systemClock } from "./clock.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { AgentFailure, exitCodes } from "./failure.ts";
@@ -86,14 +88,26 @@ export async function run(options: RunOptions): Promise<RunEnd> {
   if (service !== null && !(await answers(service))) {
     options.log(`Nothing answers at ${service} yet; visitors see a page that says so.`);
   }
-  const settings = await readShortcut(options.shortcut ?? {}, device.cloud);
+  const files = new CertificateFiles(options.home);
+  const own = await files.installed();
+  const settings = await readShortcut(options.shortcut ?? {}, device.cloud, own);
   const { cloud, host } = device;
   const box = { cloud, host, privateKey: identity.privateKey };
   const shortcut =
     settings === null ? null : new Shortcut(settings, box, { clock, log: options.log });
   const tcp = await tcpServices(home, options.tcp ?? []);
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
+  const renewing = keepCertified({
+    ...{ home: options.home, log: options.log, signal, clock },
+    async onNew() {
+      const renewed = await files.installed();
+      if (renewed !== null) await shortcut?.renew(renewed);
+    },
+  }).catch((error: Error) => options.log(`The certificate is not renewed: ${error.message}`));
   const next = await keepConnected({ device, identity, service, shortcut, tcp }, options);
-  await shortcut?.close();
+  over.abort();
+  await Promise.all([renewing, shortcut?.close()]);
   if (next === "unregistered") await home.forget();
   return next;
 }

@@ -44,8 +44,15 @@ interface Settings {
   readonly homeOrigin: string | null;
   readonly direct: number | null;
   readonly herePort: number;
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
+  readonly tls: Tls | null;
+  /** That is the certificate of the box's own name, which the agent renews. */
+  readonly ownTls: boolean;
   readonly proxied: boolean;
+}
+
+interface Tls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
 }
 
 export interface ShortcutBox {
@@ -55,17 +62,28 @@ export interface ShortcutBox {
   readonly privateKey: CryptoKey;
 }
 
-/** Reads the flags; null when none asks for a shortcut. @throws AgentFailure with a sentence */
-export async function readShortcut(flags: ShortcutFlags, cloud: string): Promise<Settings | null> {
+/**
+ * Reads the flags; null when none asks for a shortcut.
+ * @param own the certificate of the box's own name, where it has one: it serves where no other is named
+ * @throws AgentFailure with a sentence
+ */
+export async function readShortcut(
+  flags: ShortcutFlags,
+  cloud: string,
+  own: (Tls & { fits(host: string): boolean }) | null = null,
+): Promise<Settings | null> {
   const { home, direct, cert, key, proxied = false } = flags;
   if (home === undefined && direct === undefined) return null;
   const trial = isLoopback(new URL(cloud).hostname);
   if ((cert === undefined) !== (key === undefined))
     throw refused("--cert and --key belong together.");
-  const tls =
+  const named =
     cert === undefined || key === undefined ? null : { cert: await pem(cert), key: await pem(key) };
   const homePort = home !== undefined && /^\d+$/.test(home) ? port(home, "--home-page") : null;
   const homeOrigin = home === undefined || homePort !== null ? null : httpsOrigin(home);
+  const isOurs = homeOrigin === null || own?.fits(new URL(homeOrigin).hostname) === true;
+  const ownTls = named === null && !proxied && !trial && own !== null && isOurs;
+  const tls = ownTls ? { cert: own.cert, key: own.key } : named;
   if (homePort !== null && !trial) {
     throw refused(
       "From a page under https, browsers ask nothing under plain http: name the box with its " +
@@ -74,8 +92,8 @@ export async function readShortcut(flags: ShortcutFlags, cloud: string): Promise
   }
   if (!trial && tls === null && !proxied) {
     throw refused(
-      "The box must answer under https: give it --cert and --key, or let your web server pass " +
-        "the question on and say --proxied.",
+      "The box must answer under https: get a certificate for its name with `certificate`, give it " +
+        "--cert and --key, or let your web server pass the question on and say --proxied.",
     );
   }
   return {
@@ -84,6 +102,7 @@ export async function readShortcut(flags: ShortcutFlags, cloud: string): Promise
     direct: direct === undefined ? null : port(direct, "--direct"),
     herePort: flags.herePort === undefined ? defaultHerePort : port(flags.herePort, "--here-port"),
     tls,
+    ownTls,
     proxied,
   };
 }
@@ -126,6 +145,7 @@ export class Shortcut {
   readonly #clock: AgentClock;
   readonly #log: (line: string) => void;
   readonly #trial: boolean;
+  #tls: Tls | null;
   #here: Promise<Here | null> | null = null;
   #reach: Reach = { home: [], direct: null };
   #stopLooking: () => void = () => undefined;
@@ -136,6 +156,7 @@ export class Shortcut {
     { clock, log }: { readonly clock: AgentClock; readonly log: (line: string) => void },
   ) {
     this.#settings = settings;
+    this.#tls = settings.tls;
     this.#box = box;
     this.#clock = clock;
     this.#log = log;
@@ -163,6 +184,13 @@ export class Shortcut {
     say();
   }
 
+  /** The box's own name has a new certificate. */
+  async renew(tls: Tls): Promise<void> {
+    if (!this.#settings.ownTls) return;
+    this.#tls = tls;
+    (await this.#here)?.renew(tls);
+  }
+
   /** Stops answering. */
   async close(): Promise<void> {
     this.#stopLooking();
@@ -172,14 +200,14 @@ export class Shortcut {
   }
 
   async #listen(): Promise<Here | null> {
-    const { herePort, tls, proxied } = this.#settings;
+    const { herePort, proxied } = this.#settings;
     const { cloud, privateKey } = this.#box;
     const host = proxied || this.#trial ? "127.0.0.1" : undefined;
     try {
       const spots = () => this.#spots();
       const here = await listenHere({
         ...{ port: herePort, host, cloud, privateKey, spots },
-        tls: proxied ? null : tls,
+        tls: proxied ? null : this.#tls,
       });
       this.#log("The shortcut is on.");
       return here;

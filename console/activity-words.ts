@@ -37,6 +37,8 @@ const sentences: Readonly<Record<ActivityEvent, string>> = {
   "contact-removed": "You removed a contact, or took an ask back.",
   "contact-blocked": "You blocked somebody.",
   "device-added": "A device was added.",
+  "certificate-issued": "A device’s name was certified.",
+  "certificate-revoked": "The certificate of a device’s name was revoked.",
   "device-removed": "A device was removed.",
   "name-token-made": "A password for a device’s name was made.",
   "name-token-ended": "A password for a device’s name was ended.",

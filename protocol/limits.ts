@@ -182,6 +182,41 @@ export const limits = {
   feedAgainMinMs: 200,
   feedAgainMaxMs: 10 * SECOND,
 
+  // Certificates
+  proofMs: HOUR,
+  proofTtlSeconds: 30,
+  proofsPerDevice: 10,
+  proofsRolling: 2, // one for the name, one for all below it
+  proofChangesPerDevice: 100,
+  proofWindowMs: 10 * MINUTE,
+  certificateRequestBytes: 4096,
+  certificateNames: 10,
+  certificateOrderMs: 30 * DAY, // in the queue
+  certificatesPerZone: 50, // new ones; docs/certificates.md
+  certificatesWindowMs: 7 * DAY,
+  certificatesPerDevice: 10, // orders a day
+  certificatesPerAccount: 30,
+  certificateAskedWindowMs: DAY,
+  certificateAsksPerDevice: 600, // how an order stands
+  certificateAskWindowMs: HOUR,
+  certificateLeaseMs: MINUTE,
+  certificateSteps: 8, // of one order in one go
+  certificatesAtOnce: 20, // in one sweep
+  certificateFailures: 4, // of an order, then it has failed
+  certificateRetryMs: 2 * MINUTE, // doubled with each failure
+  certificateSettleMs: 6 * SECOND, // what was put into DNS is at every front by then
+  certificateAskMs: 3 * SECOND, // while the authority works
+  certificateIdleAskSeconds: 12 * 3600, // how often a box with a certificate asks
+  acmeRequestMs: 10 * SECOND,
+  acmeAnswerBytes: 256 * 1024,
+  acmeNonceTries: 6,
+  acmeDetailLength: 500,
+  acmeRetryMaxMs: DAY,
+  acmeOrders: 300,
+  acmeOrdersWindowMs: 3 * HOUR,
+  acmePauseMs: HOUR, // where the authority says "too many", and not how long
+  renewalAskMs: 12 * HOUR,
+
   // DNS front (`npm run dns`)
   dnsFrontPortTries: 10,
   dnsFrontEdgeMs: 4 * SECOND,

@@ -5,7 +5,7 @@
  * console's host: the smart link `/<label>` stands beside those (docs/smart-link.md).
  */
 const RESERVED = new Set(
-  `about abuse account accounts admin administrator api app assets auth autoconfig autodiscover
+  `about abuse account accounts acme admin administrator api app assets auth autoconfig autodiscover
    billing blog cdn confirm console contact device devices dns dns-query docs door favicon forgot ftp
    healthz help home-page hostmaster imap info install latchkey legal link localhost login mail master
    mta-sts mx name nic ns ns1 ns2 ns3 oauth office operations payments people pop postmaster privacy

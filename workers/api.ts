@@ -3,6 +3,7 @@
 import { addresses } from "./account/address-routes.ts";
 import { accounts } from "./account/routes.ts";
 import { personalTokens } from "./account/token-routes.ts";
+import { certificates } from "./certificates/routes.ts";
 import { doors } from "./devices/door-routes.ts";
 import { enrolments } from "./devices/enrolment-routes.ts";
 import { deviceOpenid } from "./devices/openid.ts";
@@ -45,6 +46,7 @@ api.route("/", nameTokens);
 api.route("/", tunnels);
 api.route("/", reachability);
 api.route("/", deviceOpenid);
+api.route("/", certificates);
 api.route("/", privacy);
 api.route("/", grants);
 api.route("/", reports);

@@ -35,6 +35,10 @@ const table = [
     paths: /^\/api\/zone\//,
     load: byNeed(async () => (await import("./name/feed.ts")).feed),
   },
+  {
+    paths: /^\/acme\//,
+    load: byNeed(async () => (await import("./certificates/proof-routes.ts")).proofs),
+  },
   { paths: /^\/api\//, load: byNeed(async () => (await import("./api.ts")).api) },
   { paths: /^/, load: byNeed(async () => (await import("./site.ts")).site) },
 ] as const satisfies readonly Row[];

@@ -6,6 +6,7 @@ import type { NameServer } from "../protocol/dns/zone.ts";
 import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
 import { checkLabel, labelUnder } from "../protocol/names.ts";
 import { base64url } from "../protocol/tokens.ts";
+import { type Authority, readAuthority } from "./certificates/configuration.ts";
 import { type IdentityProvider, identityProviders } from "./linked/configuration.ts";
 import type { Client } from "./openid/clients.ts";
 
@@ -62,6 +63,8 @@ export interface Config {
   readonly openidClients: () => Promise<readonly Client[]>;
   /** Accounts elsewhere that may let people in; none: the console does not speak of them. */
   readonly identityProviders: readonly IdentityProvider[];
+  /** Who certifies devices' names for us; null: devices see to it themselves (docs/certificates.md). */
+  readonly authority: Authority | null;
   /** What the visitors of a device may take (docs/link.md). */
   readonly budgets: Budgets;
   /** SHA-256 (base64url) of the tokens of who runs this; none: nobody decides about reports. */
@@ -101,6 +104,7 @@ export function readConfig(variables: Variables): Config {
       (name) => optional(variables, name),
       origin,
     ),
+    authority: readAuthority(optional(variables, "ACME"), optional(variables, "ACME_BINDING")),
     budgets: readBudgets(optional(variables, "LINK_BUDGETS")),
     operatorTokenHashes: tokenHashes(variables, "OPERATOR_TOKEN_HASHES"),
     frontTokenHashes: tokenHashes(variables, "FRONT_TOKEN_HASHES"),

@@ -22,6 +22,7 @@ import { handle } from "./app.ts";
 import { requireBindings } from "./bindings.ts";
 import { cautionsOf, readConfig } from "./config.ts";
 import {
+  authorityTransport,
   breachTransport,
   egressGate,
   identityTransport,
@@ -67,6 +68,7 @@ function portsOf(env: Env): Shared {
     sms: smsTransport(config.smsUrl),
     "breached passwords": breachTransport(config.breachUrl),
     "identity provider": identityTransport(config.identityProviders),
+    "certificate authority": authorityTransport(config.authority),
     "asker's own port": portTransport(config.allowSpecialAddresses),
   });
   const ports: Shared = {

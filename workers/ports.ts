@@ -65,6 +65,16 @@ export interface EgressAnswers {
   "breached passwords": string;
   "identity provider": IdentityAnswer;
   "asker's own port": PortAnswer;
+  "certificate authority": AuthorityAnswer;
+}
+
+/** What a certificate authority answers, whatever its status; headers of RFC 8555. */
+export interface AuthorityAnswer {
+  readonly status: number;
+  readonly nonce: string | null;
+  readonly location: string | null;
+  readonly retryAfter: string | null;
+  readonly body: string;
 }
 
 /** What a provider of accounts elsewhere answers, whatever its status. */

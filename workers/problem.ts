@@ -25,6 +25,19 @@ export const problems = {
   },
   "agent-older": { status: 409, title: "This program has a newer connection already" },
   "device-gone": { status: 410, title: "This device is not registered any more" },
+  "no-authority": {
+    status: 409,
+    title:
+      "Nobody certifies names for us here; let your box order for itself (docs/certificates.md)",
+  },
+  "certificate-request": {
+    status: 422,
+    title: "This is not a request for names of this device, by a key that authorities certify",
+  },
+  "proof-syntax": {
+    status: 422,
+    title: "This is no value that an authority looks for in DNS",
+  },
   "label-taken": { status: 409, title: "This name is taken or was given up lately" },
   "path-unclear": {
     status: 422,

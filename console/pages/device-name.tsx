@@ -40,6 +40,9 @@ export function NameSubject(props: DeviceProps) {
               <a href={`/devices/${device.id}/name`}>Passwords for routers and programs</a>
               <small> · {name.tokens === 0 ? "none" : name.tokens}</small>
             </p>
+            <p>
+              <a href={`/devices/${device.id}/certificate`}>Its certificate, for https</a>
+            </p>
             <p class="aside">
               A box that runs the agent needs none of them. Switching it off deletes the addresses
               and the passwords. The name stays yours.

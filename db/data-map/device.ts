@@ -136,6 +136,30 @@ export const deviceMap = {
     feature: "device",
     columns: { row: state, version: state, told: state },
   },
+  acme_proof: {
+    class: "certificate proof",
+    feature: "name",
+    expires: "expires_at",
+    columns: {
+      id,
+      rolling: state,
+      value_sealed: { kind: "sealed", at: "acme_proof.value", by: "id", key: "name" },
+      expires_at: time,
+    },
+  },
+  certificate: {
+    class: "certificate",
+    feature: "name",
+    columns: {
+      row: state,
+      record_sealed: {
+        kind: "sealed",
+        at: "certificate.record",
+        key: "name",
+        shows: ["current", "order", "caa"],
+      },
+    },
+  },
   shortcut: {
     class: "ways at home",
     feature: "lan",

@@ -34,7 +34,7 @@ export const objectMap = {
     store: "system keys",
     class: "operations",
     holds:
-      "32 random bytes each: for the hashes of the directory, for signing keys, for the cookie of a sign-in elsewhere",
+      "32 random bytes each: for the hashes of the directory, for signing keys, for our account at a certificate authority, for the cookie of a sign-in elsewhere",
     erase: "kept: says nothing about a person",
   },
   "ledger/": {
@@ -185,6 +185,11 @@ export const egressMap = {
     class: "sign-in elsewhere",
     recipient: "the provider of the account elsewhere that you chose",
     fields: ["provider", "method", "url", "authorization", "body"],
+  },
+  "certificate authority": {
+    class: "certificate order",
+    recipient: "the certificate authority that the operator configured",
+    fields: ["method", "url", "body"],
   },
   "asker's own port": {
     class: "port check",

@@ -60,3 +60,50 @@ export const signingKey = sqliteTable(
   },
   (table) => [index("signing_key_expires_at").on(table.expiresAt)],
 );
+
+/** Our account at each certificate authority that the operator ever named (workers/certificates). */
+export const acmeAccount = sqliteTable("acme_account", {
+  /** The authority's directory, an address. */
+  server: text().primaryKey(),
+  /** The account's address there. */
+  url: text().notNull(),
+  /** RFC 7517, JSON, sealed under `system/acme` at `acme_account.key:<server>`. */
+  keySealed: text("key_sealed").notNull(),
+  createdAt: integer("created_at").notNull(),
+  /** Until then the authority wants to be left alone; 0: it said nothing. */
+  pausedUntil: integer("paused_until").notNull(),
+});
+
+/**
+ * Orders of certificates on their way: the queue, for the authority's limits count the whole zone. What
+ * is ordered lies in the device's object.
+ */
+export const certificateOrder = sqliteTable(
+  "certificate_order",
+  {
+    deviceId: text("device_id").primaryKey(),
+    /** Random: the place that it takes among the zone's certificates (`acme_slot`). */
+    slot: text().notNull(),
+    /** 1 for a renewal that no limit of the authority counts (RFC 9773 §5). */
+    exempt: integer().notNull(),
+    askedAt: integer("asked_at").notNull(),
+    dueAt: integer("due_at").notNull(),
+    leaseUntil: integer("lease_until").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [
+    index("certificate_order_due_at").on(table.dueAt),
+    index("certificate_order_expires_at").on(table.expiresAt),
+  ],
+);
+
+/** What counts against the authority's limits, until it counts no more. */
+export const acmeSlot = sqliteTable(
+  "acme_slot",
+  {
+    id: text().primaryKey(),
+    kind: text({ enum: ["certificate", "order"] }).notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [index("acme_slot_expires_at").on(table.expiresAt)],
+);

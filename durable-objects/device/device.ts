@@ -12,6 +12,8 @@ import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { Access } from "./access.ts";
 import { Agents, agentOf, refusedAgent } from "./agents.ts";
+import { Certificates } from "./certificates.ts";
+import { Certifying } from "./certifying.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { descriptionOf } from "./description.ts";
@@ -27,6 +29,7 @@ import { Publication } from "./publication.ts";
 import { Published } from "./published.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
+  CertificateRpc,
   DeviceDescription,
   DeviceRpc,
   DoorCodeResult,
@@ -51,19 +54,25 @@ import { Upkeep } from "./upkeep.ts";
 import { Visitors } from "./visitors.ts";
 import { waysFor } from "./ways.ts";
 
-export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc | keyof SigningRpc> {
+export class Device
+  implements
+    Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc | keyof SigningRpc | keyof CertificateRpc>
+{
   /** Who may come in at its door, in detail. */
   readonly doorway: Doorway;
   /** Its name, in detail. */
   readonly naming: Naming;
   /** DNS updates, in detail. */
   readonly signed: SignedUpdates;
+  /** Its certificates, in detail. */
+  readonly certifying: Certifying;
   readonly #context: DeviceContext;
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
   readonly #name: Name;
   readonly #published: Published;
   readonly #publication: Publication;
+  readonly #certificates: Certificates;
   readonly #agents: Agents;
   readonly #connection: Connection;
   readonly #shortcut: Shortcut;
@@ -91,6 +100,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc | k
     this.#features = new Features(context);
     const mark = () => this.#publication.mark();
     this.#name = new Name(context, sealer, () => this.#isOn("name"), mark);
+    this.#certificates = new Certificates(context, sealer, () => this.#isOn("name"), mark);
     this.#agents = new Agents(context, (socket) => this.#link.onAgentGone(socket));
     this.#traffic = new Traffic(context, sealer, () => this.#isOn("link"));
     const onTick = (idle: boolean) => this.#onTick(idle);
@@ -99,7 +109,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc | k
     this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
     this.#access = new Access(context, sealer, () => this.#row()?.account_id ?? null);
     this.#published = new Published(
-      [this.#name],
+      [this.#name, this.#certificates],
       () => this.#isOn("name") && this.#access.closed?.extent !== "all",
     );
     this.#publication = new Publication(context, {
@@ -118,6 +128,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc | k
       features: this.#features,
       name: this.#name,
       publication: this.#publication,
+      certificates: this.#certificates,
       access: this.#access,
       door: new Door(context),
       link: this.#link,
@@ -129,16 +140,15 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc | k
     this.#switches = new Switches(rooms);
     this.#upkeep = new Upkeep(rooms, this.#switches, () => this.#visitors.endWithoutRight());
     this.#visitors = new Visitors(rooms, this.#registration, () => this.#upkeep.schedule());
+    const inTurn = <T>(work: () => Promise<T>) => this.#inTurn(work);
+    const turns = { inTurn, changed: () => this.#changed() };
     this.doorway = new Doorway(rooms, this.#visitors, {
       owner: () => this.#row()?.account_id ?? null,
       isOn: () => this.#isOn("link"),
-      inTurn: (work) => this.#inTurn(work),
-      changed: () => this.#changed(),
+      ...turns,
     });
-    const house = {
-      isOn: () => this.#isOn("name"),
-      changed: () => this.#changed(),
-    };
+    const house = { ...turns, isOn: () => this.#isOn("name") };
+    this.certifying = new Certifying(this.#certificates, house);
     this.naming = new Naming(this.#name, house);
     this.signed = new SignedUpdates(context, this.#name, house);
   }
@@ -256,6 +266,7 @@ export class Device implements Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc | k
       this.#context.wakeAt(null);
       await this.#context.deleteAll();
       this.#name.forgetMemory();
+      this.#certificates.forgetMemory();
       this.#access.forgetMemory();
       await this.#switches.destroyAllKeys();
       await this.#publication.withdraw();

@@ -12,6 +12,7 @@ import { registeredId } from "./migrations.ts";
 import type {
   AccessMode,
   AddressUpdate,
+  CertificateState,
   Closure,
   DeviceRpc,
   FeatureName,
@@ -21,6 +22,7 @@ import type {
   NewNameToken,
   NewShare,
   OpenidSettings,
+  ProofChange,
   Registration,
 } from "./rpc.ts";
 import type { SignedUpdate } from "./signing-rpc.ts";
@@ -125,6 +127,15 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   }
   records(label?: string) {
     return this.#device.records(label);
+  }
+  certificate() {
+    return this.#device.certifying.certificate();
+  }
+  setCertificate(state: CertificateState) {
+    return this.#device.certifying.setCertificate(state);
+  }
+  prove(change: ProofChange) {
+    return this.#device.certifying.prove(change);
   }
   issueDoorCode(accountId: string, nonceHash: string, sessionId: string, isContact = false) {
     return this.#device.issueDoorCode(accountId, nonceHash, sessionId, isContact);

@@ -37,6 +37,9 @@ const steps: readonly string[] = [
   `ALTER TABLE name_record ADD COLUMN reported_day INTEGER`,
   `CREATE TABLE traffic (row INTEGER PRIMARY KEY CHECK (row = 1), record_sealed TEXT NOT NULL,
      expires_at INTEGER NOT NULL)`,
+  `CREATE TABLE acme_proof (id TEXT PRIMARY KEY, rolling INTEGER NOT NULL,
+     value_sealed TEXT NOT NULL, expires_at INTEGER NOT NULL);
+   CREATE TABLE certificate (row INTEGER PRIMARY KEY CHECK (row = 1), record_sealed TEXT NOT NULL)`,
   `CREATE TABLE shortcut (row INTEGER PRIMARY KEY CHECK (row = 1), reach_sealed TEXT NOT NULL,
      expires_at INTEGER NOT NULL)`,
   `CREATE TABLE publication (row INTEGER PRIMARY KEY CHECK (row = 1), version INTEGER NOT NULL,

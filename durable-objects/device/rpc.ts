@@ -9,9 +9,11 @@ import type { ServiceState } from "../../protocol/agent.ts";
 import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { type ReportKind, reportKinds } from "../../protocol/reports.ts";
+import type { CertificateRpc } from "./certificate-rpc.ts";
 import type { NameDescription, NameRpc } from "./name-rpc.ts";
 import type { SigningRpc } from "./signing-rpc.ts";
 
+export * from "./certificate-rpc.ts";
 export * from "./name-rpc.ts";
 
 export const featureNames = ["name", "link", "lan"] as const;
@@ -282,7 +284,7 @@ export interface DoorRpc {
 }
 
 /** The remote surface of a device. Every method answers null or `false` for a device that is gone. */
-export interface DeviceRpc extends DoorRpc, NameRpc, SigningRpc {
+export interface DeviceRpc extends DoorRpc, NameRpc, SigningRpc, CertificateRpc {
   register(registration: Registration): Promise<void>;
   describe(): Promise<DeviceDescription | null>;
   /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */

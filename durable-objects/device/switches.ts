@@ -6,6 +6,7 @@
 
 import type { Sealer } from "../../db/seal.ts";
 import type { Access } from "./access.ts";
+import type { Certificates } from "./certificates.ts";
 import type { Connection } from "./connection.ts";
 import type { DeviceContext } from "./context.ts";
 import type { Door } from "./door.ts";
@@ -24,6 +25,7 @@ export interface Rooms {
   readonly features: Features;
   readonly name: Name;
   readonly publication: Publication;
+  readonly certificates: Certificates;
   readonly access: Access;
   readonly door: Door;
   readonly link: Link;
@@ -57,9 +59,13 @@ export class Switches {
   async off(feature: FeatureName): Promise<void> {
     const { context, features, name, access, door, link, connection, shortcut, traffic } =
       this.#rooms;
+    const { certificates } = this.#rooms;
     context.sql.transaction(() => {
       features.end(feature);
-      if (feature === "name") name.clear();
+      if (feature === "name") {
+        name.clear();
+        certificates.clear();
+      }
       if (feature === "lan") shortcut.clear();
       if (feature !== "link") return;
       door.visits.clear();

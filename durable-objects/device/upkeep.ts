@@ -32,6 +32,7 @@ export class Upkeep {
     const tokensEnded = (this.#nextToken() ?? Infinity) <= this.#rooms.context.clock.now();
     if (this.#rooms.access.shares.sweep() || tokensEnded) this.#endWithoutRight();
     this.#rooms.name.sweep();
+    this.#rooms.certificates.sweep();
     this.#rooms.publication.tell();
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
@@ -55,12 +56,14 @@ export class Upkeep {
     const { context, features, access, door, name, link, connection, shortcut, traffic } =
       this.#rooms;
     const untold = this.#rooms.publication.nextRetry();
+    const { certificates } = this.#rooms;
     const now = context.clock.now();
     const keyed = [connection.nextExpiry(), shortcut.nextExpiry(), traffic.nextExpiry()];
     const keys = [...keyed, features.ending().length === 0 ? null : now].map((at) =>
       at !== null && at <= now ? Math.max(at, this.#retryAt) : at,
     );
     const rows = [door.visits.nextExpiry(), access.shares.nextExpiry(), name.nextExpiry()];
+    rows.push(certificates.nextExpiry());
     const sockets = nextCheck(link.passages.size, now);
     const times = [...rows, untold, this.#nextToken(), sockets, ...keys].filter(
       (at) => at !== null,

@@ -133,6 +133,9 @@ export class DeviceHost {
       endSigningKey: () => call((device) => device.signed.endSigningKey()),
       updateSigned: (update) => call((device) => device.signed.updateSigned(update)),
       records: (label) => call((device) => device.records(label)),
+      certificate: () => call((device) => device.certifying.certificate()),
+      setCertificate: (state) => call((device) => device.certifying.setCertificate(state)),
+      prove: (change) => call((device) => device.certifying.prove(change)),
       issueDoorCode: (accountId, nonceHash, sessionId, isContact) =>
         call((device) => device.issueDoorCode(accountId, nonceHash, sessionId, isContact)),
       endVisits: (sessionId) => call((device) => device.endVisits(sessionId)),

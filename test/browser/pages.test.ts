@@ -100,6 +100,8 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${longId}`,
       `/devices/${deviceId}/door`,
       `/devices/${deviceId}/name`,
+      `/devices/${deviceId}/certificate`,
+      `/devices/${deviceId}/certificate/revoke`,
       `/devices/${longId}/door?path=/photos`,
       `/devices/${deviceId}/features/link/off`,
       `/devices/${deviceId}/features/name/off`,

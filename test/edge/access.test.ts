@@ -121,6 +121,13 @@ const ownProof = `
   GET /api/agent/bulk/:id
   POST /api/agent/bulk/:id
   POST /api/agent/openid
+  POST /api/agent/certificate
+  POST /acme/present
+  POST /acme/cleanup
+  POST /acme/update
+  ALL /acme/present
+  ALL /acme/cleanup
+  ALL /acme/update
   POST /api/agent/reachability
   GET /nic/update
   POST /nic/update
@@ -211,6 +218,14 @@ const signedIn = `
   POST /api/devices/:id/shares
   DELETE /api/devices/:id/shares/:share
   PUT /api/devices/:id/door/objection
+  GET /api/devices/:id/certificate
+  POST /api/devices/:id/certificate/revocation
+  PUT /api/devices/:id/certificate/authorities
+  GET /devices/:id/certificate
+  GET /devices/:id/certificate/authorities
+  POST /devices/:id/certificate/authorities
+  GET /devices/:id/certificate/revoke
+  POST /devices/:id/certificate/revoke
   GET /api/devices/:id/name/tokens
   POST /api/devices/:id/name/tokens
   DELETE /api/devices/:id/name/tokens/:token
@@ -343,6 +358,8 @@ const signedIn = `
 /** Middleware, which is no route. */
 const before = `
   ALL /api/operator/*
+  ALL /devices/:id/certificate
+  ALL /devices/:id/certificate/*
   ALL /api/reports
   ALL /*
   ALL /.well-known/openid-configuration

@@ -8,6 +8,14 @@ import { env } from "cloudflare:workers";
 import { drizzle } from "drizzle-orm/d1";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Db } from "../../db/db.ts";
+import {
+  dueOrders,
+  enqueueOrder,
+  leaseOrder,
+  nextFree,
+  placeInQueue,
+  takeOrder,
+} from "../../db/queries/certificate-orders.ts";
 import { hasReach, insertReach } from "../../db/queries/devices.ts";
 import { codeOf, useCode } from "../../db/queries/openid-codes.ts";
 import {
@@ -254,6 +262,41 @@ const readers: Record<string, Reader> = {
     if (key === undefined) throw new Error("no key was made");
     const isSeen = async () => (await publicKeys(test.ports)).some(({ kid }) => kid === key.kid);
     return { liveMs: key.expiresAt - test.clock.now(), isSeen };
+  },
+  "directory.certificate_order": async () => {
+    const { db } = test.ports.directory;
+    const deviceId = newId("dev", "home", systemRandom.bytes);
+    const now = test.clock.now();
+    const expiresAt = now + limits.certificateOrderMs;
+    const row = { deviceId, slot: deviceId, exempt: 0, askedAt: now, expiresAt };
+    await enqueueOrder(db, row);
+    return {
+      liveMs: limits.certificateOrderMs,
+      async isSeen() {
+        const at = test.clock.now();
+        const waits = (await placeInQueue(db, deviceId, at)) !== null;
+        expect((await dueOrders(db, at, 9)).includes(deviceId)).toBe(waits);
+        expect((await leaseOrder(db, deviceId, at, at)) !== null).toBe(waits);
+        return waits;
+      },
+    };
+  },
+  "directory.acme_slot": async () => {
+    const { db } = test.ports.directory;
+    const now = test.clock.now();
+    const liveMs = limits.acmeOrdersWindowMs;
+    const one = { max: 2, now, expiresAt: now + liveMs }; // the moment before left one
+    expect(await takeOrder(db, `slot ${serial++}`, one)).toBe(true);
+    return {
+      liveMs,
+      async isSeen() {
+        const at = test.clock.now();
+        const counts = (await nextFree(db, "order", at)) !== null;
+        const asked = { max: 1, now: at, expiresAt: at };
+        expect(await takeOrder(db, `slot ${serial++}`, asked)).toBe(!counts);
+        return counts;
+      },
+    };
   },
   "region.personal_token": async () => {
     const asked = { name: "backup", scopes: ["devices:read"], days: 7 } as const;

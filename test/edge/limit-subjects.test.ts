@@ -32,6 +32,8 @@ const strangers: Readonly<Record<string, readonly [kind: string, init: () => Req
   "/api/password/forgot": ["mail-network", () => json({ address: "mara@example.org" })],
   "/api/sign-in/passkey/options": ["passkey-network", () => json({})],
   "/api/reports": ["report", () => json({ door: "nas", about: "other", words: "It harms." })],
+  "/acme/present": ["badauth", () => json({})],
+  "/acme/update": ["badauth", () => json({})],
   "/api/enrolments": ["enrolment", () => json({ public_key: PUBLIC_KEY })],
   "/oauth/device": ["device-code", () => ({ body: new URLSearchParams({ client_id: "tv" }) })],
 };

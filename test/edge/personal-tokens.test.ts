@@ -45,6 +45,8 @@ const declared: Readonly<Record<string, TokenScope>> = {
   "POST /api/devices/:id/signing-key": "devices:write",
   "DELETE /api/devices/:id/signing-key": "devices:write",
   "POST /api/devices/:id/reachability": "devices:write",
+  "GET /api/devices/:id/certificate": "devices:read",
+  "PUT /api/devices/:id/certificate/authorities": "devices:write",
   "GET /api/devices/:id/name/tokens": "devices:read",
   "POST /api/devices/:id/name/tokens": "devices:write",
   "DELETE /api/devices/:id/name/tokens/:token": "devices:write",

@@ -25,6 +25,7 @@ import { type RegionId, regionOf } from "../../protocol/ids.ts";
 import { type Config, readConfig } from "../../workers/config.ts";
 import { egressGate } from "../../workers/egress/egress.ts";
 import type {
+  AuthorityAnswer,
   IdentityAnswer,
   MailMessage,
   PortAnswer,
@@ -78,6 +79,10 @@ export interface TestPorts {
   readonly identity: {
     answer: ((fields: Readonly<Record<string, string>>) => Promise<IdentityAnswer>) | null;
   };
+  /** What the certificate authority answers; at first it is away. */
+  readonly authority: {
+    answer: (fields: Readonly<Record<string, string>>) => Promise<AuthorityAnswer>;
+  };
   /** What a port that is tried does. */
   readonly port: {
     answer: (fields: Readonly<Record<string, string>>) => Promise<PortAnswer>;
@@ -107,6 +112,11 @@ export function testPorts(options: TestPortsOptions): TestPorts {
   const sms = { sent: [] as SmsMessage[], failing: false };
   const breaches = { range: "", failing: false };
   const identity: TestPorts["identity"] = { answer: null };
+  const authority: TestPorts["authority"] = {
+    answer: async () => {
+      throw new Error("the authority is away");
+    },
+  };
   const port: TestPorts["port"] = { answer: async () => ({ outcome: "filtered", text: "" }) };
   const lines: TestPorts["lines"] = [];
   const left: TestPorts["egress"] = [];
@@ -130,6 +140,10 @@ export function testPorts(options: TestPortsOptions): TestPorts {
     "asker's own port": async (fields) => {
       left.push({ recipient: "asker's own port", fields });
       return await port.answer(fields);
+    },
+    "certificate authority": async (fields) => {
+      left.push({ recipient: "certificate authority", fields });
+      return await authority.answer(fields);
     },
     "identity provider": async (fields) => {
       if (identity.answer === null) throw new Error("the provider is away");
@@ -171,7 +185,19 @@ export function testPorts(options: TestPortsOptions): TestPorts {
   const settle = async () => {
     while (pending.length > 0) await Promise.all(pending.splice(0));
   };
-  return { ports, clock, mail, sms, breaches, identity, port, lines, egress: left, settle };
+  return {
+    ports,
+    clock,
+    mail,
+    sms,
+    breaches,
+    identity,
+    authority,
+    port,
+    lines,
+    egress: left,
+    settle,
+  };
 }
 
 function regionsOf(

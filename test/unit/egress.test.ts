@@ -15,6 +15,9 @@ describe("[SHR-1] the egress gate", () => {
     sms: async (fields) => void left.push(fields),
     "breached passwords": async ({ prefix }) => `${prefix}: none`,
     "identity provider": async () => ({ status: 200, contentType: "", body: "" }),
+    "certificate authority": async () => {
+      throw new Error("not asked here");
+    },
     "asker's own port": async () => ({ outcome: "closed", text: "" }),
   });
   /** As code would call it that the compiler did not see. */

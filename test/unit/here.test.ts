@@ -169,6 +169,6 @@ describe("the switch", () => {
     await shortcut.follow(true, (text) => said.push(text));
     expect(said).toHaveLength(2);
     await shortcut.close();
-    here = { port, close: async () => {} };
+    here = { port, renew: () => {}, close: async () => {} };
   });
 });

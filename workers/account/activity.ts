@@ -46,6 +46,8 @@ export const activityEvents = [
   "device-removed",
   "name-token-made",
   "name-token-ended",
+  "certificate-issued",
+  "certificate-revoked",
   "access-changed",
   "shared",
   "share-stopped",

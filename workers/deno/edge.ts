@@ -19,6 +19,7 @@ import { limits } from "../../protocol/limits.ts";
 import { isForHop } from "../../protocol/link/headers.ts";
 import { handle } from "../app.ts";
 import {
+  authorityTransport,
   breachTransport,
   egressGate,
   identityTransport,
@@ -146,6 +147,7 @@ function portsOf(
     sms: smsTransport(config.smsUrl),
     "breached passwords": breachTransport(config.breachUrl),
     "identity provider": identityTransport(config.identityProviders),
+    "certificate authority": authorityTransport(config.authority),
     "asker's own port": portTransport(config.allowSpecialAddresses),
   });
   return {

@@ -4,6 +4,7 @@
  */
 
 import { personKey } from "../../db/queries/accounts.ts";
+import { deleteOrder } from "../../db/queries/certificate-orders.ts";
 import {
   deleteDevice,
   deleteGuestsOf,
@@ -30,6 +31,7 @@ export function regionDb(ports: Ports, id: string): Db {
 export async function endDevice(ports: Ports, deviceId: string): Promise<void> {
   await dropObject(ports, deviceId);
   await ports.directory.holdLabelsOf(deviceId);
+  await deleteOrder(ports.directory.db, deviceId);
   // Guests' rows, and what people allowed its page, stand in their own regions.
   for (const region of ports.regions.ids) {
     await deleteGuestsOf(regionDb(ports, region), deviceId);

@@ -5,14 +5,11 @@
  */
 
 import * as z from "zod";
-import { ownerOf } from "../../db/queries/devices.ts";
 import {
   type OpenidDevice,
   type OpenidSettings,
   openidAuths,
 } from "../../durable-objects/device/rpc.ts";
-import { claimedSubject, verifyAssertion } from "../../protocol/assertion.ts";
-import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Config, doorOrigin } from "../config.ts";
 import { body, json } from "../described.ts";
@@ -20,6 +17,7 @@ import { noStore, service } from "../http.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
+import { provedDevice } from "./proved.ts";
 
 /** Where every device's page may be led back to without saying so. */
 export const CALLBACK_PATH = "/.latchkey/callback";
@@ -68,16 +66,7 @@ export async function openidOfDevice(
   assertion: string,
   settings: OpenidSettings | null,
 ): Promise<{ readonly id: string; readonly device: OpenidDevice }> {
-  const id = claimedSubject(assertion);
-  if (!isId("dev", id)) throw new Problem("not-signed-in");
-  const db = ports.regions.db(id);
-  if (db === null || (await ownerOf(db, id)) === null) throw new Problem("device-gone");
-  const object = ports.devices.get(id);
-  const device = await object.openid();
-  if (device === null) throw new Problem("device-gone");
-  const { origin } = ports.config;
-  const proof = await verifyAssertion(device.publicKey, assertion, origin, ports.clock.now());
-  if (proof?.deviceId !== id) throw new Problem("not-signed-in");
+  const { id, object, device } = await provedDevice(ports, assertion);
   if (settings === null) return { id, device };
   if (settings.paths.length > limits.callbackPathsPerDevice) throw new Problem("too-many");
   if (!settings.paths.every(isCallbackPath)) throw new Problem("bad-request", "redirect_paths");

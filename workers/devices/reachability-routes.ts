@@ -1,15 +1,13 @@
 /** Asking whether a port is open: the owner's browser for its device, and the device for itself. */
 
 import * as z from "zod";
-import { ownerOf } from "../../db/queries/devices.ts";
-import { claimedSubject, verifyAssertion } from "../../protocol/assertion.ts";
-import { isId } from "../../protocol/ids.ts";
 import { body, json } from "../described.ts";
 import { scoped } from "../guard.ts";
 import { noStore, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { getDevice } from "./devices.ts";
+import { provedDevice } from "./proved.ts";
 import { checkPort, reachabilities } from "./reachability.ts";
 
 const port = z.int().min(1).max(65535);
@@ -51,15 +49,9 @@ reachability.openapi(
   }),
   async (c) => {
     const { client_assertion: assertion, port, listens } = c.req.valid("json");
-    const id = claimedSubject(assertion);
-    if (!isId("dev", id)) throw new Problem("not-signed-in");
-    const db = c.env.regions.db(id);
-    if (db === null || (await ownerOf(db, id)) === null) throw new Problem("device-gone");
-    const device = await c.env.devices.get(id).describe();
+    const { object } = await provedDevice(c.env, assertion);
+    const device = await object.describe();
     if (device === null) throw new Problem("device-gone");
-    const { origin } = c.env.config;
-    const proof = await verifyAssertion(device.publicKey, assertion, origin, c.env.clock.now());
-    if (proof?.deviceId !== id) throw new Problem("not-signed-in");
     return c.json({ result: await checkPort(c.env, device, port, listens) }, 200);
   },
 );

@@ -8,6 +8,7 @@ import { type EgressRecipient, egressMap } from "../../db/data-map/outside.ts";
 import type { Egress, EgressAnswers } from "../ports.ts";
 import type { smtpTransport as SmtpTransport } from "./smtp.ts";
 
+export { authorityTransport } from "./authority.ts";
 export { breachTransport } from "./breach.ts";
 export { identityTransport } from "./identity.ts";
 export { smsTransport } from "./sms.ts";

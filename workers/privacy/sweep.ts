@@ -17,6 +17,7 @@ import {
 } from "../../db/queries/retention.ts";
 import type { RegionId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { advanceDue } from "../certificates/service.ts";
 import { finishEndings } from "../devices/ending.ts";
 import { makeDueKeys } from "../openid/keys.ts";
 import type { Ports } from "../ports.ts";
@@ -124,6 +125,16 @@ function jobsOf(ports: Ports): Job[] {
     leases: shared,
     async batch() {
       await makeDueKeys(ports);
+      return { deleted: 0, more: false };
+    },
+    oldest: async () => null,
+  });
+  jobs.push({
+    name: "certificates",
+    region: null,
+    leases: shared,
+    async batch() {
+      await advanceDue(ports);
       return { deleted: 0, more: false };
     },
     oldest: async () => null,

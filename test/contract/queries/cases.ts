@@ -9,6 +9,7 @@ import type { Run } from "../../../db/migrate.ts";
 import type { Names } from "../../../db/names.ts";
 import type { Db, KeyStore } from "../../../workers/ports.ts";
 import { accountCases } from "./account-cases.ts";
+import { certificateCases } from "./certificate-cases.ts";
 import { deviceCases } from "./device-cases.ts";
 import { directoryCases } from "./directory-cases.ts";
 import { dormancyCases } from "./dormancy-cases.ts";
@@ -49,6 +50,7 @@ export const cases: Cases = {
   ...recoveryCases,
   ...signInCases,
   ...deviceCases,
+  ...certificateCases,
   ...openidCases,
   ...linkedCases,
   ...openidDeviceCases,

@@ -82,6 +82,25 @@ export function names(world: () => World): void {
       expect((await resolve(world(), host, "A")).data).toEqual(["192.0.2.7"]);
     });
 
+    it("show an authority what a certificate client puts there, and no more after it was taken away", async () => {
+      const password = await box.nameToken({ scopes: ["acme"] });
+      const authorization = `Basic ${Buffer.from(`${host}:${password}`).toString("base64")}`;
+      const proof = `_acme-challenge.${host}`;
+      const values = ["A", "B"].map((letter) => letter.repeat(43));
+      const change = async (path: string, value = "") => {
+        const body = { fqdn: `${proof}.`, value };
+        return (await ask(world(), path, { body, headers: { authorization } })).status;
+      };
+      for (const value of values) expect(await change("/acme/present", value)).toBe(200);
+      const shown = (await resolve(world(), proof, "TXT")).data as Buffer[][];
+      expect(shown.map((texts) => texts.map(String).join("")).sort()).toEqual(values);
+      for (const value of values) expect(await change("/acme/cleanup", value)).toBe(200);
+      expect((await resolve(world(), proof, "TXT")).data).toEqual([]);
+      // Nobody certifies for us here; and an update needs another password.
+      expect((await box.ask("/certificate")).json).toMatchObject({ status: "none", caa: null });
+      expect(await update("myip=192.0.2.9", password)).toBe("badauth");
+    });
+
     it("tell NODATA from NXDOMAIN, both with the zone's SOA", async () => {
       const soa = ["SOA"];
       expect(await resolve(world(), host, "TXT")).toEqual({

@@ -1,0 +1,210 @@
+/**
+ * Certificates of the device's name: what proves to an authority that the name is the device's (TXT
+ * values at `_acme-challenge.<name>`), and what the order service keeps of an order and of the last
+ * certificate. The key is on the box and never comes here.
+ *
+ * Sealed under the key of the name, with which it goes (FEA-4). Whoever changes something takes turns.
+ */
+
+import type { Sealer } from "../../db/seal.ts";
+import type { RecordSet } from "../../protocol/dns/sets.ts";
+import { limits } from "../../protocol/limits.ts";
+import { base64url } from "../../protocol/tokens.ts";
+import type { CertificateState, ProofChange } from "./certificate-rpc.ts";
+import type { DeviceContext } from "./context.ts";
+import type { SetProvider } from "./published.ts";
+
+interface Proof {
+  readonly id: string;
+  readonly value: string;
+  readonly rolling: boolean;
+  readonly expiresAt: number;
+}
+
+interface ProofRow extends Record<string, string | number> {
+  id: string;
+  rolling: number;
+  value_sealed: string;
+  expires_at: number;
+}
+
+export const nothing: CertificateState = { revision: 0, current: null, order: null, caa: null };
+
+export class Certificates implements SetProvider {
+  readonly #context: DeviceContext;
+  readonly #sealer: Sealer;
+  readonly #isOn: () => boolean;
+  readonly #mark: () => void;
+  /** Opened once a wake; null until then. */
+  #proofs: readonly Proof[] | null = null;
+  #state: CertificateState | null = null;
+  /** Grows with each change, so that a slow reader keeps nothing old. */
+  #epoch = 0;
+
+  /**
+   * @param isOn whether the name is on at this moment; whatever awaits asks again after
+   * @param mark notes, in the transaction of a change, that what is published changes
+   */
+  constructor(context: DeviceContext, sealer: Sealer, isOn: () => boolean, mark: () => void) {
+    this.#mark = mark;
+    this.#context = context;
+    this.#sealer = sealer;
+    this.#isOn = isOn;
+  }
+
+  /** What DNS shows of them: the values at `_acme-challenge`, and who may certify the name (CAA). */
+  async sets(): Promise<readonly RecordSet[]> {
+    const { proofTtlSeconds, addressTtlSeconds } = limits;
+    const [proofs, { caa }] = [await this.proofs(), await this.read()];
+    const data = proofs.map((value) => ({ type: "TXT" as const, texts: [value] }));
+    const only = { type: "CAA" as const, flags: 0, tag: "issue", value: caa ?? "" };
+    return [
+      ...(data.length === 0 ? [] : [proofSet(data, proofTtlSeconds)]),
+      ...(caa === null ? [] : [caaSet([only], addressTtlSeconds)]),
+    ];
+  }
+
+  /** The values that stand in DNS now, the oldest first. */
+  async proofs(): Promise<readonly string[]> {
+    const now = this.#context.clock.now();
+    return (await this.#opened())
+      .filter(({ expiresAt }) => expiresAt > now)
+      .map((one) => one.value);
+  }
+
+  /** Changes the values; one that is there already begins its time anew. */
+  async prove({ put, remove, rolling = false }: ProofChange): Promise<void> {
+    const before = await this.#opened();
+    if (!this.#isOn()) return;
+    const { sql, clock, random } = this.#context;
+    const now = clock.now();
+    const gone = before.filter(
+      ({ value, expiresAt }) => value === remove || value === put || expiresAt <= now,
+    );
+    const kept = before.filter((proof) => !gone.includes(proof));
+    let added: Proof | null = null;
+    let sealed = "";
+    if (put !== undefined) {
+      const id = base64url(random.bytes(12));
+      added = { id, value: put, rolling, expiresAt: now + limits.proofMs };
+      sealed = await this.#sealer.seal(this.#key(), `acme_proof.value:${id}`, put);
+      gone.push(...tooMany(kept, rolling));
+    }
+    if (!this.#isOn()) return;
+    sql.transaction(() => {
+      this.#mark();
+      for (const { id } of gone) sql.run("DELETE FROM acme_proof WHERE id = ?", id);
+      if (added === null) return;
+      sql.run(
+        "INSERT INTO acme_proof (id, rolling, value_sealed, expires_at) VALUES (?, ?, ?, ?)",
+        ...[added.id, rolling ? 1 : 0, sealed, added.expiresAt],
+      );
+    });
+    this.#epoch++;
+    const left = kept.filter((proof) => !gone.includes(proof));
+    this.#proofs = added === null ? left : [...left, added];
+  }
+
+  async read(): Promise<CertificateState> {
+    if (this.#state !== null) return this.#state;
+    const epoch = this.#epoch;
+    const query = "SELECT record_sealed FROM certificate";
+    const [row] = this.#isOn() ? this.#context.sql.all<{ record_sealed: string }>(query) : [];
+    const text =
+      row === undefined
+        ? null
+        : await this.#sealer.open(this.#key(), "certificate.record", row.record_sealed);
+    const state = text === null ? nothing : (JSON.parse(text) as CertificateState);
+    if (epoch === this.#epoch) this.#state = state;
+    return state;
+  }
+
+  /** False when the stored state is not the one that `state` was made of. */
+  async write(state: CertificateState): Promise<boolean> {
+    const before = await this.read();
+    if (before.revision !== state.revision) return false;
+    const next = { ...state, revision: state.revision + 1 };
+    const text = JSON.stringify(next);
+    const sealed = await this.#sealer.seal(this.#key(), "certificate.record", text);
+    if (!this.#isOn()) return false;
+    const { sql } = this.#context;
+    sql.transaction(() => {
+      if (before.caa !== next.caa) this.#mark();
+      sql.run(
+        `INSERT INTO certificate (row, record_sealed) VALUES (1, ?)
+         ON CONFLICT (row) DO UPDATE SET record_sealed = excluded.record_sealed`,
+        sealed,
+      );
+    });
+    this.#epoch++;
+    this.#state = next;
+    return true;
+  }
+
+  clear(): void {
+    this.#context.sql.run("DELETE FROM acme_proof");
+    this.#context.sql.run("DELETE FROM certificate");
+    this.forgetMemory();
+  }
+
+  forgetMemory(): void {
+    this.#epoch++;
+    this.#proofs = null;
+    this.#state = null;
+  }
+
+  /** When the next value goes; null when none stands. */
+  nextExpiry(): number | null {
+    const query = "SELECT min(expires_at) AS at FROM acme_proof";
+    return this.#context.sql.all<{ at: number | null }>(query)[0]?.at ?? null;
+  }
+
+  /** Forgets the values whose time has come. */
+  sweep(): void {
+    const { sql, clock } = this.#context;
+    const now = clock.now();
+    if ((this.nextExpiry() ?? Infinity) > now) return;
+    sql.transaction(() => {
+      this.#mark();
+      sql.run("DELETE FROM acme_proof WHERE expires_at <= ?", now);
+    });
+    this.#epoch++;
+    this.#proofs = this.#proofs?.filter(({ expiresAt }) => expiresAt > now) ?? null;
+  }
+
+  async #opened(): Promise<readonly Proof[]> {
+    if (this.#proofs !== null) return this.#proofs;
+    const epoch = this.#epoch;
+    const query = "SELECT * FROM acme_proof ORDER BY expires_at, rowid";
+    const rows = this.#isOn() ? this.#context.sql.all<ProofRow>(query) : [];
+    const opened = await Promise.all(
+      rows.map(async (row) => {
+        const at = `acme_proof.value:${row.id}`;
+        const value = await this.#sealer.open(this.#key(), at, row.value_sealed);
+        return { id: row.id, value, rolling: row.rolling === 1, expiresAt: row.expires_at };
+      }),
+    );
+    const proofs = opened.filter((proof): proof is Proof => proof.value !== null);
+    if (epoch === this.#epoch) this.#proofs = proofs;
+    return proofs;
+  }
+
+  #key(): `feature/${string}/name` {
+    return `feature/${this.#context.deviceId}/name`;
+  }
+}
+
+const proofSet = (data: RecordSet["data"], ttl: number): RecordSet => ({
+  ...{ owner: "_acme-challenge", type: "TXT", ttl, data },
+});
+const caaSet = (data: RecordSet["data"], ttl: number): RecordSet => ({
+  ...{ owner: "", type: "CAA", ttl, data },
+});
+
+/** Of those that stay, what makes way for one more: the oldest. */
+function tooMany(kept: readonly Proof[], rolling: boolean): Proof[] {
+  const alike = rolling ? kept.filter((proof) => proof.rolling) : [];
+  const turned = alike.slice(0, Math.max(0, alike.length + 1 - limits.proofsRolling));
+  const others = kept.filter((proof) => !turned.includes(proof));
+  return [...turned, ...others.slice(0, Math.max(0, others.length + 1 - limits.proofsPerDevice))];
+}

@@ -1,0 +1,48 @@
+/**
+ * Certificates, as the edge asks for them. What each call means stands in certificates.ts; here it meets
+ * the device around it: changes take turns with the name's end, and whoever looks on is told.
+ */
+
+import type { CertificateRpc, CertificateState, ProofChange } from "./certificate-rpc.ts";
+import type { Certificates } from "./certificates.ts";
+
+interface House {
+  readonly isOn: () => boolean;
+  /** Runs after what is under way, and before what comes. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Tells whoever watches. */
+  readonly changed: () => Promise<unknown>;
+}
+
+export class Certifying implements CertificateRpc {
+  readonly #certificates: Certificates;
+  readonly #house: House;
+
+  constructor(certificates: Certificates, house: House) {
+    this.#certificates = certificates;
+    this.#house = house;
+  }
+
+  async certificate(): Promise<CertificateState | null> {
+    return this.#house.isOn() ? await this.#certificates.read() : null;
+  }
+
+  async setCertificate(state: CertificateState): Promise<boolean> {
+    const { inTurn, isOn, changed } = this.#house;
+    return await inTurn(async () => {
+      if (!isOn() || !(await this.#certificates.write(state))) return false;
+      await changed();
+      return true;
+    });
+  }
+
+  async prove(change: ProofChange): Promise<boolean> {
+    const { inTurn, isOn, changed } = this.#house;
+    return await inTurn(async () => {
+      if (!isOn()) return false;
+      await this.#certificates.prove(change);
+      await changed();
+      return isOn();
+    });
+  }
+}
