@@ -176,6 +176,13 @@ export const limits = {
   publishRetryMs: 5 * SECOND, // until the zone's object confirms what a device publishes
   zoneGoneMs: HOUR, // for which fronts that were away hear that a name went
   feedPageNames: 500,
+  publisherRequestMs: 20 * SECOND,
+  publisherAnswerBytes: 16 * 1024 * 1024,
+  publisherPage: 5000, // records that are asked for at a time
+  publisherPagesPerRun: 20,
+  publisherNamesApart: 50, // more are compared with all there is: 1200 requests in 5 minutes are the limit
+  publisherBatch: 200, // changes a request: what every plan takes
+  publisherTtlSeconds: 60, // the least that every plan takes
   feedMessageBytes: 16 * 1024 * 1024, // a page of names that all publish much
   feedOpenMs: 10 * SECOND,
   feedPingMs: 5 * SECOND,

@@ -27,6 +27,14 @@ export interface RegionConfig {
   readonly jurisdiction: string | null;
 }
 
+/** A zone of the operator's at Cloudflare's DNS. */
+export interface CloudflareZone {
+  readonly id: string;
+  readonly token: string;
+  /** `https://api.cloudflare.com/client/v4`, or what stands in for it. */
+  readonly api: string;
+}
+
 export interface Config {
   /** The console's and API's origin, e.g. `https://latchkey.example`. */
   readonly origin: string;
@@ -71,6 +79,8 @@ export interface Config {
   readonly operatorTokenHashes: readonly string[];
   /** SHA-256 (base64url) of the tokens of DNS fronts; none: the zone is fed to nobody (docs/name.md). */
   readonly frontTokenHashes: readonly string[];
+  /** The zone at Cloudflare's own DNS that devices' names are pushed to; null: none (docs/name.md). */
+  readonly cloudflareZone: CloudflareZone | null;
   /** Below this age nobody may sign up (KID-1); null: nobody is asked. */
   readonly minimumAge: number | null;
 }
@@ -108,6 +118,7 @@ export function readConfig(variables: Variables): Config {
     budgets: readBudgets(optional(variables, "LINK_BUDGETS")),
     operatorTokenHashes: tokenHashes(variables, "OPERATOR_TOKEN_HASHES"),
     frontTokenHashes: tokenHashes(variables, "FRONT_TOKEN_HASHES"),
+    cloudflareZone: cloudflareZone(variables),
     minimumAge: age(optional(variables, "MINIMUM_AGE")),
   };
 }
@@ -201,6 +212,17 @@ function tokenHashes(variables: Variables, name: string): string[] {
     }
     return base64url(Uint8Array.from(hash.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)));
   });
+}
+
+/** @throws Error for a zone without its token */
+function cloudflareZone(variables: Variables): CloudflareZone | null {
+  const id = optional(variables, "CLOUDFLARE_ZONE");
+  if (id === null) return null;
+  if (!/^[0-9a-f]{32}$/.test(id)) {
+    throw new Error("CLOUDFLARE_ZONE must be a zone's identifier of 32 hexadecimal digits.");
+  }
+  const api = optional(variables, "CLOUDFLARE_API") ?? "https://api.cloudflare.com/client/v4";
+  return { id, token: text(variables, "CLOUDFLARE_TOKEN"), api };
 }
 
 /** `home:Home:DB_HOME[:jurisdiction]`, separated by spaces or commas; `_` in a title is a space. */

@@ -24,6 +24,7 @@ import { cautionsOf, readConfig } from "./config.ts";
 import {
   authorityTransport,
   breachTransport,
+  cloudflareTransport,
   egressGate,
   identityTransport,
   portTransport,
@@ -70,6 +71,7 @@ function portsOf(env: Env): Shared {
     "identity provider": identityTransport(config.identityProviders),
     "certificate authority": authorityTransport(config.authority),
     "asker's own port": portTransport(config.allowSpecialAddresses),
+    "cloudflare dns": cloudflareTransport(config.cloudflareZone),
   });
   const ports: Shared = {
     config,

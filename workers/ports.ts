@@ -66,6 +66,13 @@ export interface EgressAnswers {
   "identity provider": IdentityAnswer;
   "asker's own port": PortAnswer;
   "certificate authority": AuthorityAnswer;
+  "cloudflare dns": RecordsAnswer;
+}
+
+/** What the API of a DNS service answers, whatever its status. */
+export interface RecordsAnswer {
+  readonly status: number;
+  readonly body: string;
 }
 
 /** What a certificate authority answers, whatever its status; headers of RFC 8555. */

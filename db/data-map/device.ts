@@ -239,6 +239,11 @@ export const zoneMap = {
     feature: "name",
     columns: { row: state, epoch: id, seq: state, forgotten: state },
   },
+  publisher: {
+    class: "operations",
+    feature: "name",
+    columns: { row: state, seq: state, reading: state },
+  },
   zone_name: {
     class: "published name",
     feature: "name",

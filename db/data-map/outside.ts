@@ -191,6 +191,11 @@ export const egressMap = {
     recipient: "the certificate authority that the operator configured",
     fields: ["method", "url", "body"],
   },
+  "cloudflare dns": {
+    class: "published name",
+    recipient: "Cloudflare's DNS, where the operator chose it to answer for public names",
+    fields: ["method", "query", "batch"],
+  },
   "asker's own port": {
     class: "port check",
     recipient: "whatever answers at the public address that you ask from",

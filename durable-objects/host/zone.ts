@@ -2,7 +2,8 @@
 
 import { join } from "node:path";
 import type { Clock, KeyStore, Random } from "../../db/primitives.ts";
-import type { Publication, ZoneStub } from "../zone/rpc.ts";
+import type { Position } from "../../protocol/feed.ts";
+import type { Publication, ZonePage, ZoneStub } from "../zone/rpc.ts";
 import { Zone } from "../zone/zone.ts";
 import { HostSockets } from "./sockets.ts";
 import { OpenStores, Store } from "./store.ts";
@@ -41,6 +42,14 @@ export class ZoneHost implements ZoneStub {
 
   fetch(request: Request): Promise<Response> {
     return this.#zone.fetch(request);
+  }
+
+  unpublished(): Promise<ZonePage> {
+    return this.#zone.unpublished();
+  }
+
+  published(to: Position, reading: boolean): Promise<void> {
+    return this.#zone.published(to, reading);
   }
 
   onAlarm(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { pingText, pongText } from "../../protocol/agent.ts";
+import type { Position } from "../../protocol/feed.ts";
 import { keysOf, systemClock, systemRandom } from "../platform.ts";
 import { finishClose, socketOf, socketsOf, sqlOf } from "../shell.ts";
 import type { Publication, ZoneRpc } from "./rpc.ts";
@@ -31,6 +32,13 @@ export class ZoneObject extends DurableObject<Record<string, unknown>> implement
 
   publish(publication: Publication) {
     return this.#zone.publish(publication);
+  }
+
+  unpublished() {
+    return this.#zone.unpublished();
+  }
+  published(to: Position, reading: boolean) {
+    return this.#zone.published(to, reading);
   }
 
   override fetch(request: Request): Promise<Response> {

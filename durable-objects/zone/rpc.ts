@@ -1,7 +1,7 @@
 /** The remote surface of the object that holds the zone, and what it may use of the world. */
 
 import type { Clock, KeyStore, Random } from "../../db/primitives.ts";
-import type { Published } from "../../protocol/feed.ts";
+import type { FeedName, Position, Published } from "../../protocol/feed.ts";
 import type { ObjectSql, Sockets } from "../device/context.ts";
 
 /** What a device's object tells of itself. */
@@ -16,12 +16,26 @@ export interface Publication {
 /** The version of a device that is gone for good. */
 export const lastVersion = Number.MAX_SAFE_INTEGER;
 
+/** Names in the order of their last change, from where the publisher stands. */
+export interface ZonePage {
+  /** True for the first page of everything. */
+  readonly whole: boolean;
+  readonly names: readonly FeedName[];
+  readonly to: Position;
+  /** True when nothing follows. */
+  readonly end: boolean;
+}
+
 export interface ZoneRpc {
   /** Keeps what a device publishes and tells the fronts. Idempotent. */
   publish(publication: Publication): Promise<void>;
 }
 
 export interface ZoneStub extends ZoneRpc {
+  /** What the publisher has still to push (workers/name/publisher.ts). */
+  unpublished(): Promise<ZonePage>;
+  /** Everything up to here is pushed; with `reading`, what follows belongs to the same reading. */
+  published(to: Position, reading: boolean): Promise<void>;
   /** The upgrade of a front's socket; the edge has let it in. */
   fetch(request: Request): Promise<Response>;
 }

@@ -14,6 +14,8 @@ import type { Publication } from "./rpc.ts";
 const TABLES = [
   `CREATE TABLE IF NOT EXISTS zone (row INTEGER PRIMARY KEY CHECK (row = 1), epoch TEXT NOT NULL,
      seq INTEGER NOT NULL, forgotten INTEGER NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS publisher (row INTEGER PRIMARY KEY CHECK (row = 1), seq INTEGER NOT NULL,
+     reading INTEGER NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS zone_name (id TEXT PRIMARY KEY, device_id TEXT, version INTEGER NOT NULL,
      seq INTEGER NOT NULL, name_sealed TEXT, expires_at INTEGER)`,
   "CREATE UNIQUE INDEX IF NOT EXISTS zone_name_seq ON zone_name (seq)",
@@ -89,6 +91,22 @@ export class ZoneStore {
        ORDER BY seq LIMIT ${limits.feedPageNames}`,
       seq,
       now,
+    );
+  }
+
+  /** Where the publisher stands, and whether it is reading everything; null: nothing is pushed yet. */
+  publisher(): { from: Position; reading: boolean } | null {
+    const { epoch } = this.position();
+    const [row] = this.#sql.all<{ seq: number; reading: number }>("SELECT * FROM publisher");
+    return row === undefined ? null : { from: { epoch, seq: row.seq }, reading: row.reading === 1 };
+  }
+
+  movePublisher({ seq }: Position, reading: boolean): void {
+    this.#sql.run(
+      `INSERT INTO publisher (row, seq, reading) VALUES (1, ?, ?)
+       ON CONFLICT (row) DO UPDATE SET seq = excluded.seq, reading = excluded.reading`,
+      seq,
+      reading ? 1 : 0,
     );
   }
 

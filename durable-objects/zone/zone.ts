@@ -18,7 +18,13 @@ import {
 } from "../../protocol/feed.ts";
 import { hashToken } from "../../protocol/tokens.ts";
 import type { Socket } from "../device/context.ts";
-import { type Publication, publishedAt, type ZoneContext, type ZoneRpc } from "./rpc.ts";
+import {
+  type Publication,
+  publishedAt,
+  type ZoneContext,
+  type ZonePage,
+  type ZoneStub,
+} from "./rpc.ts";
 import { type ZoneRow, ZoneStore } from "./store.ts";
 
 const TAG = "front";
@@ -32,7 +38,7 @@ interface Attachment {
   readonly live: boolean;
 }
 
-export class Zone implements ZoneRpc {
+export class Zone implements ZoneStub {
   readonly #context: ZoneContext;
   readonly #store: ZoneStore;
   readonly #sealer: Sealer;
@@ -81,7 +87,24 @@ export class Zone implements ZoneRpc {
     this.#schedule();
   }
 
+  async unpublished(): Promise<ZonePage> {
+    const at = this.#store.publisher();
+    return await this.#page(at?.from ?? null, at?.reading ?? false);
+  }
+
+  async published(to: Position, reading: boolean): Promise<void> {
+    this.#store.movePublisher(to, reading);
+  }
+
   async #answer(socket: Socket, { from, reading }: FeedAsk): Promise<void> {
+    const page = await this.#page(from, reading);
+    // Nothing is awaited since the page was made: a change came before it or is told after it.
+    const attachment: Attachment = { kind: TAG, live: page.end };
+    socket.attach(attachment);
+    say(socket, { kind: "page", ...page });
+  }
+
+  async #page(from: Position | null, reading: boolean): Promise<ZonePage> {
     const { epoch } = this.#store.position();
     const goesOn =
       from !== null && (this.#store.reaches(from) || (reading && from.epoch === epoch));
@@ -89,12 +112,8 @@ export class Zone implements ZoneRpc {
     const rows = this.#store.after(start, this.#context.clock.now());
     const names = await Promise.all(rows.map((row) => this.#opened(row)));
     const to: Position = { epoch, seq: rows.at(-1)?.seq ?? start };
-    // Nothing is awaited from here on: a change comes before this page or is told after it.
     const end = this.#store.after(to.seq, this.#context.clock.now()).length === 0;
-    const newest = end ? this.#store.position() : to;
-    const attachment: Attachment = { kind: TAG, live: end };
-    socket.attach(attachment);
-    say(socket, { kind: "page", whole: !goesOn, names, to: newest, end });
+    return { whole: !goesOn, names, to: end ? this.#store.position() : to, end };
   }
 
   /** A row whose key is destroyed is of a name that is gone, whatever its object has still to say. */

@@ -137,6 +137,10 @@ export function testPorts(options: TestPortsOptions): TestPorts {
       left.push({ recipient: "breached passwords", fields });
       return breaches.range;
     },
+    "cloudflare dns": async (fields) => {
+      left.push({ recipient: "cloudflare dns", fields });
+      throw new Error("the service is away");
+    },
     "asker's own port": async (fields) => {
       left.push({ recipient: "asker's own port", fields });
       return await port.answer(fields);

@@ -187,6 +187,19 @@ describe("the zone's object", () => {
     expect(await ask(front(), to)).toMatchObject({ whole: true, names: [] });
   });
 
+  it("tells the publisher what it has not pushed, and everything when that is not known", async () => {
+    await publish("a", 1, "192.0.2.1");
+    const first = await zone.unpublished();
+    expect(first).toMatchObject({ whole: true, end: true, names: [{ labels: ["a"] }] });
+    await zone.published(first.to, false);
+    expect(await start().unpublished()).toMatchObject({ whole: false, end: true, names: [] });
+    await publish("a", 2, null);
+    expect(await zone.unpublished()).toMatchObject({ whole: false, names: [{ labels: [] }] });
+    now += limits.zoneGoneMs;
+    await zone.onAlarm();
+    expect(await zone.unpublished()).toMatchObject({ whole: true, names: [] });
+  });
+
   it("closes on what it does not understand, and when the key store is away", async () => {
     const [rude, unlucky] = [front(), front()];
     await zone.onMessage(rude, "hello");

@@ -21,6 +21,7 @@ import { handle } from "../app.ts";
 import {
   authorityTransport,
   breachTransport,
+  cloudflareTransport,
   egressGate,
   identityTransport,
   portTransport,
@@ -149,6 +150,7 @@ function portsOf(
     "identity provider": identityTransport(config.identityProviders),
     "certificate authority": authorityTransport(config.authority),
     "asker's own port": portTransport(config.allowSpecialAddresses),
+    "cloudflare dns": cloudflareTransport(config.cloudflareZone),
   });
   return {
     config,

@@ -5,6 +5,7 @@
  */
 
 import { type EgressRecipient, egressMap } from "../../db/data-map/outside.ts";
+import type { CloudflareZone } from "../config.ts";
 import type { Egress, EgressAnswers } from "../ports.ts";
 import type { smtpTransport as SmtpTransport } from "./smtp.ts";
 
@@ -21,6 +22,11 @@ export function smtpTransport(...settings: Parameters<typeof SmtpTransport>): Tr
 /** One port of the asker's own address (port.ts), which is loaded with the first. */
 export function portTransport(allowTrial: boolean): Transports["asker's own port"] {
   return async (fields) => (await import("./port.ts")).portTransport(allowTrial)(fields);
+}
+
+/** The zone at Cloudflare's DNS (cloudflare.ts), which is loaded with the first request. */
+export function cloudflareTransport(zone: CloudflareZone | null): Transports["cloudflare dns"] {
+  return async (fields) => (await import("./cloudflare.ts")).cloudflareTransport(zone)(fields);
 }
 
 /** What a recipient's transport does with the declared fields. */

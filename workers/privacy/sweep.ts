@@ -139,7 +139,18 @@ function jobsOf(ports: Ports): Job[] {
     },
     oldest: async () => null,
   });
-  return jobs;
+  const publisher: Job = {
+    name: "publisher",
+    region: null,
+    leases: shared,
+    async batch() {
+      const { publishZone } = await import("../name/publisher.ts");
+      await publishZone(ports);
+      return { deleted: 0, more: false };
+    },
+    oldest: async () => null,
+  };
+  return ports.config.cloudflareZone === null ? jobs : [...jobs, publisher];
 }
 
 function jobOf(ports: Ports, lane: Lane, region: RegionId | null, db: Db, leases: Db): Job {

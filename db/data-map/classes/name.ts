@@ -45,7 +45,8 @@ export const nameClasses = {
     live: "while the name is on",
     liveMs: null,
     copiesMs: HISTORY_MS,
-    seenBy: "everyone: a public name is public; the operator's name servers hold it in memory",
+    seenBy:
+      "everyone: a public name is public; the operator's name servers, or the DNS service that the operator chose, hold it",
     deletedBy: "switching the name off, unregistering; its key at once",
     inExport: "no",
     place: "zone object",
