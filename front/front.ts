@@ -21,6 +21,8 @@ export interface FrontOptions {
   readonly held?: { readonly zone: string; readonly token: string };
   /** Questions a second of one network; absent: the limit by this name. */
   readonly rate?: number;
+  /** Of those that the edge is asked about; absent: the limit by this name. */
+  readonly askRate?: number;
   /** Told of what an operator should know: a sentence. */
   readonly onNews?: (sentence: string) => void;
 }
@@ -97,12 +99,12 @@ async function startBoth(options: FrontOptions, answerer: Answerer): Promise<Tra
 }
 
 async function startPair(
-  { host, port, rate }: FrontOptions,
+  { host, port, rate, askRate }: FrontOptions,
   answerer: Answerer,
 ): Promise<Transport> {
   const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
   const questions = new Floods(rate ?? limits.dnsFrontRate, seed);
-  const costly = new Floods(limits.dnsFrontAskRate, seed);
+  const costly = new Floods(askRate ?? limits.dnsFrontAskRate, seed);
   const manner = (udp: boolean, peer: string) => ({
     udp,
     mayAsk: () => costly.take(peer, Date.now()),

@@ -5,17 +5,20 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type WebSocket, WebSocketServer } from "ws";
+import { startFront } from "../../front/front.ts";
 import { readQuery, writeAnswer } from "../../protocol/dns/message.ts";
 import { answerQuery } from "../../protocol/dns/zone.ts";
 import type { FeedAnswer, FeedName } from "../../protocol/feed.ts";
 import { limits } from "../../protocol/limits.ts";
+import { startEdge } from "../../scripts/local/edge.ts";
 import type { Plan } from "../plan.ts";
+import { freePort } from "../processes.ts";
 import { judged, Section } from "../report.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -69,6 +72,10 @@ export async function dns(plan: Plan): Promise<Section> {
           : "",
       );
     }
+    const { perSecond, lost } = await misses(folder, closing, questions, 2 * plan.seconds);
+    const each = `${(1000 / perSecond).toFixed(2)} ms a question`;
+    const figures = [perSecond.toFixed(0), (perSecond / rate(PEER)).toFixed(2), String(lost)];
+    section.row("own front, each question to the edge", ...figures, "", "", each);
     return section;
   } catch (error) {
     section.missing("DNS", error instanceof Error ? error.message : String(error));
@@ -168,6 +175,25 @@ async function startOurs(
   return port;
 }
 
+/** A front that holds nothing, before a real edge: what a question costs that memory has no answer to. */
+async function misses(
+  folder: string,
+  closing: (() => Promise<void>)[],
+  questions: string,
+  seconds: number,
+): Promise<Measured> {
+  const edge = await startEdge({
+    ...{ data: join(folder, "edge"), port: await freePort(), onLog: () => undefined },
+    variables: { DDNS_ZONE: ZONE },
+  });
+  closing.push(() => edge.close());
+  const options = { edge: edge.origin, host: "127.0.0.1", port: 0, rate: 1e9, askRate: 1e9 };
+  const front = await startFront(options);
+  closing.push(() => front.close());
+  const said = await dnsperf(front.port, questions, seconds, ["-q", "50"]);
+  return measured(said);
+}
+
 /** Answers each question of a front with the next page. */
 function feed(socket: WebSocket, names: number): void {
   let at = 0;
@@ -186,14 +212,23 @@ function feed(socket: WebSocket, names: number): void {
 }
 
 async function load(port: number, questions: string, seconds: number): Promise<Measured> {
-  const said = await dnsperf(port, questions, seconds, ["-q", "200"]);
+  return measured(await dnsperf(port, questions, seconds, ["-q", "200"]));
+}
+
+function measured(said: string): Measured {
   const perSecond = Number(/Queries per second:\s+([\d.]+)/.exec(said)?.[1]);
   const lost = Number(/Queries lost:\s+(\d+)/.exec(said)?.[1]);
   return { perSecond, lost };
 }
 
+/** Each answer's time is written to a file: whoever read it meanwhile would take a core for that. */
 async function latencies(port: number, questions: string, seconds: number, rate: number) {
-  const said = await dnsperf(port, questions, seconds, ["-Q", rate.toFixed(0), "-v", "-q", "500"]);
+  const file = `${questions}.times`;
+  const times = await open(file, "w");
+  const more = ["-Q", rate.toFixed(0), "-v", "-q", "500"];
+  await dnsperf(port, questions, seconds, more, times.fd);
+  await times.close();
+  const said = await readFile(file, "utf8");
   const all = [...said.matchAll(/^> \w+ \S+ \S+ ([\d.]+)$/gm)].map(
     ([, time]) => Number(time) * 1000,
   );
@@ -202,7 +237,13 @@ async function latencies(port: number, questions: string, seconds: number, rate:
   return { p50: at(0.5), p99: at(0.99) };
 }
 
-function dnsperf(port: number, file: string, seconds: number, more: string[]): Promise<string> {
+function dnsperf(
+  port: number,
+  file: string,
+  seconds: number,
+  more: string[],
+  output: "pipe" | number = "pipe",
+): Promise<string> {
   const args = [
     "-s",
     "127.0.0.1",
@@ -215,10 +256,10 @@ function dnsperf(port: number, file: string, seconds: number, more: string[]): P
   ];
   return new Promise((resolve, reject) => {
     const child = spawn("dnsperf", [...args, "-c", "8", ...more], {
-      stdio: ["ignore", "pipe", "ignore"],
+      stdio: ["ignore", output, "ignore"],
     });
     let said = "";
-    child.stdout.on("data", (chunk) => {
+    child.stdout?.on("data", (chunk) => {
       said += chunk;
     });
     child.once("error", () => reject(new Error("apt-get install dnsperf")));
@@ -243,11 +284,6 @@ async function answering(child: ChildProcess, port: number, missing: string): Pr
     );
     if (answer?.answers.length === 1) return;
   }
-}
-
-async function freePort(): Promise<number> {
-  const { freePort: find } = await import("../../test/contract/runtime.ts");
-  return await find();
 }
 
 function end(child: ChildProcess): Promise<void> {
