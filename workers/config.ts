@@ -1,6 +1,7 @@
 /** The operator's configuration: read once at start, refused with a sentence when it is wrong. */
 
 import { type Budgets, readBudgets } from "../durable-objects/device/budgets.ts";
+import { type PeerPolicy, proxiesIn } from "../durable-objects/peer.ts";
 import { type Family, parseAddress } from "../protocol/addresses.ts";
 import type { NameServer } from "../protocol/dns/zone.ts";
 import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
@@ -9,14 +10,6 @@ import { base64url } from "../protocol/tokens.ts";
 import { type Authority, readAuthority } from "./certificates/configuration.ts";
 import { type IdentityProvider, identityProviders } from "./linked/configuration.ts";
 import type { Client } from "./openid/clients.ts";
-
-/**
- * Where a client's address is read from.
- * - `edge`: `CF-Connecting-IP`, which Cloudflare sets; anywhere else a client could forge it
- * - `socket`: the peer of the TCP connection
- * - `trusted-proxy`: the last `X-Forwarded-For` entry, when the peer is one of `trustedProxies`
- */
-export type SourceAddressPolicy = "edge" | "socket" | "trusted-proxy";
 
 export interface RegionConfig {
   readonly id: RegionId;
@@ -35,7 +28,7 @@ export interface CloudflareZone {
   readonly api: string;
 }
 
-export interface Config {
+export interface Config extends PeerPolicy {
   /** The console's and API's origin, e.g. `https://latchkey.example`. */
   readonly origin: string;
   /** `<label>.<linkZone>` is a device's door; without port. */
@@ -47,8 +40,6 @@ export interface Config {
   /** Who answers for the DDNS zone, as its NS records say; the first is its primary. */
   readonly nameServers: readonly NameServer[];
   readonly regions: readonly RegionConfig[];
-  readonly sourceAddress: SourceAddressPolicy;
-  readonly trustedProxies: readonly string[];
   /** Lets documentation and loopback addresses into DNS, for tests and trying out. */
   readonly allowSpecialAddresses: boolean;
   /** Multiplies every limit that counts a network; 1 suits homes (workers/limits.ts). */
@@ -99,7 +90,7 @@ export function readConfig(variables: Variables): Config {
     nameServers: nameServers(optional(variables, "NAME_SERVERS") ?? `ns1.${ddnsZone}`, ddnsZone),
     regions: regions(text(variables, "REGIONS")),
     sourceAddress: oneOf(variables, "SOURCE_ADDRESS", ["edge", "socket", "trusted-proxy"]),
-    trustedProxies: optional(variables, "TRUSTED_PROXIES")?.split(/[\s,]+/) ?? [],
+    trustedProxies: proxiesIn(optional(variables, "TRUSTED_PROXIES")),
     allowSpecialAddresses: optional(variables, "ALLOW_SPECIAL_ADDRESSES") === "yes",
     networkLimitFactor: factor(optional(variables, "NETWORK_LIMIT_FACTOR") ?? "1"),
     mailFrom: text(variables, "MAIL_FROM"),

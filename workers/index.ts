@@ -5,6 +5,7 @@ import { Sealer } from "../db/seal.ts";
 import type { DeviceObject } from "../durable-objects/device/index.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { LimiterObject } from "../durable-objects/limiter/index.ts";
+import { clientOnWorkerd } from "../durable-objects/peer.ts";
 import {
   boundAssets,
   keysOf,
@@ -33,7 +34,6 @@ import {
 } from "./egress/egress.ts";
 import { logGate } from "./egress/log.ts";
 import { forNetworks } from "./limits.ts";
-import { clientAddress } from "./peer.ts";
 import type { FrontPorts, Limits, Ports } from "./ports.ts";
 
 export { DeviceObject } from "../durable-objects/device/index.ts";
@@ -76,7 +76,7 @@ function portsOf(env: Env): Shared {
   const ports: Shared = {
     config,
     names,
-    devices: { get: (deviceId) => deviceStub(env, config, deviceId) },
+    devices: { get: (deviceId) => deviceStub(env, config, deviceId), knowClients: true },
     zone: () => env.ZONE.getByName(zoneObjectName) as unknown as ZoneStub,
     keys,
     sealer,
@@ -168,12 +168,7 @@ function portsMaker(env: Env): MakePorts {
     }
 
     get peer(): string | null {
-      const { config } = shared;
-      if (config.sourceAddress === "edge")
-        return clientAddress(config, this.#request.headers, null);
-      const { cf, headers } = this.#request;
-      const socketPeer = (cf as { clientIp?: string } | undefined)?.clientIp ?? null;
-      return clientAddress(config, headers, socketPeer);
+      return clientOnWorkerd(shared.config, this.#request);
     }
 
     get place(): string | null {

@@ -29,6 +29,8 @@ export interface Regions {
 export interface Devices {
   /** The object of `deviceId`. Asking for a stub creates nothing; calling it does. */
   get(deviceId: string): DeviceStub;
+  /** True where an object knows the client of a request that the edge passes on as it came. */
+  readonly knowClients?: boolean;
 }
 
 /** Files that pages load: public, built beforehand, named by their content (workers/assets.ts). */

@@ -54,6 +54,11 @@ export interface DeviceContext {
   readonly zone: ZoneRpc;
   /** Lets documentation and loopback addresses into DNS, for tests and trying out. */
   readonly allowSpecialAddresses: boolean;
+  /**
+   * The client of a request that the edge passed on as it came; absent where the edge always says it
+   * (said.ts).
+   */
+  readonly clientOf?: (request: Request) => string | null;
   /** What visitors may take, as the operator set it; absent: as this program has it. */
   readonly budgets?: Budgets;
   /** Wakes the device at `at` (ms since the epoch); null forgets the wake-up. */

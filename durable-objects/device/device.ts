@@ -41,10 +41,9 @@ import type {
   OpenidSettings,
   Registration,
   TunnelOffer,
-  Way,
   WaysView,
 } from "./rpc.ts";
-import { wayHeader } from "./rpc.ts";
+import { wayOf } from "./said.ts";
 import { Shortcut } from "./shortcut.ts";
 import { SignedUpdates } from "./signed-updates.ts";
 import type { SigningRpc } from "./signing-rpc.ts";
@@ -276,7 +275,7 @@ export class Device
   /** Streams and upgrades. The edge has set the way; nobody else can. */
   async fetch(request: Request): Promise<Response> {
     const row = this.#row();
-    const way = request.headers.get(wayHeader) as Way | null;
+    const way = wayOf(request);
     if (row === null)
       return way === "door" || way === "tunnel"
         ? refusal("unknown")

@@ -10,7 +10,7 @@ import { localPath } from "../../protocol/local-path.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import { type Access, type Judgement, nobody, type Visitor } from "./access.ts";
 import type { DeviceContext } from "./context.ts";
-import { identityHeader } from "./rpc.ts";
+import { identitySaid } from "./said.ts";
 import { type MayEnter, Visits } from "./visits.ts";
 
 /** What the object says to the edge. No device can: its `x-latchkey-*` headers are dropped. */
@@ -79,8 +79,10 @@ export type Relay = (request: Request, pass: string, identity: string | null) =>
 
 export class Door {
   readonly visits: Visits;
+  readonly #context: DeviceContext;
 
   constructor(context: DeviceContext) {
+    this.#context = context;
     this.visits = new Visits(context);
   }
 
@@ -113,7 +115,7 @@ export class Door {
   ): Promise<
     Response | { readonly pass: string; readonly open: boolean; readonly identity: string | null }
   > {
-    const stated = access.identity === "off" ? null : request.headers.get(identityHeader);
+    const stated = access.identity === "off" ? null : identitySaid(request, this.#context);
     if (access.isOpen && stated === null) {
       const refused = refusedAtOpenDoor(request);
       return refused ?? { pass: access.openPass, open: true, identity: null };

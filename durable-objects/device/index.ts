@@ -2,6 +2,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { pingText, pongText } from "../../protocol/agent.ts";
+import { clientOnWorkerd, proxiesIn, type SourceAddressPolicy } from "../peer.ts";
 import { keysOf, systemClock, systemRandom } from "../platform.ts";
 import { finishClose, NO_CLOSE, socketOf, socketsOf, sqlOf } from "../shell.ts";
 import { type ZoneObject, zoneObjectName } from "../zone/index.ts";
@@ -30,6 +31,8 @@ import type { SignedUpdate } from "./signing-rpc.ts";
 interface Env {
   readonly ALLOW_SPECIAL_ADDRESSES?: string;
   readonly LINK_BUDGETS?: string;
+  readonly SOURCE_ADDRESS?: SourceAddressPolicy;
+  readonly TRUSTED_PROXIES?: string;
   readonly ZONE: DurableObjectNamespace<ZoneObject>;
   /** The buckets of the regions' keys, of which a device uses its own region's. */
   readonly [binding: string]: unknown;
@@ -193,6 +196,10 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
 }
 
 function contextOf(state: DurableObjectState, env: Env): DeviceContext {
+  const policy = {
+    sourceAddress: env.SOURCE_ADDRESS ?? "edge",
+    trustedProxies: proxiesIn(env.TRUSTED_PROXIES ?? null),
+  };
   return {
     // The platform names an object that a request woke; one that an alarm woke knows its own name.
     deviceId: state.id.name ?? registeredId(sqlOf(state)) ?? "",
@@ -203,6 +210,7 @@ function contextOf(state: DurableObjectState, env: Env): DeviceContext {
     keys: keysOf(env),
     allowSpecialAddresses: env.ALLOW_SPECIAL_ADDRESSES === "yes",
     zone: { publish: (publication) => env.ZONE.getByName(zoneObjectName).publish(publication) },
+    clientOf: (request) => clientOnWorkerd(policy, request),
     budgets: readBudgets(env.LINK_BUDGETS ?? null),
     wakeAt: (at) => {
       // The write is coalesced and covered by the output gate; nothing leaves before it is durable.

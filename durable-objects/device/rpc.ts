@@ -339,13 +339,12 @@ export interface DeviceRpc extends DoorRpc, NameRpc, SigningRpc, CertificateRpc 
 
 /** A device's remote surface plus the streams. */
 export interface DeviceStub extends DeviceRpc {
-  /** `request` carries the header `x-latchkey-way`, set by the edge alone. */
+  /** `request` carries the header `x-latchkey-way`, which the edge alone sets; without, see said.ts. */
   fetch(request: Request): Promise<Response>;
 }
 
 /**
- * Why a request comes to the object. The edge deletes every inbound `x-latchkey-*` header before it
- * sets its own.
+ * Why a request comes to the object. A visitor's may come without, as they sent it (said.ts).
  * - `agent`: the device's own socket; `Authorization: Bearer <assertion>`
  * - `watch`: the owner's console follows the live state
  * - `door`: a visitor's request through Link

@@ -4,11 +4,11 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
+import { clientAddress } from "../../durable-objects/peer.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
 import { newId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
-import { clientAddress } from "../../workers/peer.ts";
 import { secretFrom } from "../support/name.ts";
 import { countQueries, type TestPorts, testPorts } from "../support/ports.ts";
 import { published } from "../support/records.ts";

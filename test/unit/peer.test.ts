@@ -1,8 +1,8 @@
 /** Whose address a request counts for: what the operator's policy names, and no header beside it. */
 
 import { describe, expect, it } from "vitest";
+import { clientAddress } from "../../durable-objects/peer.ts";
 import type { Config } from "../../workers/config.ts";
-import { clientAddress } from "../../workers/peer.ts";
 
 const FORGED = { "x-forwarded-for": "192.0.2.66", "cf-connecting-ip": "192.0.2.99" };
 const address = (

@@ -13,6 +13,7 @@ import { Names } from "../../db/names.ts";
 import { Sealer } from "../../db/seal.ts";
 import { DeviceHost } from "../../durable-objects/host/host.ts";
 import { type Upgrade, upgrades } from "../../durable-objects/host/sockets.ts";
+import { clientAddress } from "../../durable-objects/peer.ts";
 import { systemClock, systemRandom } from "../../durable-objects/system.ts";
 import { regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -30,7 +31,6 @@ import {
 } from "../egress/egress.ts";
 import { logGate } from "../egress/log.ts";
 import { forNetworks } from "../limits.ts";
-import { clientAddress } from "../peer.ts";
 import type { FrontPorts, Ports } from "../ports.ts";
 import { sweep as sweepExpired } from "../privacy/sweep.ts";
 import { problemResponse } from "../problem.ts";

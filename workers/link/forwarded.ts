@@ -5,6 +5,18 @@
  */
 
 import { identityHeader, peerHeader, wayHeader } from "../../durable-objects/device/rpc.ts";
+import type { FrontPorts } from "../ports.ts";
+
+/**
+ * The request as the object gets it: as it came where the object needs no word of ours, for a copy
+ * costs more than all else at the edge. Such a request must not speak in our name.
+ * @param identity the statement of who comes; null where the device wants none
+ */
+export function onward(request: Request, ports: FrontPorts, identity: string | null): Request {
+  const needsNoWord = ports.devices.knowClients === true && identity === null;
+  if (needsNoWord && !request.headers.has(wayHeader)) return request;
+  return forwarded(request, ports.peer, identity);
+}
 
 /**
  * @param peer the visitor's address; null when not known

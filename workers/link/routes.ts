@@ -16,7 +16,7 @@ import { tunnelPath } from "../../protocol/tunnel.ts";
 import { cookieHeader } from "../cookies.ts";
 import type { FrontPorts } from "../ports.ts";
 import { type ProblemCode, problemResponse } from "../problem.ts";
-import { forwarded } from "./forwarded.ts";
+import { onward } from "./forwarded.ts";
 import { identityFor } from "./identity.ts";
 import {
   type DoorForm,
@@ -80,7 +80,7 @@ async function serve(visit: Visit, label: string | null): Promise<Response> {
   }
   const object = ports.devices.get(deviceId);
   const identity = await identityFor(ports, deviceId, object, request);
-  const response = await object.fetch(forwarded(request, ports.peer, identity));
+  const response = await object.fetch(onward(request, ports, identity));
   const verdict = response.headers.get(doorHeader) as DoorVerdict | null;
   return verdict === null ? response : await answer(visit, verdict, response);
 }

@@ -12,7 +12,6 @@ import {
   webService,
 } from "../../../protocol/link/headers.ts";
 import { asksForWebSocket } from "../door.ts";
-import { peerHeader } from "../rpc.ts";
 
 const OURS = "x-latchkey-";
 /** Who a visitor says they are: nobody's word but the edge's counts. */
@@ -80,15 +79,17 @@ export type RequestFault = NonNullable<ReturnType<typeof requestFault>>;
 /**
  * The head that the device gets: the public Host, the visitor's address as the edge sees it,
  * end-to-end headers, and no cookie or header that is between the visitor and us.
+ * @param peer the visitor's address; null when not known
  * @param identity what the edge says of who comes; null for nothing
  */
 export function openHead(
   request: Request,
+  peer: string | null = null,
   identity: string | null = null,
 ): OpenHead | RequestFault {
   const url = placeOf(request.url);
   const upgrade = asksForWebSocket(request);
-  const headers = forwardedHeaders(url, request.headers.get(peerHeader));
+  const headers = forwardedHeaders(url, peer);
   for (const [name, value] of endToEnd(request.headers)) {
     const fate = fateOf(name);
     if (fate === "drop" || (upgrade && fate === "handshake")) continue;

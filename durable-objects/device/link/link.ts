@@ -13,7 +13,7 @@ import type { LinkStream } from "../../../protocol/link/stream.ts";
 import { defaultBudgets, Meter, type Refusal } from "../budgets.ts";
 import type { Socket } from "../context.ts";
 import { refusal } from "../door.ts";
-import { peerHeader } from "../rpc.ts";
+import { peerOf } from "../said.ts";
 import { type After, realAfter } from "./after.ts";
 import { BulkTokens, bearerOf, segmentOf } from "./bulk.ts";
 import { Connections } from "./connections.ts";
@@ -102,13 +102,14 @@ export class Link {
     identity: string | null = null,
   ): Promise<Response> {
     const tunnel = tunnelOf(visitor);
+    const peer = peerOf(request, this.#context);
     const head =
-      tunnel === null ? openHead(request, identity) : tunnelHead(request, tunnel.service);
+      tunnel === null ? openHead(request, peer, identity) : tunnelHead(request, tunnel.service);
     if (typeof head === "string") return refusal(head);
     const payload = encodeHead(head);
     if (payload === null) return refusal("too-long");
     const repeatable = isRepeatable(request, head);
-    const network = networkAt(request.headers.get(peerHeader));
+    const network = networkAt(peer);
     void this.#context.traffic.learn().catch(ignore); // budgets of a day go on after a sleep
     const over = this.#meter.admit(network);
     if (over !== null) return this.#turnAway(over);

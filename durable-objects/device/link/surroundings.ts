@@ -7,7 +7,7 @@ import { type OpenHead, webService } from "../../../protocol/link/headers.ts";
 import type { Session } from "../../../protocol/link/session.ts";
 import { agentOf } from "../agents.ts";
 import type { Budgets, Refusal } from "../budgets.ts";
-import type { Socket, Sockets } from "../context.ts";
+import type { DeviceContext, Socket, Sockets } from "../context.ts";
 import { refusal } from "../door.ts";
 import type { Traffic } from "../traffic.ts";
 import type { Passages } from "./passages.ts";
@@ -28,7 +28,7 @@ export interface AgentSockets {
 }
 
 /** What Link needs of the object. */
-export interface LinkContext {
+export interface LinkContext extends Pick<DeviceContext, "clientOf"> {
   readonly clock: Clock;
   readonly random: Random;
   readonly agents: AgentSockets;

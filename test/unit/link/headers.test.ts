@@ -186,7 +186,7 @@ describe("a visitor's request", () => {
           host: "evil",
           cookie: "__Host-door=1; theme=dark; __Host-door-nonce=2; __HOST-DOOR=3",
           "x-latchkey-way": "door",
-          "x-latchkey-peer": "2001:db8::7", // set by the edge
+          "x-latchkey-peer": "6.6.6.6",
           "x-latchkey-other": "x",
           "x-forwarded-for": "6.6.6.6",
           "X-Forwarded-Port": "6",
@@ -199,6 +199,7 @@ describe("a visitor's request", () => {
           accept: "text/html",
         },
       }),
+      "2001:db8::7",
     );
     expect(head).toEqual({
       service: "web",
