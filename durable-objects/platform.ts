@@ -3,6 +3,7 @@
 import type { ReadLabel } from "../db/names.ts";
 import type { BlobStore, KeyName, KeyStore, Ledger } from "../db/primitives.ts";
 import { regionalBlobs, regionalKeys, regionalLedger } from "../db/regional.ts";
+import type { ReadZoneKeys, ZoneKeyRow } from "../db/zone-keys.ts";
 import type { RegionId } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import { keysBinding, photosBinding, systemKeysBinding } from "./bindings.ts";
@@ -45,6 +46,13 @@ export class R2KeyStore implements KeyStore {
 export function labelsIn(directory: D1Database): ReadLabel {
   return (hash) =>
     directory.prepare("SELECT device_id FROM label WHERE hash = ?").bind(hash).first("device_id");
+}
+
+/** The keys of the zone in the directory's table, not drizzle's either: every device's object reads them. */
+export function zoneKeysIn(directory: D1Database): ReadZoneKeys {
+  const query = `SELECT slot, public_key AS publicKey, private_sealed AS privateSealed,
+    created_at AS createdAt, signs_at AS signsAt FROM zone_key ORDER BY slot`;
+  return async () => (await directory.prepare(query).all<ZoneKeyRow>()).results;
 }
 
 /** Objects in R2. */

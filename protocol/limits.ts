@@ -167,6 +167,14 @@ export const limits = {
   addressTtlSeconds: 60,
   zoneTtlSeconds: 3600,
   negativeTtlSeconds: 60,
+  zoneSerialMs: HOUR,
+  zoneKeyCacheMs: MINUTE,
+  zoneKeyPublishedMs: 2 * HOUR, // known to resolvers before it signs: longer than zoneTtlSeconds
+  zoneSignatureMs: 7 * DAY, // how long a signature of a record counts
+  zoneRenewMs: 3 * DAY, // signed anew this long before that
+  zoneInceptionMs: HOUR, // clocks of resolvers may be behind by this
+  denialSignatureMs: DAY,
+  denialCacheEntries: 10_000,
   labelCacheMs: 30 * SECOND,
   labelCacheEntries: 10_000,
   dnsMessageBytes: 4096,

@@ -3,7 +3,7 @@
 import { type Budgets, readBudgets } from "../durable-objects/device/budgets.ts";
 import { type PeerPolicy, proxiesIn } from "../durable-objects/peer.ts";
 import { type Family, parseAddress } from "../protocol/addresses.ts";
-import type { NameServer } from "../protocol/dns/zone.ts";
+import type { NameServer } from "../protocol/dns/own.ts";
 import { REGION_PATTERN, type RegionId } from "../protocol/ids.ts";
 import { checkLabel, labelUnder } from "../protocol/names.ts";
 import { base64url } from "../protocol/tokens.ts";

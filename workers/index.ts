@@ -2,6 +2,7 @@
 
 import { Names } from "../db/names.ts";
 import { Sealer } from "../db/seal.ts";
+import { ZoneKeys } from "../db/zone-keys.ts";
 import type { DeviceObject } from "../durable-objects/device/index.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { LimiterObject } from "../durable-objects/limiter/index.ts";
@@ -14,6 +15,7 @@ import {
   photosOf,
   systemClock,
   systemRandom,
+  zoneKeysIn,
 } from "../durable-objects/platform.ts";
 import { type ZoneObject, zoneObjectName } from "../durable-objects/zone/index.ts";
 import type { ZoneStub } from "../durable-objects/zone/rpc.ts";
@@ -79,6 +81,7 @@ function portsOf(env: Env): Shared {
     devices: { get: (deviceId) => deviceStub(env, config, deviceId), knowClients: true },
     zone: () => env.ZONE.getByName(zoneObjectName) as unknown as ZoneStub,
     keys,
+    zoneKeys: new ZoneKeys(zoneKeysIn(env.DIRECTORY), sealer, systemClock),
     sealer,
     blobs: photosOf(env),
     ledger: ledgerOf(

@@ -10,6 +10,7 @@ import type { Directory } from "../db/directory.ts";
 import type { Names } from "../db/names.ts";
 import type { BlobStore, Clock, KeyStore, Ledger, Random } from "../db/primitives.ts";
 import type { Sealer } from "../db/seal.ts";
+import type { ZoneKeys } from "../db/zone-keys.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { ZoneStub } from "../durable-objects/zone/rpc.ts";
 import type { RegionId } from "../protocol/ids.ts";
@@ -129,6 +130,8 @@ export interface FrontPorts {
   readonly zone: () => ZoneStub;
   /** Keys, photos and erasures: each region has its own store of them (db/regional.ts). */
   readonly keys: KeyStore;
+  /** What signs the DDNS zone. */
+  readonly zoneKeys: ZoneKeys;
   readonly sealer: Sealer;
   readonly blobs: BlobStore;
   readonly ledger: Ledger;

@@ -38,6 +38,10 @@ export const problems = {
     status: 422,
     title: "This is no value that an authority looks for in DNS",
   },
+  "zone-key-waits": {
+    status: 409,
+    title: "The zone's key cannot be replaced yet, or nothing is being replaced; ask for its state",
+  },
   "label-taken": { status: 409, title: "This name is taken or was given up lately" },
   "path-unclear": {
     status: 422,

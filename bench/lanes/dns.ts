@@ -13,10 +13,10 @@ import { join } from "node:path";
 import { type WebSocket, WebSocketServer } from "ws";
 import { startFront } from "../../front/front.ts";
 import { readQuery, writeAnswer } from "../../protocol/dns/message.ts";
-import { answerQuery } from "../../protocol/dns/zone.ts";
 import type { FeedAnswer, FeedName } from "../../protocol/feed.ts";
 import { limits } from "../../protocol/limits.ts";
 import { startEdge } from "../../scripts/local/edge.ts";
+import { memoryZone } from "../../test/support/zone.ts";
 import type { Plan } from "../plan.ts";
 import { freePort } from "../processes.ts";
 import { judged, Section } from "../report.ts";
@@ -133,16 +133,13 @@ async function startOurs(
   names: number,
   closing: (() => Promise<void>)[],
 ): Promise<number> {
-  const zone = {
-    apex: ZONE,
-    nameServers: [{ host: `ns1.${ZONE}`, ipv4: ["192.0.2.53"], ipv6: [] }],
-  };
+  const zone = await memoryZone(null, Date.now(), ZONE);
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const read = readQuery(Buffer.concat(chunks));
     if (read.kind !== "query") return void response.writeHead(400).end();
-    const answer = await answerQuery(read.query, zone, async () => null, Date.now());
+    const answer = await zone.answer(read.query, () => null);
     response.end(writeAnswer(read.query, answer));
   });
   const sockets = new WebSocketServer({ server });

@@ -116,6 +116,16 @@ export const deviceMap = {
       ends_at: time,
     },
   },
+  name_signature: {
+    class: "name signatures",
+    feature: "name",
+    expires: "expires_at",
+    columns: {
+      row: state,
+      signatures_sealed: { kind: "sealed", at: "name.signatures", key: "name", shows: [] },
+      expires_at: time,
+    },
+  },
   name_change: {
     class: "name changes",
     feature: "name",

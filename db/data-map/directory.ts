@@ -85,4 +85,17 @@ export const directoryMap = {
     expires: "expires_at",
     columns: { id, kind: state, expires_at: time },
   },
+  zone_key: {
+    class: "zone key",
+    key: "slot",
+    since: "created_at",
+    erase: { keep: "a key of the service; it belongs to nobody" },
+    columns: {
+      slot: state,
+      public_key: { kind: "public key" },
+      private_sealed: sealed("zone_key.private", "slot", { shows: [] }),
+      created_at: time,
+      signs_at: time,
+    },
+  },
 } as const satisfies MapOf<typeof schema>;

@@ -34,7 +34,7 @@ export const objectMap = {
     store: "system keys",
     class: "operations",
     holds:
-      "32 random bytes each: for the hashes of the directory, for signing keys, for our account at a certificate authority, for the cookie of a sign-in elsewhere",
+      "32 random bytes each: for the hashes of the directory, for signing keys, for the keys of the names' zone, for our account at a certificate authority, for the cookie of a sign-in elsewhere",
     erase: "kept: says nothing about a person",
   },
   "ledger/": {

@@ -107,3 +107,16 @@ export const acmeSlot = sqliteTable(
   },
   (table) => [index("acme_slot_expires_at").on(table.expiresAt)],
 );
+
+/** Keys that sign the DDNS zone (db/zone-keys.ts): one, and a second while it takes over. */
+export const zoneKey = sqliteTable("zone_key", {
+  /** Counts from 1: two who make the next one at once make one. */
+  slot: integer().primaryKey(),
+  /** x and y of the point on P-256, 64 octets, base64url. */
+  publicKey: text("public_key").notNull(),
+  /** RFC 7517, JSON, sealed under `system/zone` at `zone_key.private:<slot>`. */
+  privateSealed: text("private_sealed").notNull(),
+  createdAt: integer("created_at").notNull(),
+  /** From when on it signs. */
+  signsAt: integer("signs_at").notNull(),
+});

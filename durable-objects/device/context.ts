@@ -6,6 +6,7 @@
 import type { Clock, KeyStore, Random } from "../../db/primitives.ts";
 import type { ZoneRpc } from "../zone/rpc.ts";
 import type { Budgets } from "./budgets.ts";
+import type { SignedZone } from "./signatures.ts";
 
 export type SqlValue = string | number | null;
 
@@ -59,6 +60,8 @@ export interface DeviceContext {
    * (said.ts).
    */
   readonly clientOf?: (request: Request) => string | null;
+  /** Where the device's name stands and who signs there; absent: nothing is signed. */
+  readonly signing?: SignedZone;
   /** What visitors may take, as the operator set it; absent: as this program has it. */
   readonly budgets?: Budgets;
   /** Wakes the device at `at` (ms since the epoch); null forgets the wake-up. */

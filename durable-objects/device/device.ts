@@ -25,7 +25,6 @@ import { Link } from "./link/link.ts";
 import { Name } from "./name.ts";
 import { Naming } from "./naming.ts";
 import { readOpenid, writeOpenid } from "./openid.ts";
-import { Publication } from "./publication.ts";
 import { Published } from "./published.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
@@ -70,7 +69,6 @@ export class Device
   readonly #features: Features;
   readonly #name: Name;
   readonly #published: Published;
-  readonly #publication: Publication;
   readonly #certificates: Certificates;
   readonly #agents: Agents;
   readonly #connection: Connection;
@@ -97,7 +95,7 @@ export class Device
     const sealer = new Sealer(context.keys, context.clock, context.random);
     this.#sealer = sealer;
     this.#features = new Features(context);
-    const mark = () => this.#publication.mark();
+    const mark = () => this.#published.publication.mark();
     this.#name = new Name(context, sealer, () => this.#isOn("name"), mark);
     this.#certificates = new Certificates(context, sealer, () => this.#isOn("name"), mark);
     this.#agents = new Agents(context, (socket) => this.#link.onAgentGone(socket));
@@ -107,16 +105,11 @@ export class Device
     this.#connection = new Connection(context, sealer, this.#agents);
     this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
     this.#access = new Access(context, sealer, () => this.#row()?.account_id ?? null);
-    this.#published = new Published(
-      [this.#name, this.#certificates],
-      () => this.#isOn("name") && this.#access.closed?.extent !== "all",
-    );
-    this.#publication = new Publication(context, {
-      published: async () => {
-        const [label, sets] = [this.#row()?.label, await this.#published.publishedSets()];
-        return label === undefined || sets === null ? null : { labels: [label], sets };
-      },
-      seal: (at, text) => this.#name.seal(at, text),
+    this.#published = new Published({
+      ...{ context, sealer, name: this.#name, others: [this.#certificates] },
+      isOn: () => this.#isOn("name"),
+      isClosed: () => this.#access.closed?.extent === "all",
+      label: () => this.#row()?.label ?? null,
       settled: () => {
         if (this.#row() !== null) this.#upkeep.schedule();
       },
@@ -126,7 +119,7 @@ export class Device
       sealer,
       features: this.#features,
       name: this.#name,
-      publication: this.#publication,
+      publication: this.#published.publication,
       certificates: this.#certificates,
       access: this.#access,
       door: new Door(context),
@@ -134,10 +127,14 @@ export class Device
       connection: this.#connection,
       traffic: this.#traffic,
       shortcut: this.#shortcut,
+      signatures: this.#published.signatures,
     };
     this.#rooms = rooms;
     this.#switches = new Switches(rooms);
-    this.#upkeep = new Upkeep(rooms, this.#switches, () => this.#visitors.endWithoutRight());
+    this.#upkeep = new Upkeep(rooms, this.#switches, {
+      endWithoutRight: () => this.#visitors.endWithoutRight(),
+      sign: () => this.records(),
+    });
     this.#visitors = new Visitors(rooms, this.#registration, () => this.#upkeep.schedule());
     const inTurn = <T>(work: () => Promise<T>) => this.#inTurn(work);
     const turns = { inTurn, changed: () => this.#changed() };
@@ -146,7 +143,11 @@ export class Device
       isOn: () => this.#isOn("link"),
       ...turns,
     });
-    const house = { ...turns, isOn: () => this.#isOn("name") };
+    const house = {
+      ...turns,
+      isOn: () => this.#isOn("name"),
+      changed: () => this.#published.signAhead().then(() => this.#changed()),
+    };
     this.certifying = new Certifying(this.#certificates, house);
     this.naming = new Naming(this.#name, house);
     this.signed = new SignedUpdates(context, this.#name, house);
@@ -170,7 +171,7 @@ export class Device
         await this.#switches.off(feature);
         await this.#upkeep.finishOff();
       } else if ((await this.#switches.on(feature)) && feature === "name") {
-        await this.#name.adopt(this.#connection.address());
+        await this.#published.adopt(this.#connection.address());
       }
       return await this.#changed();
     });
@@ -183,8 +184,7 @@ export class Device
   }
 
   async records(label?: string): Promise<readonly PublishedSet[] | null> {
-    if (label !== undefined && label !== this.#row()?.label) return null;
-    return await this.#published.publishedSets();
+    return await this.#published.records(label);
   }
 
   async issueDoorCode(
@@ -264,11 +264,9 @@ export class Device
     await this.#inTurn(async () => {
       this.#context.wakeAt(null);
       await this.#context.deleteAll();
-      this.#name.forgetMemory();
-      this.#certificates.forgetMemory();
-      this.#access.forgetMemory();
+      this.#switches.forgetMemory();
       await this.#switches.destroyAllKeys();
-      await this.#publication.withdraw();
+      await this.#published.publication.withdraw();
     });
   }
 
@@ -371,7 +369,7 @@ export class Device
       this.#agents.tellFeatures(features);
       this.#link.onAgent();
       if (features.name || features.link) await this.#connection.recordLive();
-      if (features.name) await this.#name.adopt(this.#connection.address());
+      if (features.name) await this.#published.adopt(this.#connection.address());
       await this.#changed();
       return response;
     });
@@ -379,7 +377,7 @@ export class Device
 
   async #changed(): Promise<DeviceDescription | null> {
     if (this.#row() === null) return null;
-    this.#publication.tell();
+    this.#published.publication.tell();
     this.#upkeep.schedule();
     const change = ++this.#changes;
     const description = await this.describe();

@@ -1,9 +1,11 @@
 /** The Durable Object of a device: a shell. It migrates, delegates, persists; device.ts decides. */
 
 import { DurableObject } from "cloudflare:workers";
+import { Sealer } from "../../db/seal.ts";
+import { ZoneKeys } from "../../db/zone-keys.ts";
 import { pingText, pongText } from "../../protocol/agent.ts";
 import { clientOnWorkerd, proxiesIn, type SourceAddressPolicy } from "../peer.ts";
-import { keysOf, systemClock, systemRandom } from "../platform.ts";
+import { keysOf, systemClock, systemRandom, zoneKeysIn } from "../platform.ts";
 import { finishClose, NO_CLOSE, socketOf, socketsOf, sqlOf } from "../shell.ts";
 import { type ZoneObject, zoneObjectName } from "../zone/index.ts";
 import { readBudgets } from "./budgets.ts";
@@ -26,9 +28,12 @@ import type {
   ProofChange,
   Registration,
 } from "./rpc.ts";
+import type { SignedZone } from "./signatures.ts";
 import type { SignedUpdate } from "./signing-rpc.ts";
 
 interface Env {
+  readonly DIRECTORY?: D1Database;
+  readonly DDNS_ZONE?: string;
   readonly ALLOW_SPECIAL_ADDRESSES?: string;
   readonly LINK_BUDGETS?: string;
   readonly SOURCE_ADDRESS?: SourceAddressPolicy;
@@ -211,6 +216,7 @@ function contextOf(state: DurableObjectState, env: Env): DeviceContext {
     allowSpecialAddresses: env.ALLOW_SPECIAL_ADDRESSES === "yes",
     zone: { publish: (publication) => env.ZONE.getByName(zoneObjectName).publish(publication) },
     clientOf: (request) => clientOnWorkerd(policy, request),
+    ...signedZoneOf(env),
     budgets: readBudgets(env.LINK_BUDGETS ?? null),
     wakeAt: (at) => {
       // The write is coalesced and covered by the output gate; nothing leaves before it is durable.
@@ -221,3 +227,18 @@ function contextOf(state: DurableObjectState, env: Env): DeviceContext {
     deleteAll: () => state.storage.deleteAll(),
   };
 }
+
+/** The zone that the configuration names, shared by all objects of the isolate. */
+function signedZoneOf(env: Env): Pick<DeviceContext, "signing"> {
+  if (env.DIRECTORY === undefined || env.DDNS_ZONE === undefined) return {};
+  let signing = zones.get(env);
+  if (signing === undefined) {
+    const sealer = new Sealer(keysOf(env), systemClock, systemRandom);
+    const keys = new ZoneKeys(zoneKeysIn(env.DIRECTORY), sealer, systemClock);
+    signing = { apex: env.DDNS_ZONE.toLowerCase().replace(/\.$/, ""), keys };
+    zones.set(env, signing);
+  }
+  return { signing };
+}
+
+const zones = new WeakMap<Env, SignedZone>();

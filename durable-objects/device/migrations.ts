@@ -24,6 +24,8 @@ const steps: readonly string[] = [
    CREATE TABLE name_token (id TEXT PRIMARY KEY, secret_hash TEXT NOT NULL UNIQUE,
      scopes TEXT NOT NULL, what_sealed TEXT NOT NULL, created_at INTEGER NOT NULL,
      used_day INTEGER, ends_at INTEGER);
+   CREATE TABLE name_signature (row INTEGER PRIMARY KEY CHECK (row = 1),
+     signatures_sealed TEXT NOT NULL, expires_at INTEGER NOT NULL);
    CREATE TABLE name_change (family TEXT NOT NULL, expires_at INTEGER NOT NULL);
    CREATE TABLE door_code (code_hash TEXT PRIMARY KEY, nonce_hash TEXT NOT NULL,
      account_id TEXT NOT NULL, session_id TEXT NOT NULL, contact INTEGER NOT NULL,

@@ -96,12 +96,12 @@ export class Name implements SetProvider {
 
   /** A new token, told this once. */
   makeToken(asked: NewNameToken): Promise<MadeNameToken> {
-    return this.#inTurn(() => this.tokens.make(asked));
+    return this.inTurn(() => this.tokens.make(asked));
   }
 
   /** Applies an update; unchanged addresses cost no write. `nohost` while the name is off. */
   update(update: AddressUpdate): Promise<UpdateResult> {
-    return this.#inTurn(() => this.#update(update));
+    return this.inTurn(() => this.#update(update));
   }
 
   /** Deletes the record. What is in its turn right now finds the name off and writes nothing. */
@@ -116,7 +116,7 @@ export class Name implements SetProvider {
 
   /** Seals `text` for another place under the name's key; null while the name is off. */
   seal(at: string, text: string): Promise<string | null> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       if (!this.#isOn()) return null;
       const sealed = await this.#sealer.seal(this.#key(), at, text);
       return this.#isOn() ? sealed : null;
@@ -130,7 +130,14 @@ export class Name implements SetProvider {
 
   /** Destroys the key once nothing that might use it is under way. */
   destroyKey(): Promise<void> {
-    return this.#inTurn(() => this.#sealer.destroy(this.#key()));
+    return this.inTurn(() => this.#sealer.destroy(this.#key()));
+  }
+
+  /** Runs `work` after every change of the name that came before it. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 
   forgetMemory(): void {
@@ -257,12 +264,6 @@ export class Name implements SetProvider {
     const [first] = recent;
     if (first === undefined || recent.length < limits.updateChangesPerFamily) return 0;
     return Math.ceil((first.expires_at - now) / 1000);
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => undefined);
-    return result;
   }
 
   /** The stored row; none while the name is off, whatever is still on its way out. */

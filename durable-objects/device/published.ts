@@ -1,9 +1,15 @@
 /**
  * What a device's name answers: the record sets of everything in the device that publishes some, put
- * together. The one place that DNS over HTTPS and the feed to the fronts read.
+ * together and signed. The one place that DNS over HTTPS and the feed to the fronts read.
  */
 
+import type { Sealer } from "../../db/seal.ts";
+import { wildcardChain } from "../../protocol/dns/chain.ts";
 import type { PublishedSet, RecordSet } from "../../protocol/dns/sets.ts";
+import type { DeviceContext } from "./context.ts";
+import type { Name } from "./name.ts";
+import { Publication } from "./publication.ts";
+import { Signatures } from "./signatures.ts";
 
 /** A part of the device that publishes record sets; it keeps them itself, and nobody else does. */
 export interface SetProvider {
@@ -11,22 +17,80 @@ export interface SetProvider {
   sets(): Promise<readonly RecordSet[]>;
 }
 
-export class Published {
-  readonly #providers: readonly SetProvider[];
-  readonly #isOpen: () => boolean;
+export interface PublishedOptions {
+  readonly context: DeviceContext;
+  readonly sealer: Sealer;
+  readonly name: Name;
+  /** Who publishes beside the name itself. */
+  readonly others: readonly SetProvider[];
+  /** Whether the name is on. */
+  readonly isOn: () => boolean;
+  /** Whether an operator closed it. */
+  readonly isClosed: () => boolean;
+  /** The device's own label; null once it is gone. */
+  readonly label: () => string | null;
+  /** Called when the next wake-up may have changed. */
+  readonly settled: () => void;
+}
 
-  /** @param isOpen whether the name answers at all at this moment */
-  constructor(providers: readonly SetProvider[], isOpen: () => boolean) {
-    this.#providers = providers;
-    this.#isOpen = isOpen;
+export class Published {
+  readonly signatures: Signatures;
+  /** Tells the zone of every change, for the fronts. */
+  readonly publication: Publication;
+  readonly #options: PublishedOptions;
+
+  constructor(options: PublishedOptions) {
+    const { context, sealer, name, label, isOn, settled } = options;
+    this.#options = options;
+    this.publication = new Publication(context, {
+      published: async () => {
+        const own = label();
+        const sets = own === null ? null : await this.publishedSets(own);
+        return own === null || sets === null ? null : { labels: [own], sets };
+      },
+      seal: (at, text) => name.seal(at, text),
+      settled,
+    });
+    this.signatures = new Signatures({
+      ...{ context, sealer, isOn },
+      inTurn: (work) => name.inTurn(work),
+      mark: () => this.publication.mark(),
+      signed: () => this.publication.tell(),
+    });
   }
 
-  /** Everything that the name answers now; null while it answers nothing. */
-  async publishedSets(): Promise<readonly PublishedSet[] | null> {
+  /** What is answered by `label`, the device's own if absent; null too when it is none of its. */
+  async records(label?: string): Promise<readonly PublishedSet[] | null> {
+    const own = this.#options.label();
+    if (own === null || (label !== undefined && label !== own)) return null;
+    return await this.publishedSets(own);
+  }
+
+  /** Takes over the address that the connected device comes from. */
+  async adopt(address: string | null): Promise<void> {
+    await this.#options.name.adopt(address);
+    await this.signAhead();
+  }
+
+  /** Everything that `label` answers now, signed; null while it answers nothing. */
+  async publishedSets(label: string): Promise<readonly PublishedSet[] | null> {
+    const { context, name, others } = this.#options;
     if (!this.#isOpen()) return null;
     const sets: RecordSet[] = [];
-    for (const provider of this.#providers) sets.push(...(await provider.sets()));
+    for (const provider of [name, ...others]) sets.push(...(await provider.sets()));
+    if (context.signing !== undefined)
+      sets.push(...wildcardChain(sets, label, context.signing.apex));
+    const signed = await this.signatures.sign(label, sets);
     // It may have been switched off meanwhile.
-    return this.#isOpen() ? sets.map((set) => ({ ...set, signatures: [] })) : null;
+    return this.#isOpen() ? signed : null;
+  }
+
+  /** Signs what changed before anybody asks; what cannot be signed now is when it is asked for. */
+  async signAhead(): Promise<void> {
+    await this.records().catch(() => undefined);
+  }
+
+  #isOpen(): boolean {
+    return this.#options.isOn() && !this.#options.isClosed();
   }
 }

@@ -16,6 +16,7 @@ import type { Name } from "./name.ts";
 import type { Publication } from "./publication.ts";
 import { type FeatureName, featureNames } from "./rpc.ts";
 import type { Shortcut } from "./shortcut.ts";
+import type { Signatures } from "./signatures.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** Everything that a feature fills, or that must hear of its end. */
@@ -32,6 +33,7 @@ export interface Rooms {
   readonly connection: Connection;
   readonly traffic: Traffic;
   readonly shortcut: Shortcut;
+  readonly signatures: Signatures;
 }
 
 export class Switches {
@@ -57,14 +59,15 @@ export class Switches {
 
   /** The data goes at once; its key goes with `finishOff`, which comes next. */
   async off(feature: FeatureName): Promise<void> {
-    const { context, features, name, access, door, link, connection, shortcut, traffic } =
+    const { context, features, name, signatures, access, door, link, connection, shortcut } =
       this.#rooms;
-    const { certificates } = this.#rooms;
+    const { certificates, traffic } = this.#rooms;
     context.sql.transaction(() => {
       features.end(feature);
       if (feature === "name") {
         name.clear();
         certificates.clear();
+        signatures.clear();
       }
       if (feature === "lan") shortcut.clear();
       if (feature !== "link") return;
@@ -84,6 +87,12 @@ export class Switches {
     await this.#destroyKeys(off);
     if (!features.isOn("name") && !features.isOn("link")) await connection.destroyKey();
     for (const feature of off) features.ended(feature);
+  }
+
+  /** Reads everything again next time: the store is gone. */
+  forgetMemory(): void {
+    const { name, certificates, signatures, access } = this.#rooms;
+    for (const room of [name, certificates, signatures, access]) room.forgetMemory();
   }
 
   /** Destroys every key of the device, which is gone. */

@@ -8,21 +8,28 @@ import { limits } from "../../protocol/limits.ts";
 import { nextCheck } from "./link/passages.ts";
 import type { Rooms, Switches } from "./switches.ts";
 
+/** What the device does when it is woken for it. */
+export interface UpkeepCalls {
+  /** A right has expired. */
+  endWithoutRight(): void;
+  /** Signatures are to be made anew. */
+  sign(): Promise<unknown>;
+}
+
 export class Upkeep {
   readonly #rooms: Rooms;
   readonly #switches: Switches;
-  readonly #endWithoutRight: () => void;
+  readonly #calls: UpkeepCalls;
   /**
    * No key is tried again before this; ms since the epoch. In memory only: an object that was thrown
    * out tries at once.
    */
   #retryAt = 0;
 
-  /** @param endWithoutRight is called where a right has expired */
-  constructor(rooms: Rooms, switches: Switches, endWithoutRight: () => void) {
+  constructor(rooms: Rooms, switches: Switches, calls: UpkeepCalls) {
     this.#rooms = rooms;
     this.#switches = switches;
-    this.#endWithoutRight = endWithoutRight;
+    this.#calls = calls;
   }
 
   /** Acts on what is true now; nothing that fails holds up the rest. */
@@ -30,13 +37,20 @@ export class Upkeep {
     this.#rooms.link.checkSockets();
     this.#rooms.door.visits.sweep();
     const tokensEnded = (this.#nextToken() ?? Infinity) <= this.#rooms.context.clock.now();
-    if (this.#rooms.access.shares.sweep() || tokensEnded) this.#endWithoutRight();
+    if (this.#rooms.access.shares.sweep() || tokensEnded) this.#calls.endWithoutRight();
     this.#rooms.name.sweep();
     this.#rooms.certificates.sweep();
     this.#rooms.publication.tell();
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
     await this.#tried(() => this.#rooms.traffic.sweep());
+    if (this.#signaturesDue()) {
+      await this.#tried(async () => {
+        await this.#calls.sign();
+        await this.#rooms.signatures.renewed();
+      });
+    }
+    this.#rooms.signatures.sweep();
     await this.finishOff();
     this.schedule();
   }
@@ -55,20 +69,24 @@ export class Upkeep {
   schedule(): void {
     const { context, features, access, door, name, link, connection, shortcut, traffic } =
       this.#rooms;
-    const untold = this.#rooms.publication.nextRetry();
-    const { certificates } = this.#rooms;
+    const { certificates, publication, signatures } = this.#rooms;
     const now = context.clock.now();
-    const keyed = [connection.nextExpiry(), shortcut.nextExpiry(), traffic.nextExpiry()];
+    const keyed = [connection, shortcut, traffic, signatures].map((room) => room.nextExpiry());
     const keys = [...keyed, features.ending().length === 0 ? null : now].map((at) =>
       at !== null && at <= now ? Math.max(at, this.#retryAt) : at,
     );
     const rows = [door.visits.nextExpiry(), access.shares.nextExpiry(), name.nextExpiry()];
     rows.push(certificates.nextExpiry());
     const sockets = nextCheck(link.passages.size, now);
-    const times = [...rows, untold, this.#nextToken(), sockets, ...keys].filter(
+    const times = [...rows, publication.nextRetry(), this.#nextToken(), sockets, ...keys].filter(
       (at) => at !== null,
     );
     context.wakeAt(times.length === 0 ? null : Math.min(...times));
+  }
+
+  #signaturesDue(): boolean {
+    const at = this.#rooms.signatures.nextExpiry();
+    return at !== null && at <= this.#rooms.context.clock.now();
   }
 
   /** When the next token that opened a tunnel ends by itself; null without tunnels. */

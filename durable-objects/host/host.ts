@@ -22,6 +22,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { Budgets } from "../device/budgets.ts";
 import { Device } from "../device/device.ts";
 import type { DeviceStub } from "../device/rpc.ts";
+import type { SignedZone } from "../device/signatures.ts";
 import type { ZoneStub } from "../zone/rpc.ts";
 import { Alarms } from "./alarms.ts";
 import { HostSockets } from "./sockets.ts";
@@ -36,6 +37,8 @@ export interface HostOptions {
   readonly keys: KeyStore;
   /** Lets documentation and loopback addresses into DNS, for trying out. */
   readonly allowSpecialAddresses: boolean;
+  /** Where names stand and who signs there; absent: nothing is signed. */
+  readonly signing?: SignedZone;
   /** What visitors of a device may take; absent: as this program has it. */
   readonly budgets?: Budgets;
   /** Told of a failure in an event that has no caller: a message, a close, an alarm. */
@@ -195,7 +198,7 @@ export class DeviceHost {
   #resident(deviceId: string): Resident {
     const existing = this.#residents.get(deviceId);
     if (existing !== undefined) return existing;
-    const { clock, random, keys, allowSpecialAddresses, budgets } = this.#options;
+    const { clock, random, keys, allowSpecialAddresses, signing, budgets } = this.#options;
     const store = new Store(this.#pathOf(deviceId), this.#stores);
     const sockets = new HostSockets(
       {
@@ -215,6 +218,7 @@ export class DeviceHost {
       keys,
       zone: this.#zone,
       allowSpecialAddresses,
+      ...(signing === undefined ? {} : { signing }),
       ...(budgets === undefined ? {} : { budgets }),
       wakeAt: (at) => this.#alarms.set(deviceId, at),
       background: (work) => this.#event(deviceId, () => work),

@@ -36,6 +36,8 @@ export interface Edns {
   readonly version: number;
   /** DNSSEC OK (RFC 3225): copied into the answer. */
   readonly dnssecOk: boolean;
+  /** Compact Answers OK (RFC 9824 §5.1): takes NXDOMAIN with a proof that says NOERROR. */
+  readonly compactOk: boolean;
 }
 
 /** What of a header an answer repeats. */
@@ -110,6 +112,7 @@ export function readQuery(message: Uint8Array): ReadQuery {
       payloadBytes: view.getUint16(fixed + 2),
       version: view.getUint8(fixed + 5),
       dnssecOk: (view.getUint16(fixed + 6) & 0x8000) !== 0,
+      compactOk: (view.getUint16(fixed + 6) & 0x4000) !== 0,
     };
   }
   if (at !== message.length) return malformed;

@@ -5,14 +5,26 @@
 
 import type { Data } from "./rdata.ts";
 
-/** What may stand at a device's name or below it. */
-export type SetType = "A" | "AAAA" | "TXT" | "CAA" | "HTTPS" | "SVCB" | "NSEC";
+/** What may stand at a device's name or below it, and what the zone has at its own names. */
+export type SetType =
+  | "A"
+  | "AAAA"
+  | "TXT"
+  | "CAA"
+  | "HTTPS"
+  | "SVCB"
+  | "NSEC"
+  | "SOA"
+  | "NS"
+  | "DNSKEY"
+  | "CDS"
+  | "CDNSKEY";
 
 /** All records of one type at one name (RFC 2181 §5): published, changed and signed together. */
 export interface RecordSet {
   /**
-   * Relative to the device's label, in lower case: `""` is the name itself, `*` whatever below it has
-   * no records of its own, `_acme-challenge` one name below it.
+   * Relative to the device's label (or, for the zone's own, to its apex), in lower case: `""` is the
+   * name itself, `*` whatever below it has no records of its own, `_acme-challenge` one name below it.
    */
   readonly owner: string;
   readonly type: SetType;

@@ -1,11 +1,13 @@
 /**
- * The zone of the devices' names: what each question deserves. Decisions only; the one thing it asks
- * of the world is what a device publishes. It answers for its own zone and never recurses. The edge
- * asks the device's object for that, a front its memory.
+ * The zone of the devices' names: what each question deserves. Decisions only; what it needs of the
+ * world is the zone's own sets, what a device publishes, and a proof that something is not there. The
+ * edge asks the device's object and signs proofs; a front has the sets in memory and asks the edge for
+ * proofs. It answers for its own zone and never recurses.
  */
 
 import { limits } from "../limits.ts";
 import { checkLabel } from "../names.ts";
+import { compareNames } from "./dnssec.ts";
 import {
   type Answer,
   empty,
@@ -17,79 +19,92 @@ import {
 } from "./message.ts";
 import { labelsUnder, type Name, nameOf } from "./names.ts";
 import { classIN, type Data, types } from "./rdata.ts";
-import type { RecordSet } from "./sets.ts";
-
-/** An authoritative name server; addresses only where its name is in the zone itself. */
-export interface NameServer {
-  readonly host: string;
-  readonly ipv4: readonly string[];
-  readonly ipv6: readonly string[];
-}
+import type { PublishedSet } from "./sets.ts";
 
 export interface Zone {
-  /** `ddns.example`, lower case, without the dot at the end. */
-  readonly apex: string;
-  readonly nameServers: readonly NameServer[];
+  /** In lower case. */
+  readonly apex: Name;
+  /** What the zone has at its own names (own.ts), the SOA among it. */
+  readonly own: readonly PublishedSet[];
 }
 
-/** The sets of the device with this label; null when no name is published there. */
-export type Lookup = (label: string) => Promise<readonly RecordSet[] | null>;
+/** That a type, or a whole name, is not there, for who wants it proved (RFC 9824). */
+export interface Denial {
+  /** As the question spelled it. */
+  readonly name: Name;
+  /** The types that are there; null when there is no such name. */
+  readonly present: readonly number[] | null;
+  /** The question was for the proof itself (RFC 9824 §3.4). */
+  readonly asked: boolean;
+}
+
+export interface Draft {
+  readonly answer: Answer;
+  /** What is still to be proved, by `withProof`; null: nothing. */
+  readonly denial: Denial | null;
+}
 
 /** Who has the answer: nobody needs to be asked, or a device, whose sets complete it. */
 export type Plan =
-  | { readonly kind: "answer"; readonly answer: Answer }
+  | { readonly kind: "draft"; readonly draft: Draft }
   | {
       readonly kind: "device";
       readonly label: string;
       /** @param sets what the device publishes; null when no name is published there */
-      complete(sets: readonly RecordSet[] | null): Answer;
+      complete(sets: readonly PublishedSet[] | null): Draft;
     };
 
-/** The records at one name, none for a name that only has others below it. */
-type Node = readonly ResourceRecord[];
+/** RDATA of an NSEC and of the RRSIG that covers it, base64url. */
+export interface Proof {
+  readonly nsec: string;
+  readonly signatures: readonly string[];
+}
 
-const REFRESH_SECONDS = 3600;
-const RETRY_SECONDS = 600;
-const EXPIRE_SECONDS = 7 * 24 * 3600;
+/** What stands at one name: none for a name that only has others below it. */
+interface Node {
+  readonly sets: readonly PublishedSet[];
+  /** That the name has no records of its own, where a wildcard's stand for it (RFC 4035 §3.1.3.3). */
+  readonly covering: readonly PublishedSet[];
+}
 
-/**
- * What a query deserves.
- * @param now milliseconds since the epoch; the zone's serial is its seconds, so that it only grows.
- * Nothing transfers this zone, so nothing depends on a serial that stands still between changes.
- */
-export function planAnswer(query: Query, zone: Zone, now: number): Plan {
+/** What a query deserves. */
+export function planAnswer(query: Query, zone: Zone): Plan {
   const refused = refusalOf(query);
-  if (refused !== null) return { kind: "answer", answer: empty(refused) };
+  if (refused !== null) return refusal(refused);
   const question = query.questions[0] as Question;
-  const labels = labelsUnder(question.name, nameOf(zone.apex));
-  if (labels === null) return { kind: "answer", answer: empty(rcodes.refused) };
-  const at = (node: Node | null) => answerAt(node, question, zone, now);
+  const labels = labelsUnder(question.name, zone.apex);
+  if (labels === null) return refusal(rcodes.refused);
+  const at = (node: Node | null) => draftAt(node, question, query, zone);
   const label = labels.at(-1);
-  if (label === undefined) return { kind: "answer", answer: at(apexNode(zone, now)) };
-  const server = zone.nameServers.find(({ host }) => host === `${label}.${zone.apex}`);
-  if (server !== undefined) {
-    const node = hostRecords(question.name, server, limits.zoneTtlSeconds);
-    return { kind: "answer", answer: at(labels.length === 1 ? node : null) };
+  if (label === undefined || zone.own.some(({ owner }) => owner === label)) {
+    return { kind: "draft", draft: at(nodeAt(zone.own, labels)) };
   }
   // A word that cannot be a device's costs nothing.
-  if (checkLabel(label) !== null) return { kind: "answer", answer: at(null) };
-  const owner = labels.slice(0, -1);
+  if (checkLabel(label) !== null) return { kind: "draft", draft: at(null) };
   return {
     kind: "device",
     label,
-    complete: (sets) => at(sets === null ? null : nodeOf(sets, owner, question.name)),
+    complete: (sets) => at(sets === null ? null : nodeAt(sets, labels.slice(0, -1))),
   };
 }
 
-/** Answers a query; `lookup` is asked at most once. */
-export async function answerQuery(
-  query: Query,
-  zone: Zone,
-  lookup: Lookup,
-  now: number,
-): Promise<Answer> {
-  const plan = planAnswer(query, zone, now);
-  return plan.kind === "answer" ? plan.answer : plan.complete(await lookup(plan.label));
+/** The answer with what it was to prove. */
+export function withProof({ answer, denial }: Draft, proof: Proof): Answer {
+  if (denial === null) return answer;
+  const set: PublishedSet = {
+    owner: "",
+    type: "NSEC",
+    ttl: limits.negativeTtlSeconds,
+    data: [{ type: "NSEC", wire: proof.nsec }],
+    signatures: proof.signatures,
+  };
+  const records = recordsOf(set, denial.name, true);
+  if (denial.asked) return { ...answer, answers: records };
+  return { ...answer, authorities: [...answer.authorities, ...records] };
+}
+
+function refusal(rcode: number): Plan {
+  return { kind: "draft", draft: { answer: empty(rcode), denial: null } };
 }
 
 /** Why a query gets no answer from any zone; null: it is an ordinary question. */
@@ -107,22 +122,24 @@ function refusalOf(query: Query): number | null {
 }
 
 /**
- * The records at `owner` among a device's sets (RFC 1034 §4.3.2, RFC 4592): its own, none when there
- * are only some below it, else those of the wildcard beside it; null when there is no such name.
- * @param name the owner as the question spelled it
+ * What stands at `owner` among `sets` (RFC 1034 §4.3.2, RFC 4592): its own, none when there are only
+ * some below it, else those of the wildcard beside it; null when there is no such name.
  */
-function nodeOf(sets: readonly RecordSet[], owner: Name, name: Name): Node | null {
+function nodeAt(sets: readonly PublishedSet[], owner: Name): Node | null {
   const owners = sets.map((set) => ({ set, labels: nameOf(set.owner) }));
   const exists = (at: Name) => at.length === 0 || owners.some(({ labels }) => endsWith(labels, at));
-  const recordsAt = (at: Name) =>
-    owners
-      .filter(({ labels }) => labels.length === at.length && endsWith(labels, at))
-      .flatMap(({ set }) => set.data.map((data) => ({ name, ttl: set.ttl, data })));
-  if (exists(owner)) return recordsAt(owner);
+  const setsAt = (at: Name) =>
+    owners.filter(({ labels }) => labels.length === at.length && endsWith(labels, at));
+  const only = (found: typeof owners) => found.map(({ set }) => set);
+  if (exists(owner)) return { sets: only(setsAt(owner)), covering: [] };
   let encloser = owner.slice(1);
   while (!exists(encloser)) encloser = encloser.slice(1);
-  const wildcard = ["*", ...encloser];
-  return exists(wildcard) ? recordsAt(wildcard) : null;
+  const wildcard = setsAt(["*", ...encloser]);
+  if (wildcard.length === 0) return null;
+  const [before] = owners
+    .filter(({ set, labels }) => set.type === "NSEC" && compareNames(labels, owner) < 0)
+    .sort((one, other) => compareNames(other.labels, one.labels));
+  return { sets: only(wildcard), covering: before === undefined ? [] : [before.set] };
 }
 
 function endsWith(name: Name, suffix: Name): boolean {
@@ -130,82 +147,91 @@ function endsWith(name: Name, suffix: Name): boolean {
   return left >= 0 && suffix.every((label, at) => label === name[left + at]);
 }
 
-function answerAt(node: Node | null, question: Question, zone: Zone, now: number): Answer {
-  if (node === null) return negative(rcodes.nameError, zone, now);
-  const answers = matching(node, question);
-  if (answers.length === 0) return negative(rcodes.noError, zone, now);
-  return {
+function draftAt(node: Node | null, question: Question, query: Query, zone: Zone): Draft {
+  const signed = query.edns?.dnssecOk === true && hasKey(zone);
+  if (node === null) {
+    const compact = signed && query.edns?.compactOk !== true;
+    return negative(compact ? rcodes.noError : rcodes.nameError, null, question, signed, zone);
+  }
+  const { sets, covering } = node;
+  const answers = matching(sets, question, signed);
+  if (answers.length === 0) {
+    const present = sets.map(({ type }) => types[type]);
+    return negative(rcodes.noError, present, question, signed, zone);
+  }
+  const answer: Answer = {
     ...empty(rcodes.noError),
     authoritative: true,
     answers,
-    additionals: question.type === types.NS ? glue(zone) : [],
+    authorities: signed ? covering.flatMap((set) => at(zone, question, set)) : [],
+    additionals: question.type === types.NS ? glue(zone, signed) : [],
   };
+  return { answer, denial: null };
 }
 
-/** RFC 8482 §4.2: `ANY` gets one small record instead of everything. */
-function matching(node: Node, question: Question): readonly ResourceRecord[] {
-  if (question.type === types.ANY) {
+/** An NSEC among a device's sets, at its own name: the question's name ends with the label's. */
+function at(zone: Zone, question: Question, set: PublishedSet): ResourceRecord[] {
+  const device = question.name.slice(question.name.length - zone.apex.length - 1);
+  return recordsOf(set, [...nameOf(set.owner), ...device], true);
+}
+
+/**
+ * RFC 8482: `ANY` gets one small record instead of everything (§4.2), or, where it has to be signed, one
+ * of the sets that are (§4.1).
+ */
+function matching(
+  sets: readonly PublishedSet[],
+  question: Question,
+  signed: boolean,
+): ResourceRecord[] {
+  if (question.type === types.RRSIG) {
+    return sets.flatMap((set) => signaturesOf(set, question.name));
+  }
+  if (question.type === types.ANY && !signed) {
     const data: Data = { type: "HINFO", cpu: "RFC8482", os: "" };
     return [{ name: question.name, ttl: limits.zoneTtlSeconds, data }];
   }
-  return node.filter((record) => types[record.data.type] === question.type);
-}
-
-function apexNode(zone: Zone, now: number): Node {
-  return [soa(zone, now, limits.zoneTtlSeconds), ...nameServers(zone)];
+  const asked = (set: PublishedSet) =>
+    question.type === types.ANY ? set.type !== "NSEC" : types[set.type] === question.type;
+  const set = sets.find(asked);
+  return set === undefined ? [] : recordsOf(set, question.name, signed);
 }
 
 /** RFC 2308 §2: the SOA goes along, its TTL being how long the "no" may be remembered. */
-function negative(rcode: number, zone: Zone, now: number): Answer {
-  return {
+function negative(
+  rcode: number,
+  present: readonly number[] | null,
+  question: Question,
+  signed: boolean,
+  zone: Zone,
+): Draft {
+  const asked = signed && question.type === types.NSEC;
+  const soa = asked ? [] : zone.own.filter(({ type }) => type === "SOA");
+  const brief = soa.map((set) => ({ ...set, ttl: limits.negativeTtlSeconds }));
+  const answer: Answer = {
     ...empty(rcode),
     authoritative: true,
-    authorities: [soa(zone, now, limits.negativeTtlSeconds)],
+    authorities: brief.flatMap((set) => recordsOf(set, zone.apex, signed)),
   };
-}
-
-function soa(zone: Zone, now: number, ttl: number): ResourceRecord {
-  const apex = nameOf(zone.apex);
-  return {
-    name: apex,
-    ttl,
-    data: {
-      type: "SOA",
-      primary: nameOf(zone.nameServers[0]?.host ?? zone.apex),
-      mailbox: ["hostmaster", ...apex],
-      serial: Math.floor(now / 1000) % 2 ** 32,
-      refresh: REFRESH_SECONDS,
-      retry: RETRY_SECONDS,
-      expire: EXPIRE_SECONDS,
-      minimum: limits.negativeTtlSeconds,
-    },
-  };
-}
-
-function nameServers(zone: Zone): ResourceRecord[] {
-  return zone.nameServers.map(({ host }) => ({
-    name: nameOf(zone.apex),
-    ttl: limits.zoneTtlSeconds,
-    data: { type: "NS", host: nameOf(host) },
-  }));
+  return { answer, denial: signed ? { name: question.name, present, asked } : null };
 }
 
 /** Addresses of those name servers that are in the zone themselves. */
-function glue(zone: Zone): ResourceRecord[] {
-  return zone.nameServers
-    .filter(({ host }) => host.endsWith(`.${zone.apex}`))
-    .flatMap((server) => hostRecords(nameOf(server.host), server, limits.zoneTtlSeconds));
+function glue(zone: Zone, signed: boolean): ResourceRecord[] {
+  return zone.own
+    .filter(({ owner, type }) => owner !== "" && (type === "A" || type === "AAAA"))
+    .flatMap((set) => recordsOf(set, [...nameOf(set.owner), ...zone.apex], signed));
 }
 
-function hostRecords(
-  owner: Name,
-  host: Pick<NameServer, "ipv4" | "ipv6">,
-  ttl: number,
-): ResourceRecord[] {
-  const record = (type: "A" | "AAAA") => (address: string) => ({
-    name: owner,
-    ttl,
-    data: { type, address },
-  });
-  return [...host.ipv4.map(record("A")), ...host.ipv6.map(record("AAAA"))];
+function hasKey(zone: Zone): boolean {
+  return zone.own.some(({ type }) => type === "DNSKEY");
+}
+
+function recordsOf(set: PublishedSet, name: Name, signed: boolean): ResourceRecord[] {
+  const records = set.data.map((data) => ({ name, ttl: set.ttl, data }));
+  return signed ? [...records, ...signaturesOf(set, name)] : records;
+}
+
+function signaturesOf({ signatures, ttl }: PublishedSet, name: Name): ResourceRecord[] {
+  return signatures.map((wire) => ({ name, ttl, data: { type: "RRSIG", wire } }));
 }

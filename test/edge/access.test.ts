@@ -85,6 +85,9 @@ const ownProof = `
   DELETE /api/operator/doors/:label/closure
   POST /api/operator/doors/:label/objection/answer
   GET /api/operator/objections
+  GET /api/operator/zone
+  POST /api/operator/zone/rollover
+  POST /api/operator/zone/rollover/end
   POST /oauth/token
   POST /oauth/device
   POST /oauth/revoke
@@ -358,6 +361,8 @@ const signedIn = `
 /** Middleware, which is no route. */
 const before = `
   ALL /api/operator/*
+  ALL /api/operator/zone
+  ALL /api/operator/zone/*
   ALL /devices/:id/certificate
   ALL /devices/:id/certificate/*
   ALL /api/reports

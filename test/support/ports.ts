@@ -10,6 +10,7 @@ import { Directory } from "../../db/directory.ts";
 import { Names } from "../../db/names.ts";
 import type { Clock, Random } from "../../db/primitives.ts";
 import { Sealer } from "../../db/seal.ts";
+import { ZoneKeys } from "../../db/zone-keys.ts";
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { Window } from "../../durable-objects/limiter/window.ts";
 import {
@@ -19,6 +20,7 @@ import {
   ledgerOf,
   photosOf,
   systemRandom,
+  zoneKeysIn,
 } from "../../durable-objects/platform.ts";
 import type { ZoneStub } from "../../durable-objects/zone/rpc.ts";
 import { type RegionId, regionOf } from "../../protocol/ids.ts";
@@ -165,6 +167,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
     zone: () => env.ZONE.getByName("zone") as unknown as ZoneStub,
     keys,
     sealer: new Sealer(keys, clock, random),
+    zoneKeys: new ZoneKeys(zoneKeysIn(env.DIRECTORY), new Sealer(keys, clock, random), clock),
     blobs: photosOf(env),
     ledger: ledgerOf(
       env,

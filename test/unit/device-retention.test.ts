@@ -86,6 +86,7 @@ describe("what expires in a device's object", () => {
       "share",
       "share_guest",
       "connection",
+      "name_signature",
       "name_change",
       "acme_proof",
       "shortcut",

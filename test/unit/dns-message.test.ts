@@ -247,7 +247,12 @@ describe("reading a query", () => {
 
   it("reads EDNS with options in full", () => {
     const query = read(bytes(header(1, 0, 0, 1), NAS, A_IN, opt(0, 10, 0, 2, 7, 7)));
-    expect(query.edns).toEqual({ payloadBytes: 1232, version: 0, dnssecOk: false });
+    expect(query.edns).toEqual({
+      payloadBytes: 1232,
+      version: 0,
+      dnssecOk: false,
+      compactOk: false,
+    });
   });
 });
 
@@ -288,7 +293,10 @@ describe("writing an answer", () => {
   });
 
   it("truncates to the verdict, the question and the TC bit", () => {
-    const edns: Query = { ...query, edns: { payloadBytes: 512, version: 0, dnssecOk: true } };
+    const edns: Query = {
+      ...query,
+      edns: { payloadBytes: 512, version: 0, dnssecOk: true, compactOk: false },
+    };
     const whole = writeAnswer(edns, { ...sample(edns), rcode: rcodes.noError });
     const cut = packet.decode(Buffer.from(writeTruncated(edns, whole)));
     expect(cut).toMatchObject({ flag_tc: true, flag_aa: true, rcode: "NOERROR", answers: [] });
@@ -298,7 +306,7 @@ describe("writing an answer", () => {
 
   it("never sends more over UDP than 1232 octets, nor less than 512 allow", () => {
     const sized = (payloadBytes: number) =>
-      udpBytes({ ...query, edns: { payloadBytes, version: 0, dnssecOk: false } });
+      udpBytes({ ...query, edns: { payloadBytes, version: 0, dnssecOk: false, compactOk: false } });
     expect([udpBytes(query), sized(0), sized(700), sized(65_535)]).toEqual([
       512,
       512,

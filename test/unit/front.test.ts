@@ -9,18 +9,15 @@ import { Kept } from "../../front/kept.ts";
 import { verdict } from "../../front/wire.ts";
 import { readQuery, udpBytes, writeAnswer, writeTruncated } from "../../protocol/dns/message.ts";
 import type { PublishedSet } from "../../protocol/dns/sets.ts";
-import { answerQuery, type Zone } from "../../protocol/dns/zone.ts";
 import type { FeedAnswer, FeedName } from "../../protocol/feed.ts";
 import { parseAnswer, parseAsk } from "../../protocol/feed.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Kind, question, readAnswer } from "../support/dns.ts";
+import { memoryZone } from "../support/zone.ts";
 
 const APEX = "ddns.test";
-const zone: Zone = {
-  apex: APEX,
-  nameServers: [{ host: `ns1.${APEX}`, ipv4: ["192.0.2.53"], ipv6: [] }],
-};
 const NOW = 1_800_000_000_000;
+const zone = await memoryZone(null, NOW);
 
 const set = (owner: string, type: "A" | "TXT", value: string): PublishedSet => ({
   owner,
@@ -46,8 +43,8 @@ class NearEdge {
     if (!this.there) return null;
     const read = readQuery(message);
     if (read.kind !== "query") return null;
-    const lookup = async (label: string) => this.names[label] ?? null;
-    return Buffer.from(writeAnswer(read.query, await answerQuery(read.query, zone, lookup, NOW)));
+    const lookup = (label: string) => this.names[label] ?? null;
+    return Buffer.from(writeAnswer(read.query, await zone.answer(read.query, lookup)));
   }
 }
 

@@ -2,17 +2,19 @@
 
 import packet from "dns-packet";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { empty, type Query, rcodes, writeAnswer } from "../../protocol/dns/message.ts";
 import { nameOf } from "../../protocol/dns/names.ts";
 import { type Data, types } from "../../protocol/dns/rdata.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
-import { answerQuery, type Zone } from "../../protocol/dns/zone.ts";
+import { type MemoryZone, memoryZone, newKey, questionOf } from "../support/zone.ts";
 
-const zone: Zone = {
-  apex: "ddns.test",
-  nameServers: [{ host: "ns1.ddns.test", ipv4: ["192.0.2.53"], ipv6: ["2001:db8::53"] }],
-};
+let plain: MemoryZone;
+let signed: MemoryZone;
+beforeAll(async () => {
+  plain = await memoryZone(null);
+  signed = await memoryZone(await newKey());
+});
 
 const sets: readonly RecordSet[] = [
   { owner: "", type: "A", ttl: 60, data: [{ type: "A", address: "192.0.2.1" }] },
@@ -39,30 +41,34 @@ const query: fc.Arbitrary<Query> = fc.record({
   questions: fc.array(
     fc.record({
       name,
-      type: fc.oneof(fc.constantFrom(1, 2, 6, 28, 255), fc.nat(0xffff)),
+      type: fc.oneof(fc.constantFrom(1, 2, 6, 16, 28, 46, 47, 48, 59, 255), fc.nat(0xffff)),
       class: fc.oneof({ weight: 9, arbitrary: fc.constant(1) }, fc.nat(0xffff)),
     }),
     { minLength: 0, maxLength: 2 },
   ),
   edns: fc.option(
-    fc.record({ payloadBytes: fc.nat(0xffff), version: fc.nat(2), dnssecOk: fc.boolean() }),
+    fc.record({
+      payloadBytes: fc.nat(0xffff),
+      version: fc.constantFrom(0, 0, 0, 1),
+      dnssecOk: fc.boolean(),
+      compactOk: fc.boolean(),
+    }),
   ),
 });
 
 describe("the zone", () => {
-  it("answers any query in a form that another library reads", async () => {
+  it.each([
+    ["without keys", () => plain],
+    ["signed", () => signed],
+  ])("%s answers any query in a form that another library reads", async (_what, zone) => {
     const asked = new Set<string>();
+    const proofs = new Set<string>();
     await fc.assert(
       fc.asyncProperty(query, async (any) => {
-        const answer = await answerQuery(
-          any,
-          zone,
-          async (text) => {
-            asked.add(text);
-            return text === "nas" ? sets : null;
-          },
-          1_800_000_000_000,
-        );
+        const answer = await zone().answer(any, (text) => {
+          asked.add(text);
+          return text === "nas" ? sets : null;
+        });
         const message = Buffer.from(writeAnswer(any, answer));
         const decoded = packet.decode(message) as packet.DecodedPacket & { rcode: string };
         expect(packet.decode.bytes).toBe(message.length);
@@ -71,31 +77,32 @@ describe("the zone", () => {
         expect(decoded.flag_aa).toBe(authoritative);
         if (!authoritative) {
           expect([decoded.answers, decoded.authorities, records]).toEqual([[], [], []]);
-        } else {
-          // Either what was asked for, or the SOA that says for how long there is nothing.
-          const soa = decoded.authorities?.map((record) => record.type);
-          expect(soa).toEqual(decoded.answers?.length === 0 ? ["SOA"] : []);
+          return;
         }
+        // Either what was asked for, or the SOA that says for how long there is nothing, with a proof.
+        const above = (decoded.authorities ?? []).map((record) => record.type);
+        const wants = zone() === signed && any.edns?.dnssecOk === true;
+        const proof = wants ? ["SOA", "RRSIG", "NSEC", "RRSIG"] : ["SOA"];
+        const stands = (decoded.answers ?? []).length > 0;
+        expect(stands ? [[], ["NSEC", "RRSIG"]] : [proof]).toContainEqual(above);
+        if (!stands) proofs.add(above.join(" "));
+        const types = (decoded.answers ?? []).map(({ type }) => type);
+        expect(types.includes("RRSIG")).toBe(
+          stands && (wants || any.questions[0]?.type === 46) && zone() === signed,
+        );
       }),
-      { numRuns: 20_000 },
+      { numRuns: 10_000 },
     );
     // Only a word that a device could have is ever looked up.
     expect([...asked].filter((text) => !/^[a-z0-9-]{3,63}$/.test(text))).toEqual([]);
     expect(asked.has("nas")).toBe(true);
+    expect(proofs.size).toBe(zone() === signed ? 2 : 1);
   });
 });
 
 /** What a device with these sets answers: the verdict, and the data. */
 async function look(name: string, type: keyof typeof types, published: readonly RecordSet[]) {
-  const query: Query = {
-    id: 1,
-    opcode: 0,
-    recursionDesired: false,
-    checkingDisabled: false,
-    questions: [{ name: nameOf(name), type: types[type], class: 1 }],
-    edns: null,
-  };
-  const answer = await answerQuery(query, zone, async () => published, 1_800_000_000_000);
+  const answer = await plain.answer(questionOf(name, types[type]), () => published);
   return {
     rcode: answer.rcode,
     owners: answer.answers.map((record) => record.name.join(".")),
@@ -161,15 +168,11 @@ describe("below a device's name", () => {
 
   it("a label with a dot in it is not two", async () => {
     const dotted: Query = {
-      id: 1,
-      opcode: 0,
-      recursionDesired: false,
-      checkingDisabled: false,
+      ...questionOf("", types.A),
       questions: [{ name: ["a.b", "nas", "ddns", "test"], type: types.A, class: 1 }],
-      edns: null,
     };
     const sets = [four("a.b", "192.0.2.1")];
-    const answer = await answerQuery(dotted, zone, async () => sets, 1_800_000_000_000);
+    const answer = await plain.answer(dotted, () => sets);
     expect(answer.rcode).toBe(rcodes.nameError);
   });
 
@@ -200,14 +203,7 @@ describe("below a device's name", () => {
     ];
     const caa = await look("nas.ddns.test", "CAA", sets);
     const message = (data: readonly Data[]) => {
-      const query: Query = {
-        id: 1,
-        opcode: 0,
-        recursionDesired: false,
-        checkingDisabled: false,
-        questions: [],
-        edns: null,
-      };
+      const query: Query = { ...questionOf("", types.A), questions: [] };
       const answers = data.map((one) => ({ name: nameOf("nas.ddns.test"), ttl: 60, data: one }));
       return packet.decode(Buffer.from(writeAnswer(query, { ...empty(0), answers }))).answers;
     };

@@ -10,7 +10,9 @@ import { join } from "node:path";
 import type { Db } from "../../db/db.ts";
 import { Directory, readLabel } from "../../db/directory.ts";
 import { Names } from "../../db/names.ts";
+import { zoneKeys as readZoneKeys } from "../../db/queries/zone-keys.ts";
 import { Sealer } from "../../db/seal.ts";
+import { ZoneKeys } from "../../db/zone-keys.ts";
 import { DeviceHost } from "../../durable-objects/host/host.ts";
 import { type Upgrade, upgrades } from "../../durable-objects/host/sockets.ts";
 import { clientAddress } from "../../durable-objects/peer.ts";
@@ -61,16 +63,20 @@ export async function startDenoEdge(settings: Settings): Promise<DenoEdge> {
   const databases = await openAll(settings);
   const regions = settings.config.regions.map(({ id }) => id);
   const stores = folderStores(settings.data, regions, systemRandom);
+  const sealer = new Sealer(stores.keys, systemClock, systemRandom);
+  const directory = databases.get("")?.db as Db;
+  const zoneKeys = new ZoneKeys(() => readZoneKeys(directory), sealer, systemClock);
   const host = new DeviceHost({
     folder: join(settings.data, "devices"),
     clock: systemClock,
     random: systemRandom,
     keys: stores.keys,
     allowSpecialAddresses: settings.config.allowSpecialAddresses,
+    signing: { apex: settings.config.ddnsZone, keys: zoneKeys },
     budgets: settings.config.budgets,
     onError: (error) => reportError("device-event-failed", error),
   });
-  const shared = portsOf(settings, databases, stores, host);
+  const shared = portsOf(settings, databases, stores, { host, sealer, zoneKeys });
   const working = new Set<Promise<unknown>>();
   const background = (work: Promise<unknown>) => {
     const done = work
@@ -137,7 +143,7 @@ function portsOf(
   settings: Settings,
   databases: ReadonlyMap<string, OpenDatabase>,
   stores: Stores,
-  host: DeviceHost,
+  { host, sealer, zoneKeys }: { host: DeviceHost; sealer: Sealer; zoneKeys: ZoneKeys },
 ): SharedPorts {
   const { config } = settings;
   const { keys } = stores;
@@ -164,7 +170,8 @@ function portsOf(
     devices: host,
     zone: () => host.zone,
     ...stores,
-    sealer: new Sealer(keys, systemClock, systemRandom),
+    sealer,
+    zoneKeys,
     assets: folderAssets(CONSOLE),
     limits: forNetworks(memoryLimits(systemClock), config.networkLimitFactor),
     egress,

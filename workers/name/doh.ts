@@ -13,12 +13,13 @@ import {
   writeError,
 } from "../../protocol/dns/message.ts";
 import { isUpdate } from "../../protocol/dns/update.ts";
-import { answerQuery } from "../../protocol/dns/zone.ts";
+import { planAnswer, withProof } from "../../protocol/dns/zone.ts";
 import { limits } from "../../protocol/limits.ts";
 import { fromBase64url } from "../../protocol/tokens.ts";
 import { readBounded } from "../body.ts";
 import type { FrontPorts } from "../ports.ts";
 import { Problem } from "../problem.ts";
+import { prove, zoneOf } from "./signing.ts";
 
 const MEDIA_TYPE = "application/dns-message";
 const MAX_BASE64_LENGTH = Math.ceil((limits.dnsMessageBytes * 4) / 3);
@@ -41,18 +42,25 @@ export async function answerDoh(request: Request, ports: FrontPorts): Promise<Re
 
 /** The zone's answer; SERVFAIL when a store or an object is away, so that resolvers ask again. */
 async function decide(query: Query, ports: FrontPorts): Promise<Answer> {
-  const { config, clock } = ports;
   try {
-    return await answerQuery(
-      query,
-      { apex: config.ddnsZone, nameServers: config.nameServers },
-      (label) => recordsOf(label, ports),
-      clock.now(),
-    );
+    if (query.edns?.dnssecOk) await withKey(ports);
+    const plan = planAnswer(query, await zoneOf(ports));
+    const draft =
+      plan.kind === "draft" ? plan.draft : plan.complete(await recordsOf(plan.label, ports));
+    return draft.denial === null
+      ? draft.answer
+      : withProof(draft, await prove(ports, draft.denial));
   } catch (error) {
     ports.log({ event: "internal-error", code: error instanceof Error ? error.name : "unknown" });
     return empty(rcodes.serverFailure);
   }
+}
+
+/** The first who wants signatures makes the zone's key, if there is none. */
+async function withKey(ports: FrontPorts): Promise<void> {
+  if ((await ports.zoneKeys.shown()).inUse !== null) return;
+  const { makeFirstKey } = await import("./keys.ts");
+  await makeFirstKey(await ports.whole());
 }
 
 /** What the device that has `label` publishes. An unknown label creates no object. */

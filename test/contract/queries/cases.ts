@@ -27,6 +27,7 @@ import { retentionCases } from "./retention-cases.ts";
 import { schemaCases } from "./schema-cases.ts";
 import { signInCases } from "./sign-in-cases.ts";
 import { tokenCases } from "./token-cases.ts";
+import { zoneCases } from "./zone-cases.ts";
 
 export interface Stores {
   readonly region: Db;
@@ -52,6 +53,7 @@ export const cases: Cases = {
   ...deviceCases,
   ...certificateCases,
   ...openidCases,
+  ...zoneCases,
   ...linkedCases,
   ...openidDeviceCases,
   ...passkeyCases,

@@ -1,0 +1,249 @@
+/**
+ * The zone's signatures before the validators of three houses, through the front: Debian's delv (BIND),
+ * unbound with our DS as its trust anchor, and drill (ldns). And after the key was replaced.
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Front, startFront } from "../../front/front.ts";
+import { dsLines } from "../../scripts/dns-ds.ts";
+import { freePort } from "../contract/runtime.ts";
+import { World } from "../contract/suite/world.ts";
+import { workerd } from "../contract/workerd.ts";
+import { type Scenario, withDevice } from "../support/scenario.ts";
+import { run } from "./program.ts";
+
+const TOKEN = "operator-".repeat(5);
+
+let world: World;
+let front: Front;
+let nas: Scenario;
+let folder: string;
+
+beforeAll(async () => {
+  world = await World.create(workerd, {
+    OPERATOR_TOKEN_HASHES: createHash("sha256").update(TOKEN).digest("hex"),
+  });
+  nas = await withDevice(world);
+  const authorization = `Basic ${btoa(`${nas.host}:${nas.updateSecret}`)}`;
+  const query = `hostname=${nas.host}&myip=203.0.113.4,2001:db8::4`;
+  await fetch(`${world.origin}/nic/update?${query}`, { headers: { authorization } });
+  front = await newFront();
+  folder = await mkdtemp(join(tmpdir(), "latchkey-dnssec-"));
+});
+afterAll(async () => {
+  await front.close();
+  await world.close();
+  await rm(folder, { recursive: true });
+});
+
+/** One that remembers nothing of before. */
+const newFront = () => startFront({ edge: world.origin, host: "127.0.0.1", port: 0 });
+const zone = () => world.ddnsZone;
+/** `<tag> <algorithm> <digest type> <digest>` */
+const anchors = async () =>
+  (await dsLines(world.origin, zone())).map((line) => line.split(" ").slice(4));
+
+/** What delv says after it has checked every signature itself. */
+async function delv(...question: string[]): Promise<string> {
+  const lines = (await anchors()).map(
+    ([tag, algorithm, type, digest]) =>
+      `"${zone()}." static-ds ${tag} ${algorithm} ${type} "${digest}";`,
+  );
+  const file = join(folder, "anchors");
+  await writeFile(file, `trust-anchors { ${lines.join(" ")} };\n`);
+  const args = ["@127.0.0.1", "-p", `${front.port}`, "-a", file, `+root=${zone()}`, ...question];
+  const { stdout, stderr } = await run("delv", args, "apt-get install bind9-dnsutils");
+  return stdout + stderr;
+}
+
+/** What drill makes of a chain up from the answer. */
+async function drill(...question: string[]): Promise<string> {
+  const file = join(folder, "ds");
+  await writeFile(file, `${(await dsLines(world.origin, zone())).join("\n")}\n`);
+  const args = ["-S", "-k", file, "-p", `${front.port}`, ...question, "@127.0.0.1"];
+  const { stdout, stderr } = await run("drill", args, "apt-get install ldnsutils");
+  return stdout + stderr;
+}
+
+interface Resolver {
+  look(...question: string[]): Promise<{ status: string; flags: string[]; text: string }>;
+  end(): Promise<void>;
+}
+
+/** unbound, which asks the front for the zone and trusts our DS only. */
+async function unbound(anchor: string[]): Promise<Resolver> {
+  const port = await freePort();
+  const config = join(folder, `unbound-${port}.conf`);
+  await writeFile(
+    config,
+    `server:
+  interface: 127.0.0.1@${port}
+  do-daemonize: no
+  chroot: ""
+  username: ""
+  directory: "${folder}"
+  pidfile: ""
+  use-syslog: no
+  do-not-query-localhost: no
+  do-ip6: no
+  local-zone: "test." nodefault
+  trust-anchor: "${zone()}. DS ${anchor.join(" ")}"
+remote-control:
+  control-enable: no
+stub-zone:
+  name: "${zone()}"
+  stub-addr: 127.0.0.1@${front.port}
+`,
+  );
+  const child: ChildProcess = spawn("/usr/sbin/unbound", ["-d", "-c", config], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    let said = "";
+    child.stderr?.on("data", (chunk) => {
+      said += chunk;
+      if (said.includes("start of service")) resolve();
+    });
+    child.once("error", () =>
+      reject(new Error("unbound is not installed: apt-get install unbound")),
+    );
+    child.once("exit", (code) => reject(new Error(`unbound ended with ${code}: ${said}`)));
+  });
+  return {
+    async look(...question) {
+      const args = ["@127.0.0.1", "-p", `${port}`, "+tries=1", "+time=20", "+dnssec", ...question];
+      const { stdout } = await run("dig", args, "apt-get install bind9-dnsutils");
+      return {
+        status: /status: (\w+)/.exec(stdout)?.[1] ?? stdout,
+        flags: (/;; flags: ([a-z ]*);/.exec(stdout)?.[1] ?? "").split(" "),
+        text: stdout,
+      };
+    },
+    async end() {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
+
+/** The time that resolvers need to learn of a new key has gone by. */
+async function later(data: string): Promise<void> {
+  for (const file of await readdir(data, { recursive: true })) {
+    if (!file.endsWith(".sqlite")) continue;
+    const database = new DatabaseSync(join(data, file));
+    const [table] = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'zone_key'").all();
+    if (table !== undefined) database.exec("UPDATE zone_key SET signs_at = created_at");
+    database.close();
+  }
+}
+
+const nobody = () => `nobody.${zone()}`;
+
+describe("delv 9.18", () => {
+  it.each([
+    ["A", () => nas.host, "; fully validated", "203.0.113.4"],
+    ["AAAA", () => nas.host, "; fully validated", "2001:db8::4"],
+    ["SOA", zone, "; fully validated", "hostmaster"],
+    ["NS", zone, "; fully validated", "ns1"],
+    ["DNSKEY", zone, "; fully validated", "257 3 13"],
+    ["CDS", zone, "; fully validated", "13 2"],
+    ["CDNSKEY", zone, "; fully validated", "257 3 13"],
+    ["ANY", () => nas.host, "; fully validated", "203.0.113.4"],
+    ["TXT", () => nas.host, "; negative response, fully validated", "nxrrset"],
+    ["DS", () => nas.host, "; negative response, fully validated", "nxrrset"],
+    ["A", nobody, "; negative response, fully validated", "nxrrset"],
+    ["A", () => `deep.below.${nobody()}`, "; negative response, fully validated", "nxrrset"],
+    ["A", () => `www.${nas.host}`, "; negative response, fully validated", "nxrrset"],
+    [
+      "A",
+      () => `NoBody.${zone().toUpperCase()}`,
+      "; negative response, fully validated",
+      "nxrrset",
+    ],
+    ["A", () => nas.host.toUpperCase(), "; fully validated", "203.0.113.4"],
+  ])("validates %s of %o", async (type, name, verdict, data) => {
+    const said = await delv(name(), type);
+    expect(said).toContain(verdict);
+    expect(said).toContain(data);
+  });
+});
+
+describe("drill 1.8", () => {
+  it("chases the signatures of an answer up to our DS", async () => {
+    expect(await drill(nas.host, "A")).toContain("Chase successful");
+    for (const [name, type] of [
+      [nas.host, "TXT"],
+      [nobody(), "A"],
+    ] as const) {
+      const said = await drill(name, type);
+      expect(said).toContain("Existence denied or verifiably insecure");
+      expect(said).toContain("Chase successful");
+    }
+  });
+});
+
+describe("unbound 1.17 with our DS as its trust anchor", () => {
+  let resolver: Resolver;
+  beforeAll(async () => {
+    resolver = await unbound((await anchors())[0] ?? []);
+  });
+  afterAll(() => resolver.end());
+
+  it.each([
+    ["A", () => nas.host, "NOERROR"],
+    ["AAAA", () => nas.host, "NOERROR"],
+    ["TXT", () => nas.host, "NOERROR"],
+    ["SOA", zone, "NOERROR"],
+    ["DNSKEY", zone, "NOERROR"],
+    ["A", () => `www.${nas.host}`, "NOERROR"],
+    ["A", nobody, "NOERROR"],
+  ])("sets AD on %s of %o", async (type, name, status) => {
+    const answer = await resolver.look(name(), type);
+    expect([answer.status, answer.flags]).toEqual([status, expect.arrayContaining(["ad"])]);
+  });
+});
+
+describe("after the key was replaced", () => {
+  const operator = async (path: string, method = "POST") => {
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const answer = await fetch(`${world.origin}/api/operator/zone${path}`, { method, headers });
+    return { status: answer.status, zone: await answer.json() };
+  };
+
+  it("answers validate with either DS at first, and then with the new one alone", async () => {
+    const [old] = await anchors();
+    const begun = await operator("/rollover");
+    expect(begun.zone.keys).toMatchObject([{ in_use: true }, { in_use: false }]);
+    // Nothing may be ended, and nothing begun again, while the new key is not even in use.
+    expect([
+      (await operator("/rollover")).status,
+      (await operator("/rollover/end")).status,
+    ]).toEqual([409, 409]);
+    await front.close();
+    front = await newFront();
+    expect((await delv(zone(), "DNSKEY")).match(/257 3 13/g)).toHaveLength(2);
+    expect(await anchors()).toEqual([old]);
+    await front.close();
+    await world.restart("gently", () => later(world.data));
+    front = await newFront();
+    const next = begun.zone.keys[1].ds.split(" ");
+    expect(await anchors()).toEqual([next]);
+    for (const anchor of [old, next]) {
+      const resolver = await unbound(anchor ?? []);
+      for (const name of [nas.host, nobody(), zone()]) {
+        expect((await resolver.look(name, "A")).flags).toContain("ad");
+      }
+      await resolver.end();
+    }
+    const signedBy = async () =>
+      /RRSIG\s+A 13 3 60 \d+ \d+ (\d+)/.exec(await delv(nas.host, "A"))?.[1];
+    expect(await signedBy()).toBe(next[0]);
+  });
+});

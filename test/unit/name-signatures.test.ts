@@ -1,0 +1,196 @@
+/** The signatures inside a device: made when something changes, kept sealed, made anew in time, gone with the name. */
+
+import { beforeEach, describe, expect, it } from "vitest";
+import type { KeyName } from "../../db/primitives.ts";
+import { Sealer } from "../../db/seal.ts";
+import { type ZoneKeyRow, ZoneKeys, zoneKeySeal, zoneKeySealedAt } from "../../db/zone-keys.ts";
+import { dnskeyOf, keyTag, readSignature } from "../../protocol/dns/dnssec.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
+import { base64url, fromBase64url } from "../../protocol/tokens.ts";
+import { type HeldDevice, HeldKeys, heldDevice } from "../support/device.ts";
+
+const CURVE = { name: "ECDSA", namedCurve: "P-256" } as const;
+const NAME_KEY: KeyName = "feature/dev_home_0000000000000000/name";
+const random = { bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) };
+
+/** The zone's keys in the test's hand. */
+class Shelf {
+  readonly rows: ZoneKeyRow[] = [];
+  readonly clock = { time: 1_800_000_000_000, now: () => this.clock.time };
+  readonly keys = new HeldKeys();
+  readonly #sealer = new Sealer(this.keys, this.clock, random);
+
+  /** @returns its tag */
+  async add(signsAt: number): Promise<number> {
+    const pair = await crypto.subtle.generateKey(CURVE, true, ["sign", "verify"]);
+    const point = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)).slice(1);
+    const jwk = JSON.stringify(await crypto.subtle.exportKey("jwk", pair.privateKey));
+    const slot = this.rows.length + 1;
+    this.rows.push({
+      ...{ slot, publicKey: base64url(point), createdAt: 0, signsAt },
+      privateSealed: await this.#sealer.seal(zoneKeySeal, zoneKeySealedAt(slot), jwk),
+    });
+    return keyTag(dnskeyOf(point));
+  }
+
+  read(): ZoneKeys {
+    return new ZoneKeys(async () => [...this.rows], this.#sealer, this.clock);
+  }
+}
+
+let shelf: Shelf;
+let zoneKeys: ZoneKeys;
+let held: HeldDevice;
+/** The signature of the address in each publication for the fronts. */
+let told: (string | null)[];
+let tag: number;
+beforeEach(async () => {
+  shelf = new Shelf();
+  tag = await shelf.add(0);
+  zoneKeys = shelf.read();
+  told = [];
+  held = await heldDevice({
+    signing: { apex: "ddns.test", keys: zoneKeys },
+    zone: {
+      publish: async ({ name }) => {
+        told.push(name?.sets[0]?.signatures[0] ?? null);
+      },
+    },
+  });
+  await held.device.setFeature("name", true);
+});
+
+const advance = (ms: number) => {
+  held.clock.time += ms;
+  shelf.clock.time += ms;
+};
+const report = async (address: string, device = held.device) => {
+  const done = await device.naming.updateAddresses({
+    ...{ secret: null, ipv4: { set: address }, ipv6: "keep" },
+  });
+  await held.settled();
+  return done;
+};
+/** The signature of the address, and who made it until when. */
+async function signature(device = held.device) {
+  const [wire] = (await device.records())?.[0]?.signatures ?? [];
+  return wire === undefined
+    ? null
+    : { wire, ...readSignature(fromBase64url(wire) ?? new Uint8Array()) };
+}
+const rows = () => held.sql.all("SELECT * FROM name_signature");
+
+describe("a signature", () => {
+  it("stands before the change is acknowledged, and asking makes no other", async () => {
+    expect((await report("203.0.113.4")).verdict).toBe("good");
+    expect(rows()).toHaveLength(1);
+    const first = await signature();
+    expect(first?.tag).toBe(tag);
+    expect(first?.expiration).toBe(Math.floor((held.clock.time + limits.zoneSignatureMs) / 1000));
+    const devices = [held.device, held.wake()];
+    const writes = held.sql.writes;
+    // ECDSA is random, so that the same octets are the same signature.
+    for (const device of devices) expect(await signature(device)).toEqual(first);
+    expect(held.sql.writes).toBe(writes);
+  });
+
+  it("goes with what it covered", async () => {
+    await report("203.0.113.4");
+    const first = await signature();
+    await report("203.0.113.5");
+    const second = await signature();
+    expect(second?.wire).not.toBe(first?.wire);
+    expect(rows()).toHaveLength(1);
+    await held.device.naming.updateAddresses({ secret: null, ipv4: "clear", ipv6: "keep" });
+    expect(await held.device.records()).toEqual([]);
+    expect(rows()).toEqual([]);
+  });
+
+  it("[CON-2] stands nowhere in clear, for it gives an address away", async () => {
+    await report("203.0.113.4");
+    const { wire } = (await signature()) ?? { wire: "?" };
+    expect(JSON.stringify(rows())).not.toContain(wire);
+    expect(JSON.stringify(rows())).not.toContain(wire.slice(60, 100));
+  });
+
+  it("is made anew by the object's own wake-up, days before it ends", async () => {
+    await report("203.0.113.4");
+    const first = await signature();
+    expect(held.wakeAt()).toBe(held.clock.time + limits.zoneSignatureMs - limits.zoneRenewMs);
+    advance(limits.zoneSignatureMs - limits.zoneRenewMs - 1);
+    expect(await signature()).toEqual(first);
+    advance(1);
+    await held.wake().onAlarm();
+    await held.settled();
+    const second = await signature(held.wake());
+    expect([...new Set(told)]).toEqual([null, first?.wire, second?.wire]);
+    expect(second?.expiration).toBe(Math.floor((held.clock.time + limits.zoneSignatureMs) / 1000));
+    expect(held.wakeAt()).toBe(held.clock.time + limits.zoneSignatureMs - limits.zoneRenewMs);
+  });
+
+  it("is given out while the zone's keys are away, and the wake-up tries again", async () => {
+    await report("203.0.113.4");
+    const first = await signature();
+    advance(limits.zoneSignatureMs - limits.zoneRenewMs);
+    const { signer } = zoneKeys;
+    zoneKeys.signer = () => Promise.reject(new Error("away"));
+    const device = held.wake();
+    await device.onAlarm();
+    await held.settled();
+    expect(await signature(device)).toEqual(first);
+    expect(held.wakeAt()).toBe(held.clock.time + limits.keyRetryMs);
+    expect(rows()).toHaveLength(1);
+    zoneKeys.signer = signer;
+    advance(limits.keyRetryMs);
+    await device.onAlarm();
+    expect((await signature())?.expiration).toBeGreaterThan(first?.expiration ?? 0);
+  });
+
+  it("is by the new key once that is in use, at the next question", async () => {
+    await report("203.0.113.4");
+    const next = await shelf.add(shelf.clock.time + 2 * DAY);
+    advance(DAY);
+    expect((await signature())?.tag).toBe(tag);
+    advance(DAY);
+    expect((await signature())?.tag).toBe(next);
+    expect((await signature(held.wake()))?.tag).toBe(next);
+  });
+
+  it("waits for the zone's first key, without which names are answered as they are", async () => {
+    shelf.rows.length = 0;
+    const fresh = await heldDevice({ signing: { apex: "ddns.test", keys: shelf.read() } });
+    await fresh.device.setFeature("name", true);
+    await report("203.0.113.4", fresh.device);
+    expect((await fresh.device.records())?.[0]).toMatchObject({ type: "A", signatures: [] });
+    const first = await shelf.add(0);
+    expect((await signature(fresh.device))?.tag).toBe(first);
+  });
+});
+
+describe("switching the name off", () => {
+  it("[FEA-4] deletes the signatures, and no late one brings the key back", async () => {
+    await report("203.0.113.4");
+    held.keys.hold();
+    const asked = held.keys.asked();
+    const device = held.wake();
+    const slow = device.records();
+    await asked;
+    const off = device.setFeature("name", false);
+    held.keys.release();
+    expect(await slow).toBeNull();
+    await off;
+    expect(rows()).toEqual([]);
+    expect(held.keys.kept.has(NAME_KEY)).toBe(false);
+    expect(await device.records()).toBeNull();
+    await device.setFeature("name", true);
+    expect(await device.records()).toEqual([]);
+  });
+
+  it("[FEA-4] wins over a signature that is being kept", async () => {
+    const change = report("203.0.113.4");
+    const off = held.device.setFeature("name", false);
+    await Promise.all([change, off]);
+    expect(rows()).toEqual([]);
+    expect(held.keys.kept.has(NAME_KEY)).toBe(false);
+  });
+});

@@ -1,0 +1,116 @@
+/**
+ * The edge's half of DNSSEC: the zone's own sets, signed once an hour, and proofs that something is not
+ * there (RFC 9824), signed when somebody asks and kept a while. What devices publish, their objects sign.
+ */
+
+import { canonicalData, compactNsec, type SigningKey, signSet } from "../../protocol/dns/dnssec.ts";
+import { foldLabel, nameOf } from "../../protocol/dns/names.ts";
+import { ownSets } from "../../protocol/dns/own.ts";
+import { types } from "../../protocol/dns/rdata.ts";
+import type { PublishedSet, RecordSet } from "../../protocol/dns/sets.ts";
+import type { Denial, Proof, Zone } from "../../protocol/dns/zone.ts";
+import { limits } from "../../protocol/limits.ts";
+import { base64url } from "../../protocol/tokens.ts";
+import type { FrontPorts } from "../ports.ts";
+
+interface KeptZone {
+  readonly zone: Zone;
+  /** What it was made of: the hour, the keys and which of them signs. */
+  readonly of: string;
+}
+
+interface KeptProof {
+  readonly proof: Proof;
+  readonly tag: number;
+  readonly until: number;
+}
+
+/** Of an edge; values, never promises: a failure is not remembered. */
+interface Kept {
+  zone: KeptZone | null;
+  /** In the order of use. */
+  readonly proofs: Map<string, KeptProof>;
+}
+const kept = new WeakMap<FrontPorts["zoneKeys"], Kept>();
+
+function keptOf({ zoneKeys }: FrontPorts): Kept {
+  const existing = kept.get(zoneKeys);
+  if (existing !== undefined) return existing;
+  const made: Kept = { zone: null, proofs: new Map() };
+  kept.set(zoneKeys, made);
+  return made;
+}
+
+/** The zone with its own sets, signed where it has a key. */
+export async function zoneOf(ports: FrontPorts): Promise<Zone> {
+  const { config, clock, zoneKeys } = ports;
+  const now = clock.now();
+  const shown = await zoneKeys.shown();
+  const hour = Math.floor(now / limits.zoneSerialMs);
+  const inUse = shown.inUse === null ? "" : base64url(Uint8Array.from(shown.inUse));
+  const of = `${hour} ${shown.all.length} ${inUse}`;
+  const known = keptOf(ports).zone;
+  if (known?.of === of) return known.zone;
+  const sets = await ownSets(config.ddnsZone, config.nameServers, shown, now);
+  const apex = nameOf(config.ddnsZone);
+  const own: PublishedSet[] = [];
+  const [signer, signers] =
+    shown.inUse === null ? [null, []] : [await zoneKeys.signer(), await zoneKeys.signers()];
+  for (const set of sets) {
+    // The keys are vouched for by each of them: the parent may know either (RFC 6781 §4.1.2).
+    const by = signer === null ? [] : set.type === "DNSKEY" ? signers : [signer];
+    const signatures = await Promise.all(by.map((key) => signOwn(key, apex, set, now)));
+    own.push({ ...set, signatures });
+  }
+  const zone = { apex, own };
+  keptOf(ports).zone = { zone, of };
+  return zone;
+}
+
+async function signOwn(
+  key: SigningKey,
+  apex: readonly string[],
+  set: RecordSet,
+  now: number,
+): Promise<string> {
+  const name = [...nameOf(set.owner), ...apex];
+  const rdata = set.data.map(canonicalData);
+  const rrset = { name, type: types[set.type], ttl: set.ttl, rdata };
+  return base64url(await signSet(key, apex, rrset, validity(now, limits.zoneSignatureMs)));
+}
+
+/**
+ * Proves a denial; the same one is signed once in half its time.
+ * @throws Error when the zone has no key
+ */
+export async function prove(ports: FrontPorts, { name, present }: Denial): Promise<Proof> {
+  const { zoneKeys, clock, config } = ports;
+  const key = await zoneKeys.signer();
+  if (key === null) throw new Error("the zone has no key");
+  const now = clock.now();
+  const folded = name.map(foldLabel);
+  const { proofs } = keptOf(ports);
+  const of = JSON.stringify([folded, present]);
+  const known = proofs.get(of);
+  if (known?.tag === key.tag && known.until > now) {
+    proofs.delete(of);
+    proofs.set(of, known);
+    return known.proof;
+  }
+  const nsec = compactNsec(folded, present);
+  const rrset = { name: folded, type: types.NSEC, ttl: limits.negativeTtlSeconds, rdata: [nsec] };
+  const times = validity(now, limits.denialSignatureMs);
+  const signature = await signSet(key, nameOf(config.ddnsZone), rrset, times);
+  const proof = { nsec: base64url(nsec), signatures: [base64url(signature)] };
+  const [oldest] = proofs.size >= limits.denialCacheEntries ? proofs.keys() : [];
+  if (oldest !== undefined) proofs.delete(oldest);
+  proofs.set(of, { proof, tag: key.tag, until: now + limits.denialSignatureMs / 2 });
+  return proof;
+}
+
+function validity(now: number, ms: number) {
+  return {
+    inception: Math.floor((now - limits.zoneInceptionMs) / 1000),
+    expiration: Math.floor((now + ms) / 1000),
+  };
+}
