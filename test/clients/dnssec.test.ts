@@ -6,16 +6,21 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Front, startFront } from "../../front/front.ts";
+import { readQuery, writeAnswer } from "../../protocol/dns/message.ts";
+import type { RecordSet } from "../../protocol/dns/sets.ts";
 import { dsLines } from "../../scripts/dns-ds.ts";
 import { freePort } from "../contract/runtime.ts";
 import { World } from "../contract/suite/world.ts";
 import { workerd } from "../contract/workerd.ts";
 import { type Scenario, withDevice } from "../support/scenario.ts";
+import { memoryZone, newKey } from "../support/zone.ts";
 import { run } from "./program.ts";
 
 const TOKEN = "operator-".repeat(5);
@@ -207,6 +212,67 @@ describe("unbound 1.17 with our DS as its trust anchor", () => {
   ])("sets AD on %s of %o", async (type, name, status) => {
     const answer = await resolver.look(name(), type);
     expect([answer.status, answer.flags]).toEqual([status, expect.arrayContaining(["ad"])]);
+  });
+});
+
+describe("a wildcard and the empty names between", () => {
+  /** The zone's own rules with a device that publishes one, over HTTP. */
+  async function near(): Promise<{ origin: string; close(): Promise<void> }> {
+    const key = await newKey();
+    const zone = await memoryZone(key, Date.now());
+    const sets = [address("", "192.0.2.1"), address("*", "192.0.2.2"), address("a.b", "192.0.2.3")];
+    const server = createServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const read = readQuery(Buffer.concat(chunks));
+      if (read.kind !== "query") return void response.writeHead(400).end();
+      const answer = await zone.answer(read.query, (label) => (label === "nas" ? sets : null));
+      response.end(writeAnswer(read.query, answer));
+    });
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    return {
+      origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      close: () => new Promise((closed) => server.close(() => closed())),
+    };
+  }
+  const address = (owner: string, text: string): RecordSet => ({
+    ...{ owner, type: "A", ttl: 60, data: [{ type: "A", address: text }] },
+  });
+
+  it("validate: expanded, not expanded, without the type, and beside a name of its own", async () => {
+    const server = await near();
+    await front.close();
+    front = await startFront({ edge: server.origin, host: "127.0.0.1", port: 0 });
+    const [anchor = []] = (await dsLines(server.origin, zone())).map((line) =>
+      line.split(" ").slice(4),
+    );
+    const resolver = await unbound(anchor);
+    try {
+      for (const [name, type, status, data] of [
+        ["nas", "A", "NOERROR", "192.0.2.1"],
+        ["www.nas", "A", "NOERROR", "192.0.2.2"],
+        ["x.y.nas", "A", "NOERROR", "192.0.2.2"],
+        ["zzz.nas", "A", "NOERROR", "192.0.2.2"],
+        ["*.nas", "A", "NOERROR", "192.0.2.2"],
+        ["www.nas", "TXT", "NOERROR", ""],
+        ["b.nas", "A", "NOERROR", ""],
+        ["a.b.nas", "A", "NOERROR", "192.0.2.3"],
+        ["c.b.nas", "A", "NOERROR", ""],
+        ["nasa", "A", "NOERROR", ""],
+      ] as const) {
+        const said = await resolver.look(`${name}.${zone()}`, type);
+        expect([name, type, said.status, said.flags.includes("ad")]).toEqual([
+          ...[name, type, status, true],
+        ]);
+        expect(said.text).toContain(data);
+        if (data === "") expect(said.text).not.toMatch(/\sIN\s+A\s+192/);
+      }
+    } finally {
+      await resolver.end();
+      await front.close();
+      front = await newFront();
+      await server.close();
+    }
   });
 });
 
