@@ -147,8 +147,14 @@ function Authorities({ device, view }: Props & { view: CertificateView }) {
 }
 
 function OwnSubject({ device, host, origin, view }: Props) {
-  const lego = `HTTPREQ_ENDPOINT=${origin}/acme HTTPREQ_USERNAME=${host} HTTPREQ_PASSWORD=… \\
-  lego --dns httpreq --domains ${host} --domains '*.${host}' --email you@example.org run`;
+  const lego = [
+    `HTTPREQ_ENDPOINT=${origin}/acme`,
+    `HTTPREQ_USERNAME=${host}`,
+    "HTTPREQ_PASSWORD=…",
+    "lego --dns httpreq --email you@example.org",
+    `  --domains ${host}`,
+    `  --domains '*.${host}' run`,
+  ].join(" \\\n");
   return (
     <section class="subject" aria-labelledby="own">
       <header>

@@ -29,7 +29,7 @@ const ROOT = join(import.meta.dirname, "../..");
 let world: World;
 let front: Front;
 let pebble: Pebble;
-/** One that refuses no nonce, for a client that knows no second try (RFC 8555 §6.5). */
+/** One that refuses no nonce, for clients that know no second try (RFC 8555 §6.5), or one only. */
 let patient: Pebble;
 let withDevice: (world: World) => Promise<Scenario>;
 let nas: Scenario;
@@ -255,12 +255,12 @@ curl -sSf -u "${nas.host}:$LATCHKEY_TOKEN" -H 'content-type: application/json' \
     "certbot",
     [
       ...[...args, "--agree-tos", "--register-unsafely-without-email"],
-      ...["--server", pebble.directory, "--manual-auth-hook", join(folder, "present")],
+      ...["--server", patient.directory, "--manual-auth-hook", join(folder, "present")],
       ...["--manual-cleanup-hook", join(folder, "cleanup"), "--cert-name", "nas"],
       ...["config", "work", "logs"].flatMap((name) => [`--${name}-dir`, join(folder, name)]),
       ...both().flatMap((name) => ["-d", name]),
     ],
-    { REQUESTS_CA_BUNDLE: pebble.trust, LATCHKEY_TOKEN: await acmeToken() },
+    { REQUESTS_CA_BUNDLE: patient.trust, LATCHKEY_TOKEN: await acmeToken() },
   );
   expect([code, output]).toEqual([0, expect.stringContaining("Successfully received certificate")]);
   const chain = await readFile(join(folder, "config/live/nas/fullchain.pem"), "utf8");

@@ -9,9 +9,10 @@ import {
   type CertificateAnswer,
   certificatePath,
   makeRequest,
+  readRequest,
 } from "../../protocol/certificates.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
-import { base64url } from "../../protocol/tokens.ts";
+import { base64url, fromBase64url } from "../../protocol/tokens.ts";
 import { listActivity } from "../../workers/account/activity.ts";
 import { handle } from "../../workers/app.ts";
 import {
@@ -124,6 +125,18 @@ describe("a box that asks for a certificate", () => {
     expect(event).toMatchObject({ event: "certificate-issued", about: names[0] });
   });
 
+  it("is shown to the authority only once every front has what it will look for", async () => {
+    await ask(await requestFor(hostOf(box)));
+    expect(await shown(hostOf(box))).toHaveLength(1);
+    const answered = () => ca.asked.filter((one) => one.includes("/challenge/")).length;
+    test.clock.advance(limits.certificateSettleMs - 1);
+    await ask();
+    expect(answered()).toBe(0);
+    test.clock.advance(1);
+    await ask();
+    expect(answered()).toBe(1);
+  });
+
   it("gets one from an authority that refuses every second nonce and takes its time", async () => {
     ca.moody = true;
     ca.slow = 2;
@@ -190,6 +203,15 @@ describe("a box that asks for a certificate", () => {
     ca.refusals.push({ at: "/finalize", status: 400, kind: "badCSR" });
     await ask(await requestFor(hostOf(box)));
     expect(await follow()).toMatchObject({ status: "failed", problem: "badCSR: no: badCSR" });
+  });
+
+  it("is given no certificate of somebody else's key", async () => {
+    const other = readRequest(fromBase64url(await requestFor(hostOf(box))) ?? new Uint8Array());
+    ca.foreignKey = other?.spki ?? null;
+    await ask(await requestFor(hostOf(box)));
+    const { status, certificate, problem } = await follow(box, 3 * limits.certificateFailures);
+    expect([status, certificate]).toEqual(["failed", null]);
+    expect(problem).toContain("nobody asked for");
   });
 
   it("leaves the authority alone as long as it asks for, all of us", async () => {
