@@ -151,6 +151,8 @@ export class Device
     this.certifying = new Certifying(this.#certificates, house);
     this.naming = new Naming(this.#name, house);
     this.signed = new SignedUpdates(context, this.#name, house);
+    // A process that was killed between a change and its wake-up goes on here.
+    if (this.#registration.stands) this.#publication.tell();
   }
 
   async register(registration: Registration): Promise<void> {

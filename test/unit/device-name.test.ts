@@ -40,6 +40,7 @@ describe("the record", () => {
 
   it("is unsealed once a wake; nochg writes nothing and reads no key", async () => {
     await held.device.naming.updateAddresses(to("203.0.113.4"));
+    await held.settled();
     const device = held.wake();
     await published(device);
     const [reads, writes] = [held.keys.reads, held.sql.writes];

@@ -108,6 +108,24 @@ describe("a front that holds the zone", () => {
     expect(edge.asked).toBe(before);
   });
 
+  it("asks about what it has not read yet, and says no to nothing until it has read all", async () => {
+    const edge = new NearEdge();
+    const answerer = new Answerer({ edge: edge as unknown as Edge, zone: APEX, now: () => NOW });
+    await answerer.refresh();
+    const [first, ...rest] = feedNames() as [FeedName, ...FeedName[]];
+    const part = (names: FeedName[], whole: boolean, end: boolean): FeedAnswer => ({
+      ...{ kind: "page", whole, names, to: { epoch: "e", seq: 1 }, end },
+    });
+    answerer.hear(part([first], true, false));
+    const before = edge.asked;
+    expect((await ask(answerer, question(`y.deep.${APEX}`)))?.answers).toHaveLength(1);
+    expect(edge.asked).toBe(before + 1);
+    answerer.hear(part(rest, false, true));
+    expect((await ask(answerer, question(`z.y.deep.${APEX}`)))?.answers).toHaveLength(1);
+    expect((await ask(answerer, question(`nobody.${APEX}`)))?.rcode).toBe("NXDOMAIN");
+    expect(edge.asked).toBe(before + 1);
+  });
+
   it("takes changes, and forgets what no page names any more", async () => {
     const { answerer } = await holding();
     const change = (name: FeedName): FeedAnswer => {

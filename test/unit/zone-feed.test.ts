@@ -242,6 +242,46 @@ describe("a device that publishes", () => {
     expect(held.wakeAt()).toBeNull();
   });
 
+  it("marks each kind of change: an address, a door that is closed as a whole, on and off", async () => {
+    const said: Said[] = [];
+    const zone = { publish: async (publication: Said) => void said.push(publication) };
+    const held = await heldDevice({ zone });
+    const closure = { reason: "malware", extent: "all", words: "", at: held.clock.now() } as const;
+    const steps: [() => Promise<unknown>, string | null][] = [
+      [() => held.device.setFeature("name", true), "none"],
+      [() => held.device.naming.updateAddresses(update("192.0.2.1")), "192.0.2.1"],
+      [() => held.device.naming.updateAddresses(update("192.0.2.2")), "192.0.2.2"],
+      [() => held.device.doorway.close(closure), null],
+      [() => held.device.doorway.close(null), "192.0.2.2"],
+      [() => held.device.setFeature("name", false), null],
+    ];
+    for (const [step, told] of steps) {
+      await step();
+      await held.settled();
+      expect(addresses(said).at(-1)).toBe(told);
+    }
+    expect(said).toHaveLength(steps.length);
+  });
+
+  it("is told of by an object that was thrown out before the zone heard", async () => {
+    const said: Said[] = [];
+    let there = false;
+    const zone = {
+      publish: async (publication: Said) => {
+        if (!there) throw new Error("away");
+        said.push(publication);
+      },
+    };
+    const held = await heldDevice({ zone });
+    await held.device.setFeature("name", true);
+    await held.device.naming.updateAddresses(update("192.0.2.3"));
+    await held.settled();
+    there = true;
+    held.wake();
+    await held.settled();
+    expect(addresses(said)).toEqual(["192.0.2.3"]);
+  });
+
   it("[CON-5] tells that its name went, and never of an address after that", async () => {
     const said: Said[] = [];
     const zone = { publish: async (publication: Said) => void said.push(publication) };
