@@ -167,6 +167,7 @@ export class Memory {
     for (const set of node.sets) {
       if (set.type === type) return dnssecOk ? set.signed : set.plain;
     }
+    if (type === types.RRSIG) return { ask: true, otherwise: null };
     if (type === types.ANY)
       return dnssecOk && this.#isSigned ? { ask: true, otherwise: minimal } : minimal;
     if (this.#start === null) return { ask: true, otherwise: null };

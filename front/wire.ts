@@ -73,6 +73,8 @@ function readEdns(message: Buffer, at: number, asked: Asked): boolean {
     option += 4 + message.readUInt16BE(option + 2);
     if (option > end) return false;
   }
+  // RFC 9824 §5: who takes the real code for a name that is not there is answered by the edge.
+  if (((message[at + 7] as number) & 0xc0) === 0xc0) return false;
   asked.edns = true;
   asked.dnssecOk = ((message[at + 7] as number) & 0x80) !== 0;
   const announced = Math.max(message.readUInt16BE(at + 3), plainUdpBytes);

@@ -152,7 +152,7 @@ export class Device
     this.naming = new Naming(this.#name, house);
     this.signed = new SignedUpdates(context, this.#name, house);
     // A process that was killed between a change and its wake-up goes on here.
-    if (this.#registration.stands) this.#publication.tell();
+    if (this.#registration.stands) this.#rooms.publication.tell();
   }
 
   async register(registration: Registration): Promise<void> {
