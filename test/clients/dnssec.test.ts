@@ -11,7 +11,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Front, startFront } from "../../front/front.ts";
 import { readQuery, writeAnswer } from "../../protocol/dns/message.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
@@ -31,15 +31,22 @@ let nas: Scenario;
 let folder: string;
 
 beforeAll(async () => {
-  world = await World.create(workerd, {
-    OPERATOR_TOKEN_HASHES: createHash("sha256").update(TOKEN).digest("hex"),
-  });
+  const hash = createHash("sha256").update(TOKEN).digest("hex");
+  world = await World.create(workerd, { OPERATOR_TOKEN_HASHES: hash, FRONT_TOKEN_HASHES: hash });
   nas = await withDevice(world);
   const authorization = `Basic ${btoa(`${nas.host}:${nas.updateSecret}`)}`;
   const query = `hostname=${nas.host}&myip=203.0.113.4,2001:db8::4`;
   await fetch(`${world.origin}/nic/update?${query}`, { headers: { authorization } });
   front = await newFront();
   folder = await mkdtemp(join(tmpdir(), "latchkey-dnssec-"));
+  // The signatures of the update are on their way.
+  await vi.waitFor(
+    async () => expect(await delv(nas.host, "AAAA")).toContain("; fully validated"),
+    {
+      timeout: 30_000,
+      interval: 50,
+    },
+  );
 });
 afterAll(async () => {
   await front.close();
@@ -47,8 +54,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** One that remembers nothing of before. */
-const newFront = () => startFront({ edge: world.origin, host: "127.0.0.1", port: 0 });
+/** One that remembers nothing of before, and holds the zone. */
+async function newFront(): Promise<Front> {
+  const held = { zone: zone(), token: TOKEN };
+  const started = await startFront({ edge: world.origin, host: "127.0.0.1", port: 0, held });
+  await started.ready;
+  return started;
+}
 const zone = () => world.ddnsZone;
 /** `<tag> <algorithm> <digest type> <digest>` */
 const anchors = async () =>
@@ -308,6 +320,9 @@ describe("after the key was replaced", () => {
       }
       await resolver.end();
     }
+    // What the zone's front holds was signed before and is good until it is signed anew.
+    await front.close();
+    front = await startFront({ edge: world.origin, host: "127.0.0.1", port: 0 });
     const signedBy = async () =>
       /RRSIG\s+A 13 3 60 \d+ \d+ (\d+)/.exec(await delv(nas.host, "A"))?.[1];
     expect(await signedBy()).toBe(next[0]);
