@@ -18,6 +18,7 @@ import { click } from "./lanes/click.ts";
 import { dns } from "./lanes/dns.ts";
 import { idle } from "./lanes/idle.ts";
 import { requests } from "./lanes/requests.ts";
+import { signing } from "./lanes/signing.ts";
 import { small } from "./lanes/small.ts";
 import { stalled } from "./lanes/stalled.ts";
 import { startup } from "./lanes/startup.ts";
@@ -60,6 +61,7 @@ const subjects: Readonly<Record<string, () => Promise<Section | Section[]>>> = {
     await close();
     return await dns(plan);
   },
+  signing: () => signing(plan),
   idle: async () => {
     await close(); // nothing else in memory, nothing else on the cores
     return await idle(closing, plan);
