@@ -5,6 +5,7 @@
 
 import packageJson from "../package.json" with { type: "json" };
 import {
+  type AddressNotice,
   type AgentGreeting,
   type AgentNotice,
   closeCodes,
@@ -15,6 +16,7 @@ import {
 import { signAssertion } from "../protocol/assertion.ts";
 import { limits } from "../protocol/limits.ts";
 import { encodeMessage, frameType } from "../protocol/link/frames.ts";
+import type { KeptAddress } from "./addresses.ts";
 import { bulkLaneTo } from "./bulk.ts";
 import type { AgentClock } from "./clock.ts";
 import type { EnrolledDevice, Identity } from "./home.ts";
@@ -30,6 +32,7 @@ export interface ConnectionOptions {
   readonly service: string | null;
   readonly shortcut: Shortcut | null;
   readonly tcp: TcpServices | null;
+  readonly kept: KeptAddress;
   readonly greeting: AgentGreeting;
   readonly open: OpenSocket;
   readonly clock: AgentClock;
@@ -62,6 +65,8 @@ export class Connection {
   #leaving = false;
   /** What the cloud was told of the service. */
   #said: ServiceState | null = null;
+  /** The IPv6 address that the cloud was told of. */
+  #saidIpv6: string | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#with = options;
@@ -71,20 +76,22 @@ export class Connection {
   }
 
   async run(): Promise<ConnectionEnd> {
-    const { device, identity, clock, greeting, tcp, signal, open } = this.#with;
+    const { device, identity, clock, greeting, tcp, kept, signal, open } = this.#with;
     const assertion = await signAssertion(
       identity.privateKey,
       device.device_id,
       device.cloud,
       clock.now(),
     );
+    this.#saidIpv6 = await kept.now();
+    const ipv6 = this.#saidIpv6;
     const userAgent = `latchkey-agent/${packageJson.version}`;
     let stopPings: () => void = () => undefined;
     const stop = () => void this.leave(limits.agentStopMs);
     const end = await new Promise<SocketEnd>((resolve) => {
       this.#socket = open(
         device.cloud,
-        { assertion, userAgent, greeting, tcp: tcp?.names ?? [] },
+        { assertion, userAgent, greeting, tcp: tcp?.names ?? [], ipv6 },
         {
           onOpen: () => {
             this.#opened();
@@ -138,6 +145,7 @@ export class Connection {
     }
     this.#socket?.send(pingText);
     void this.#sayService();
+    void this.#sayAddress();
   }
 
   /** Looks whether the local service answers, and says so when that is news. */
@@ -149,12 +157,24 @@ export class Connection {
     this.#socket?.send(JSON.stringify({ type: "service", state } satisfies AgentNotice));
   }
 
+  /** While the name is on: which IPv6 address the box keeps, when that is news. */
+  async #sayAddress(): Promise<void> {
+    const ipv6 = await this.#with.kept.now();
+    if (this.#over.signal.aborted || ipv6 === null || ipv6 === this.#saidIpv6) return;
+    this.#saidIpv6 = ipv6;
+    this.#socket?.send(JSON.stringify({ type: "address", ipv6 } satisfies AddressNotice));
+  }
+
   #onText(text: string): void {
     this.#heardAt = this.#with.clock.now();
     const notice = parseNotice(text);
     if (notice?.type === "unregistered") this.#told = true;
     if (notice?.type !== "features") return;
     this.#setLink(notice.link);
+    this.#with.kept.want(notice.name === true);
+    // A name that was switched on anew knows nothing.
+    if (notice.name !== true) this.#saidIpv6 = null;
+    void this.#sayAddress();
     void this.#with.shortcut?.follow(notice.lan === true, (said) => this.#socket?.send(said));
   }
 

@@ -7,10 +7,12 @@
 import { closeCodes } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
 import { base64url } from "../protocol/tokens.ts";
+import { KeptAddress, keptIpv6 } from "./addresses.ts";
 import { backoffMs, failuresAfter } from "./backoff.ts";
 import { keepCertified } from "./certificate.ts";
 import { CertificateFiles } from "./certificate-files.ts";
 import { type AgentClock, systemClock } from "./clock.ts";
+import { isLoopback } from "./cloud.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { AgentFailure, exitCodes } from "./failure.ts";
 import { Home } from "./home.ts";
@@ -39,6 +41,8 @@ export interface RunOptions {
   /** Uniform in [0, 1). */
   readonly chance?: () => number;
   readonly open?: OpenSocket;
+  /** The IPv6 address that the box keeps. */
+  readonly kept?: () => Promise<string | null>;
 }
 
 /** What happens after a connection ended. */
@@ -105,7 +109,10 @@ export async function run(options: RunOptions): Promise<RunEnd> {
       if (renewed !== null) await shortcut?.renew(renewed);
     },
   }).catch((error: Error) => options.log(`The certificate is not renewed: ${error.message}`));
-  const next = await keepConnected({ device, identity, service, shortcut, tcp }, options);
+  const isTrial = isLoopback(new URL(cloud).hostname);
+  const kept = new KeptAddress(options.kept ?? (() => keptIpv6(isTrial)));
+  const all = { device, identity, service, shortcut, tcp, kept };
+  const next = await keepConnected(all, options);
   over.abort();
   await Promise.all([renewing, shortcut?.close()]);
   if (next === "unregistered") await home.forget();
@@ -121,7 +128,7 @@ async function tcpServices(home: Home, typed: readonly string[]): Promise<TcpSer
 
 /** Comes back after each end that is none, and has another connection before it gives up one. */
 async function keepConnected(
-  box: Pick<ConnectionOptions, "device" | "identity" | "service" | "shortcut" | "tcp">,
+  box: Pick<ConnectionOptions, "device" | "identity" | "service" | "shortcut" | "tcp" | "kept">,
   options: RunOptions,
 ): Promise<RunEnd> {
   const { signal, log } = options;

@@ -6,6 +6,7 @@
 import { WebSocket } from "ws";
 import {
   type AgentGreeting,
+  agentAddressHeader,
   agentHeader,
   agentSocketPath,
   agentSubprotocol,
@@ -50,6 +51,8 @@ export interface UpgradeWords {
   readonly greeting: AgentGreeting;
   /** The names of the TCP services that it offers. */
   readonly tcp: readonly string[];
+  /** The IPv6 address that the box keeps; null: nothing is said of it. */
+  readonly ipv6: string | null;
 }
 
 export const openSocket: OpenSocket = (cloud, who, events) => {
@@ -66,6 +69,7 @@ export const openSocket: OpenSocket = (cloud, who, events) => {
       "user-agent": who.userAgent,
       [agentHeader]: greetingText(who.greeting),
       ...(who.tcp.length > 0 ? { [tcpHeader]: who.tcp.join(",") } : {}),
+      ...(who.ipv6 === null ? {} : { [agentAddressHeader]: who.ipv6 }),
     },
     perMessageDeflate: false,
     handshakeTimeout: limits.agentOpenMs,

@@ -37,7 +37,7 @@ async function connect({ deviceId, privateKey }: Box): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const socket = openSocket(
       cloud,
-      { assertion, userAgent: "bench/1", greeting, tcp: [] },
+      { assertion, userAgent: "bench/1", greeting, tcp: [], ipv6: null },
       {
         onOpen: () => {
           connected++;

@@ -42,6 +42,7 @@ const sentences: Readonly<Record<ActivityEvent, string>> = {
   "device-removed": "A device was removed.",
   "name-token-made": "A password for a device’s name was made.",
   "name-token-ended": "A password for a device’s name was ended.",
+  "name-token-excused": "A password of a device’s name was let go on.",
   "access-changed": "Who may come in at a device was changed.",
   shared: "Something on a device was shared.",
   "share-stopped": "A share was stopped.",

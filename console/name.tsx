@@ -5,7 +5,13 @@ import { DAY, limits } from "../protocol/limits.ts";
 import { getDevice } from "../workers/devices/devices.ts";
 import { signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
-import { endNameToken, listNameTokens, makeNameToken } from "../workers/name/tokens.ts";
+import {
+  endNameToken,
+  excuseNameToken,
+  listNameTokens,
+  makeNameToken,
+  nameHistory,
+} from "../workers/name/tokens.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import { type FormFields, type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
@@ -13,6 +19,7 @@ import { NamePage, type TypedAtName } from "./pages/name.tsx";
 
 const done: Readonly<Record<string, string>> = {
   ended: "Ended. What still uses that password is refused from now on.",
+  excused: "It goes on. Should it ask too often again, you find it here again.",
 };
 
 export const namePages = service();
@@ -44,10 +51,16 @@ namePages.post("/devices/:id/name/tokens/end", async (c) => {
   return seeOther(c, `/devices/${encodeURIComponent(id)}/name?done=ended`);
 });
 
+namePages.post("/devices/:id/name/tokens/excuse", async (c) => {
+  const [id, token] = [c.req.param("id"), (await readForm(c))("token")];
+  await excuseNameToken(c.env, c.var.accountId, id, token, clientOf(c));
+  return seeOther(c, `/devices/${encodeURIComponent(id)}/name?done=excused`);
+});
+
 /** Where forms go, a person may come again by the address bar: to the page, then. */
 namePages.on(
   "GET",
-  ["tokens", "tokens/end"].map((path) => `/devices/:id/name/${path}`),
+  ["tokens", "tokens/end", "tokens/excuse"].map((path) => `/devices/:id/name/${path}`),
   (c) => seeOther(c, `/devices/${encodeURIComponent(c.req.param("id") ?? "")}/name`),
 );
 
@@ -91,6 +104,7 @@ async function namePage(c: Ctx, { made, typed, refusal }: Shown = {}): Promise<R
   const id = c.req.param("id") ?? "";
   const device = await getDevice(c.env, c.var.accountId, id);
   const tokens = device.features.name ? await listNameTokens(c.env, c.var.accountId, id) : [];
+  const events = device.features.name ? await nameHistory(c.env, c.var.accountId, id) : [];
   const said = c.req.query("done") ?? "";
   return page(
     c,
@@ -98,6 +112,7 @@ async function namePage(c: Ctx, { made, typed, refusal }: Shown = {}): Promise<R
     <NamePage
       device={device}
       tokens={tokens}
+      events={events}
       host={`${device.label}.${c.env.config.ddnsZone}`}
       origin={c.env.config.origin}
       now={c.env.clock.now()}

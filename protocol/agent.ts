@@ -1,5 +1,6 @@
 /** What the agent and the edge say to each other outside the relay's frames. */
 
+import { parseAddress } from "./addresses.ts";
 import { limits } from "./limits.ts";
 import type { Reach } from "./reach.ts";
 
@@ -75,6 +76,36 @@ export function parseReach(text: string): { readonly reach: unknown } | null {
 /** What the agent found at its local service: it answers, it does not, or there is none. */
 export const serviceStates = ["up", "down", "none"] as const;
 export type ServiceState = (typeof serviceStates)[number];
+
+/**
+ * With which the agent says, when it connects while the name is on, which IPv6 address it keeps: the
+ * one it connects from lasts for a day (RFC 8981).
+ */
+export const agentAddressHeader = "latchkey-ipv6";
+
+/** The same while it is connected. */
+export interface AddressNotice {
+  readonly type: "address";
+  /** As text (RFC 4291 §2.2). */
+  readonly ipv6: string;
+}
+
+/** Which address an agent says that it keeps, in its canonical form; null for anything else. */
+export function parseAddressNotice(text: string): string | null {
+  if (text.length > 128) return null;
+  try {
+    const notice = JSON.parse(text) as { type?: unknown; ipv6?: unknown } | null;
+    return notice?.type === "address" ? keptAddress(notice.ipv6) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** An IPv6 address as its agent said it; null for anything else. */
+export function keptAddress(said: unknown): string | null {
+  const address = typeof said === "string" ? parseAddress(said) : null;
+  return address?.family === "ipv6" ? address.text : null;
+}
 
 /** Text messages from the agent to the edge. */
 export interface AgentNotice {

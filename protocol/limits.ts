@@ -2,7 +2,7 @@
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
+export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 export const limits = {
@@ -161,6 +161,13 @@ export const limits = {
   updateChangesPerFamily: 10,
   updateWindowMs: 10 * MINUTE,
   updateQueryBytes: 4096,
+  updateCallsPerHour: 60, // of one token; a client that asks more often is out of order
+  updateFloodHours: 3, // then it is refused until its owner has looked
+  homePrefixMinBits: 16,
+  homePrefixMaxBits: 64,
+  nameHistoryMs: 30 * DAY,
+  nameHistoryEntries: 100,
+  nameHistoryAgainMs: HOUR, // the same again is not written
   nameTokensPerDevice: 20,
   nameTokenNameLength: 60,
   nameTokenNetworks: 8,

@@ -1,5 +1,6 @@
 /** A device's name in DNS: its addresses, and the way to its passwords. */
 
+import { Notice } from "../components/form.tsx";
 import { Time } from "../components/time.tsx";
 import { type DeviceProps, FeatureSwitch } from "./device-subject.tsx";
 
@@ -43,6 +44,14 @@ export function NameSubject(props: DeviceProps) {
             <p>
               <a href={`/devices/${device.id}/certificate`}>Its certificate, for https</a>
             </p>
+            {name.flooding > 0 && (
+              <Notice tone="brass">
+                <p>
+                  A program asks for this name far too often.{" "}
+                  <a href={`/devices/${device.id}/name`}>See which</a>
+                </p>
+              </Notice>
+            )}
             <p class="aside">
               A box that runs the agent needs none of them. Switching it off deletes the addresses
               and the passwords. The name stays yours.

@@ -2,12 +2,14 @@
 
 import type {
   DeviceDescription,
+  NameEvent,
   NameScope,
   NameTokenDescription,
 } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { Command, Field, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
+import { Time } from "../components/time.tsx";
 import { sayDay } from "../words.ts";
 import { ddclientConfiguration } from "./commands.ts";
 
@@ -22,6 +24,7 @@ export interface TypedAtName {
 export interface NamePageProps {
   readonly device: DeviceDescription;
   readonly tokens: readonly NameTokenDescription[];
+  readonly events: readonly NameEvent[];
   /** Its name in DNS. */
   readonly host: string;
   readonly origin: string;
@@ -65,7 +68,7 @@ export function TokensSubject(props: NamePageProps) {
         ) : (
           <ul class="rows">
             {tokens.map((token) => (
-              <TokenRow device={device} token={token} />
+              <TokenRow device={device} token={token} now={props.now} />
             ))}
           </ul>
         )}
@@ -75,7 +78,13 @@ export function TokensSubject(props: NamePageProps) {
   );
 }
 
-function TokenRow({ device, token }: { device: DeviceDescription; token: NameTokenDescription }) {
+interface RowProps {
+  readonly device: DeviceDescription;
+  readonly token: NameTokenDescription;
+  readonly now: number;
+}
+
+function TokenRow({ device, token, now }: RowProps) {
   const name = token.name || "A password without a name";
   const { scopes, networks, createdAt, usedDay, endsAt } = token;
   return (
@@ -89,7 +98,25 @@ function TokenRow({ device, token }: { device: DeviceDescription; token: NameTok
           {usedDay === null ? "not used yet" : `last used ${sayDay(usedDay)}`}
           {endsAt !== null && ` · ends ${sayDay(endsAt)}`}
         </small>
+        {token.floodedAt !== null && (
+          <small>
+            Asked more than {limits.updateCallsPerHour} times in an hour,{" "}
+            <Time at={token.floodedAt} now={now} />.{" "}
+            {token.isBlocked
+              ? "It is refused until you let it go on."
+              : "Should it go on, it is refused."}
+          </small>
+        )}
       </div>
+      {token.floodedAt !== null && (
+        <form method="post" action={`/devices/${device.id}/name/tokens/excuse`}>
+          <input type="hidden" name="token" value={token.id} />
+          <button class="button plain small" type="submit">
+            Let it go on
+            <span class="hidden-text"> ({name})</span>
+          </button>
+        </form>
+      )}
       <form method="post" action={`/devices/${device.id}/name/tokens/end`}>
         <input type="hidden" name="token" value={token.id} />
         <button class="button plain small" type="submit">

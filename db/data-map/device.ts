@@ -114,6 +114,20 @@ export const deviceMap = {
       created_at: time,
       used_day: time,
       ends_at: time,
+      flood_hours: state,
+      flooded_at: time,
+    },
+  },
+  name_event: {
+    class: "name history",
+    feature: "name",
+    since: "at",
+    expires: "expires_at",
+    columns: {
+      id,
+      what_sealed: { kind: "sealed", at: "name_event.what", by: "id", key: "name" },
+      at: time,
+      expires_at: time,
     },
   },
   name_signature: {
@@ -283,6 +297,7 @@ export const attachmentMap = {
       "since",
       "address",
       "agent",
+      "ipv6",
       "tcp",
       "jti",
       "service",

@@ -8,10 +8,12 @@
 
 import {
   type AgentGreeting,
+  agentAddressHeader,
   agentHeader,
   agentSubprotocol,
   closeCodes,
   type EdgeNotice,
+  keptAddress,
   parseGreeting,
   type ServiceState,
 } from "../../protocol/agent.ts";
@@ -29,6 +31,8 @@ export interface AgentAttachment extends AgentGreeting {
   readonly since: number;
   readonly address: string | null;
   readonly agent: string;
+  /** The IPv6 address that it says it keeps; null: it has not said. */
+  readonly ipv6: string | null;
   /** The names of its TCP services. */
   readonly tcp: readonly string[];
   /** The assertion that opened it: not good for a second socket, also after hibernation. */
@@ -96,6 +100,7 @@ export class Agents {
       since: this.#context.clock.now(),
       address: request.headers.get(peerHeader),
       agent: (request.headers.get("user-agent") ?? "").slice(0, 100),
+      ipv6: keptAddress(request.headers.get(agentAddressHeader)),
       tcp: tcpServicesIn(request.headers.get(tcpHeader)),
       jti,
       service: null,
@@ -190,6 +195,14 @@ export class Agents {
     const agent = agentOf(socket);
     if (agent === null || agent.told) return false;
     socket.attach({ ...agent, told: true } satisfies AgentAttachment);
+    return true;
+  }
+
+  /** Notes which address an agent says that it keeps; false when that is nothing new. */
+  noteAddress(socket: Socket, ipv6: string): boolean {
+    const agent = agentOf(socket);
+    if (agent === null || agent.ipv6 === ipv6) return false;
+    socket.attach({ ...agent, ipv6 } satisfies AgentAttachment);
     return true;
   }
 

@@ -64,6 +64,11 @@ export class Connection {
     return this.#newest()?.address ?? null;
   }
 
+  /** The IPv6 address that the newest connection says it keeps; null: it has not said. */
+  kept(): string | null {
+    return this.#newest()?.ipv6 ?? null;
+  }
+
   /**
    * Each connection that stands, the newest first.
    * @param streamsOf how many visitors' requests are on their way over a socket
@@ -104,9 +109,9 @@ export class Connection {
     const rows = this.#agents.live().flatMap((socket) => {
       const attachment = agentOf(socket);
       if (attachment === null) return [];
-      const { since, address, agent, tcp, service } = attachment;
+      const { since, address, agent, ipv6, tcp, service } = attachment;
       return {
-        ...{ since: new Date(since).toISOString(), address, agent, service },
+        ...{ since: new Date(since).toISOString(), address, agent, ipv6, service },
         tcp: tcp.join(" "),
       };
     });

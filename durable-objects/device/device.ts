@@ -7,7 +7,7 @@
 
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
-import { parseAgentNotice, parseReach } from "../../protocol/agent.ts";
+import { parseAddressNotice, parseAgentNotice, parseReach } from "../../protocol/agent.ts";
 import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { Access } from "./access.ts";
@@ -173,7 +173,7 @@ export class Device
         await this.#switches.off(feature);
         await this.#upkeep.finishOff();
       } else if ((await this.#switches.on(feature)) && feature === "name") {
-        await this.#published.adopt(this.#connection.address());
+        await this.#published.adopt(this.#connection);
       }
       return await this.#changed();
     });
@@ -316,6 +316,11 @@ export class Device
       if (this.#agents.noteService(socket, notice.state)) await this.#changed();
       return true;
     }
+    const kept = parseAddressNotice(text);
+    if (kept !== null) {
+      await this.#onKept(socket, kept);
+      return true;
+    }
     const report = parseReach(text);
     if (report === null) return false;
     await this.#inTurn(async () => {
@@ -324,6 +329,15 @@ export class Device
       this.#upkeep.schedule();
     });
     return true;
+  }
+
+  /** Which IPv6 address an agent says that it keeps, while the name is on. */
+  async #onKept(socket: Socket, ipv6: string): Promise<void> {
+    await this.#inTurn(async () => {
+      if (!this.#isOn("name") || !this.#agents.noteAddress(socket, ipv6)) return;
+      const [address, kept] = [this.#connection.address(), this.#connection.kept()];
+      if (await this.#name.adopt(address, kept)) await this.#changed();
+    });
   }
 
   async onClose(socket: Socket, code: number, reason: string): Promise<void> {
@@ -371,7 +385,7 @@ export class Device
       this.#agents.tellFeatures(features);
       this.#link.onAgent();
       if (features.name || features.link) await this.#connection.recordLive();
-      if (features.name) await this.#published.adopt(this.#connection.address());
+      if (features.name) await this.#published.adopt(this.#connection);
       await this.#changed();
       return response;
     });

@@ -118,6 +118,12 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   makeNameToken(asked: NewNameToken) {
     return this.#device.naming.makeNameToken(asked);
   }
+  excuseNameToken(id: string) {
+    return this.#device.naming.excuseNameToken(id);
+  }
+  nameHistory() {
+    return this.#device.naming.nameHistory();
+  }
   endNameToken(id: string) {
     return this.#device.naming.endNameToken(id);
   }

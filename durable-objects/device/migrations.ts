@@ -23,7 +23,10 @@ const steps: readonly string[] = [
      changed_at INTEGER);
    CREATE TABLE name_token (id TEXT PRIMARY KEY, secret_hash TEXT NOT NULL UNIQUE,
      scopes TEXT NOT NULL, what_sealed TEXT NOT NULL, created_at INTEGER NOT NULL,
-     used_day INTEGER, ends_at INTEGER);
+     used_day INTEGER, ends_at INTEGER, flood_hours INTEGER NOT NULL DEFAULT 0,
+     flooded_at INTEGER);
+   CREATE TABLE name_event (id TEXT PRIMARY KEY, what_sealed TEXT NOT NULL, at INTEGER NOT NULL,
+     expires_at INTEGER NOT NULL);
    CREATE TABLE name_signature (row INTEGER PRIMARY KEY CHECK (row = 1),
      signatures_sealed TEXT NOT NULL, expires_at INTEGER NOT NULL);
    CREATE TABLE name_change (family TEXT NOT NULL, expires_at INTEGER NOT NULL);

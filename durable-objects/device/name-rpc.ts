@@ -1,5 +1,7 @@
 /** What the edge may ask of a device's object about its name: addresses, and tokens that may change them. */
 
+import type { Family } from "../../protocol/addresses.ts";
+
 /**
  * What a token of the name may do:
  * - `address`: say where the name leads
@@ -15,6 +17,8 @@ export interface NameDescription {
   readonly changedAt: number | null;
   /** How many tokens may speak for it. */
   readonly tokens: number;
+  /** Of how many the client asks far too often. */
+  readonly flooding: number;
 }
 
 /** What its owner says of a token; each part was checked before. */
@@ -33,6 +37,10 @@ export interface NameTokenDescription extends NewNameToken {
   readonly createdAt: number;
   /** Start of the day (UTC) of its last use; null when it was never used. */
   readonly usedDay: number | null;
+  /** When its client last asked far too often; null: it did not since its owner looked. */
+  readonly floodedAt: number | null;
+  /** Its client goes on like this, and is answered `abuse` until its owner looks. */
+  readonly isBlocked: boolean;
 }
 
 /** `secret` is told this once. */
@@ -41,20 +49,57 @@ export type MadeNameToken =
   | { readonly kind: "full" }
   | { readonly kind: "off" };
 
-/** One call of the dyndns2 protocol for one host. `keep` leaves a family as it is. */
-export interface AddressUpdate {
+/**
+ * What becomes of a family. A prefix, such as `2001:db8:1::/56`, moves the interface that is known into
+ * another network.
+ */
+export type AddressChange =
+  | { readonly set: string }
+  | { readonly prefix: string }
+  | "clear"
+  | "keep";
+
+export interface AddressChanges {
+  readonly ipv4: AddressChange;
+  readonly ipv6: AddressChange;
+}
+
+/** One call for the name. `keep` leaves a family as it is. */
+export interface AddressUpdate extends AddressChanges {
   /** The token as the client sent it; null when the device's own socket speaks. */
   readonly secret: string | null;
   /** The client's address by the operator's policy, for tokens that work from some networks only. */
   readonly from?: string | null;
   /** True where no token is shown and the change counts against the limit all the same. */
   readonly isCounted?: boolean;
-  readonly ipv4: AddressChange;
-  readonly ipv6: AddressChange;
+  /** Which program it is, in a word of ours, for the owner. */
+  readonly client?: string;
 }
-export type AddressChange = { readonly set: string } | "clear" | "keep";
 
-export type UpdateVerdict = "good" | "nochg" | "badauth" | "nohost" | "dnserr" | "911";
+/** `abuse`: its client asks so often that its owner must look first. */
+export const updateVerdicts = [
+  "good",
+  "nochg",
+  "badauth",
+  "nohost",
+  "dnserr",
+  "abuse",
+  "911",
+] as const;
+export type UpdateVerdict = (typeof updateVerdicts)[number];
+
+/** One thing that happened to the name; never an address. */
+export interface NameEvent {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly verdict: UpdateVerdict;
+  /** Which families it was about. */
+  readonly families: readonly Family[];
+  /** Which program it was, in a word of ours; `device` for the device's own connection. */
+  readonly client: string;
+  /** What the owner calls the token that it used; "" for none. */
+  readonly token: string;
+}
 
 export interface UpdateResult {
   readonly verdict: UpdateVerdict;
@@ -77,4 +122,8 @@ export interface NameRpc {
   makeNameToken(asked: NewNameToken): Promise<MadeNameToken>;
   /** Ends a token at once. @returns what its owner called it; null when there is none of that id */
   endNameToken(id: string): Promise<string | null>;
+  /** Forgets that its client asked too often. @returns as `endNameToken` */
+  excuseNameToken(id: string): Promise<string | null>;
+  /** What happened to the name, the latest first. */
+  nameHistory(): Promise<readonly NameEvent[] | null>;
 }

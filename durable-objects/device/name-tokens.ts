@@ -8,7 +8,7 @@ import type { KeyName } from "../../db/primitives.ts";
 import type { Sealer } from "../../db/seal.ts";
 import { isInNetwork, parseNetwork, parsePeer } from "../../protocol/addresses.ts";
 import { newId, regionOf } from "../../protocol/ids.ts";
-import { DAY, limits } from "../../protocol/limits.ts";
+import { DAY, HOUR, limits } from "../../protocol/limits.ts";
 import { hashToken, newToken } from "../../protocol/tokens.ts";
 import type { DeviceContext } from "./context.ts";
 import {
@@ -26,7 +26,12 @@ interface TokenRow extends Record<string, string | number | null> {
   created_at: number;
   used_day: number | null;
   ends_at: number | null;
+  flood_hours: number;
+  flooded_at: number | null;
 }
+
+/** A token, with how many hours there were in which its client asked far too often. */
+export type KnownToken = NameTokenDescription & { readonly floodHours: number };
 
 /** What is sealed of a token. */
 type What = Pick<NewNameToken, "name" | "networks">;
@@ -37,7 +42,12 @@ export class NameTokens {
   readonly #key: KeyName;
   readonly #isOn: () => boolean;
   /** Opened, by their hashes, so that a client which comes often costs no look at the disk. */
-  readonly #known = new Map<string, NameTokenDescription>();
+  readonly #known = new Map<string, KnownToken>();
+  /**
+   * Calls in the hour that runs, by token. In memory only: counting must cost no write, and a client
+   * that lets the object sleep in between is no flood.
+   */
+  readonly #calls = new Map<string, { hour: number; count: number }>();
   /** Counts changes, so that a slow reading keeps nothing old. */
   #changes = 0;
 
@@ -55,24 +65,64 @@ export class NameTokens {
    * @param from the client's address; null when it is not known
    */
   async prove(secret: string, scope: NameScope, from: string | null): Promise<boolean> {
+    return (await this.find(secret, scope, from)) !== null;
+  }
+
+  /** The token that `prove` says yes to. */
+  async find(secret: string, scope: NameScope, from: string | null): Promise<KnownToken | null> {
     const hash = await hashToken(secret);
     const token = await this.#ofHash(hash);
     const now = this.#context.clock.now();
-    if (token === null || !this.#isOn()) return false;
-    if (token.endsAt !== null && token.endsAt <= now) return false;
-    if (!token.scopes.includes(scope) || !worksFrom(token.networks, from)) return false;
-    this.#noteUse(hash, token, now);
-    return true;
+    if (token === null || !this.#isOn()) return null;
+    if (token.endsAt !== null && token.endsAt <= now) return null;
+    if (!token.scopes.includes(scope) || !worksFrom(token.networks, from)) return null;
+    return this.#noteUse(hash, token, now);
   }
 
-  /** How many work now. */
-  get count(): number {
-    return this.#isOn() ? this.#rows().length : 0;
+  /**
+   * Counts a call of a token's client. In an hour with too many of them its owner is told; after
+   * `limits.updateFloodHours` of those it is refused until they look.
+   * @returns true while it is refused
+   */
+  isBlocked(token: KnownToken): boolean {
+    if (token.isBlocked) return true;
+    const { sql, clock } = this.#context;
+    const now = clock.now();
+    const hour = Math.floor(now / HOUR);
+    const before = this.#calls.get(token.id);
+    const count = before?.hour === hour ? before.count + 1 : 1;
+    this.#calls.set(token.id, { hour, count });
+    if (count !== limits.updateCallsPerHour + 1) return false;
+    sql.run(
+      "UPDATE name_token SET flood_hours = flood_hours + 1, flooded_at = ? WHERE id = ?",
+      ...[now, token.id],
+    );
+    this.forgetMemory();
+    return token.floodHours + 1 >= limits.updateFloodHours;
+  }
+
+  /** The owner has looked. @returns as `end` */
+  async excuse(id: string): Promise<string | null> {
+    const row = this.#isOn() ? this.#rows().find((one) => one.id === id) : undefined;
+    if (row === undefined) return null;
+    const query = "UPDATE name_token SET flood_hours = 0, flooded_at = NULL WHERE id = ?";
+    this.#context.sql.run(query, id);
+    this.#calls.delete(id);
+    this.forgetMemory();
+    return (await this.#opened(row)).name;
+  }
+
+  /** How many work now, and of how many the client asks far too often. */
+  counts(): { readonly tokens: number; readonly flooding: number } {
+    const rows = this.#isOn() ? this.#rows() : [];
+    const flooding = rows.filter((row) => row.flooded_at !== null).length;
+    return { tokens: rows.length, flooding };
   }
 
   async list(): Promise<NameTokenDescription[]> {
     const rows = this.#isOn() ? this.#rows() : [];
-    return await Promise.all(rows.map((row) => this.#opened(row)));
+    const opened = await Promise.all(rows.map((row) => this.#opened(row)));
+    return opened.map(({ floodHours: _, ...token }) => token);
   }
 
   async make(asked: NewNameToken): Promise<MadeNameToken> {
@@ -94,7 +144,8 @@ export class NameTokens {
        VALUES (?, ?, ?, ?, ?, ?)`,
       ...[id, hash, scopes.join(" "), sealed, createdAt, endsAt],
     );
-    const token = { id, name, scopes, networks, createdAt, usedDay: null, endsAt };
+    const fresh = { usedDay: null, floodedAt: null, isBlocked: false };
+    const token = { id, name, scopes, networks, createdAt, endsAt, ...fresh };
     return { kind: "made", token, secret };
   }
 
@@ -130,7 +181,7 @@ export class NameTokens {
     if (gone.length > 0) this.forgetMemory();
   }
 
-  async #ofHash(hash: string): Promise<NameTokenDescription | null> {
+  async #ofHash(hash: string): Promise<KnownToken | null> {
     for (;;) {
       const known = this.#known.get(hash);
       if (known !== undefined) return known;
@@ -145,21 +196,24 @@ export class NameTokens {
   }
 
   /** That it was used today: at most one write a day, and none that says more than the day. */
-  #noteUse(hash: string, token: NameTokenDescription, now: number): void {
+  #noteUse(hash: string, token: KnownToken, now: number): KnownToken {
     const today = Math.floor(now / DAY) * DAY;
-    if ((token.usedDay ?? 0) >= today) return;
+    if ((token.usedDay ?? 0) >= today) return token;
     this.#context.sql.run("UPDATE name_token SET used_day = ? WHERE id = ?", today, token.id);
-    this.#known.set(hash, { ...token, usedDay: today });
+    const used = { ...token, usedDay: today };
+    this.#known.set(hash, used);
+    return used;
   }
 
   #rows(): TokenRow[] {
-    const query = `SELECT id, scopes, what_sealed, created_at, used_day, ends_at FROM name_token
+    const query = `SELECT id, scopes, what_sealed, created_at, used_day, ends_at, flood_hours,
+        flooded_at FROM name_token
       WHERE ends_at IS NULL OR ends_at > ? ORDER BY created_at, id`;
     return this.#context.sql.all<TokenRow>(query, this.#context.clock.now());
   }
 
   /** Without its key, which a switch-off may just have destroyed, a token works from nowhere. */
-  async #opened(row: TokenRow): Promise<NameTokenDescription> {
+  async #opened(row: TokenRow): Promise<KnownToken> {
     const text = await this.#sealer.open(this.#key, placeOf(row.id), row.what_sealed);
     const { name, networks } =
       text === null ? { name: "", networks: [NOWHERE] } : (JSON.parse(text) as What);
@@ -171,6 +225,9 @@ export class NameTokens {
       createdAt: row.created_at,
       usedDay: row.used_day,
       endsAt: row.ends_at,
+      floodedAt: row.flooded_at,
+      floodHours: row.flood_hours,
+      isBlocked: row.flood_hours >= limits.updateFloodHours,
     };
   }
 }

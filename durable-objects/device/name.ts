@@ -6,18 +6,22 @@
  */
 
 import type { Sealer } from "../../db/seal.ts";
-import { type Family, isPublicAddress, parseAddress, parsePeer } from "../../protocol/addresses.ts";
+import type { Family } from "../../protocol/addresses.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import type { DeviceContext } from "./context.ts";
+import { applied, families, ofConnection } from "./name-addresses.ts";
+import { NameHistory } from "./name-history.ts";
 import type {
   AddressUpdate,
   MadeNameToken,
   NameDescription,
+  NameEvent,
   NewNameToken,
   UpdateResult,
+  UpdateVerdict,
 } from "./name-rpc.ts";
-import { NameTokens } from "./name-tokens.ts";
+import { type KnownToken, NameTokens } from "./name-tokens.ts";
 import type { SetProvider } from "./published.ts";
 import type { NameAddresses } from "./rpc.ts";
 
@@ -27,12 +31,12 @@ interface Row extends Record<string, string | number | null> {
   reported_day: number | null;
 }
 
-const families = ["ipv4", "ipv6"] as const satisfies readonly Family[];
 const NONE: NameAddresses = { ipv4: null, ipv6: null };
 
 export class Name implements SetProvider {
   /** Who may speak for the name, beside the device's own socket. */
   readonly tokens: NameTokens;
+  readonly history: NameHistory;
   readonly #context: DeviceContext;
   readonly #sealer: Sealer;
   readonly #isOn: () => boolean;
@@ -59,6 +63,7 @@ export class Name implements SetProvider {
     this.#isOn = isOn;
     this.#mark = mark;
     this.tokens = new NameTokens(context, sealer, this.#key(), isOn);
+    this.history = new NameHistory(context, sealer, this.#key());
   }
 
   /** The current addresses, as they stand in the record. */
@@ -80,7 +85,7 @@ export class Name implements SetProvider {
     return {
       ...addresses,
       changedAt: row?.changed_at ?? null,
-      tokens: this.tokens.count,
+      ...this.tokens.counts(),
     };
   }
 
@@ -111,6 +116,7 @@ export class Name implements SetProvider {
     this.#context.sql.run("DELETE FROM name_signing");
     this.#mark();
     this.tokens.clear();
+    this.history.clear();
     this.forgetMemory();
   }
 
@@ -146,17 +152,20 @@ export class Name implements SetProvider {
     this.tokens.forgetMemory();
   }
 
-  /** When the next change stops counting, or a token ends; null when nothing does. */
+  /** When the next change stops counting, a token ends or an event is forgotten; null when nothing does. */
   nextExpiry(): number | null {
     const query = "SELECT min(expires_at) AS at FROM name_change";
     const changes = this.#context.sql.all<{ at: number | null }>(query)[0]?.at ?? null;
-    const times = [changes, this.tokens.nextExpiry()].filter((at) => at !== null);
+    const times = [changes, this.tokens.nextExpiry(), this.history.nextExpiry()].filter(
+      (at) => at !== null,
+    );
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  /** Forgets the changes that count no more, and the tokens that have ended. */
+  /** Forgets the changes that count no more, tokens that have ended and what happened long ago. */
   sweep(): void {
     this.tokens.sweep();
+    this.history.sweep();
     this.#forgetChanges();
   }
 
@@ -165,23 +174,30 @@ export class Name implements SetProvider {
     this.#context.sql.run("DELETE FROM name_change WHERE expires_at <= ?", now);
   }
 
-  /** Takes over the address that the connected device comes from: nobody has to poll. */
-  async adopt(from: string | null): Promise<void> {
-    const address = parsePeer(from ?? "");
-    if (address === null) return;
-    const change = { [address.family]: { set: address.text } };
-    await this.update({ secret: null, ipv4: "keep", ipv6: "keep", ...change });
+  /**
+   * Takes over where the connected device is: nobody has to poll.
+   * @param stays the IPv6 address that it says it keeps; null: it has not said
+   */
+  async adopt(from: string | null, stays: string | null): Promise<boolean> {
+    const changes = ofConnection(from, stays, this.#context.allowSpecialAddresses);
+    if (families.every((family) => changes[family] === "keep")) return false;
+    const { verdict } = await this.update({ secret: null, client: "device", ...changes });
+    return verdict === "good";
   }
 
   async #update(update: AddressUpdate): Promise<UpdateResult> {
     const { secret, from = null } = update;
-    if (secret !== null && !(await this.tokens.prove(secret, "address", from))) {
+    const token = secret === null ? null : await this.tokens.find(secret, "address", from);
+    if (secret !== null && token === null) {
       return { verdict: this.#isOn() ? "badauth" : "nohost", ...NONE };
     }
     const before = await this.addresses();
     if (!this.#isOn()) return { verdict: "nohost", ...NONE };
-    const after = this.#applied(before, update);
-    if (after === null) return { verdict: "dnserr", ...before };
+    if (token !== null && this.tokens.isBlocked(token)) {
+      return await this.#refuse("abuse", update, token, before);
+    }
+    const after = applied(before, update, this.#context.allowSpecialAddresses);
+    if (after === null) return await this.#refuse("dnserr", update, token, before);
     const changed = families.filter((family) => before[family] !== after[family]);
     const now = this.#context.clock.now();
     if (changed.length === 0) {
@@ -191,14 +207,34 @@ export class Name implements SetProvider {
     const isCounted = update.secret !== null || update.isCounted === true;
     if (isCounted) {
       const retryAfter = Math.max(...changed.map((family) => this.#waitFor(family, now)));
-      if (retryAfter > 0) return { verdict: "911", ...before, retryAfter };
+      if (retryAfter > 0) {
+        return { ...(await this.#refuse("911", update, token, before)), retryAfter };
+      }
     }
+    const what = { ...whatOf("good", update, token), families: changed };
+    const event = await this.history.sealed(what);
     const sealed = await this.#sealer.seal(this.#key(), "name.addresses", JSON.stringify(after));
     if (!this.#isOn()) return { verdict: "nohost", ...NONE };
-    this.#store(sealed, isCounted ? changed : [], now);
+    this.#store(sealed, isCounted ? changed : [], now, () => {
+      if (event !== null) this.history.write(event, what);
+    });
     this.#epoch++;
     this.#records = after;
     return { verdict: "good", ...after };
+  }
+
+  /** Changes nothing, and says so in the history. */
+  async #refuse(
+    verdict: "abuse" | "dnserr" | "911",
+    update: AddressUpdate,
+    token: KnownToken | null,
+    before: NameAddresses,
+  ): Promise<UpdateResult> {
+    const what = whatOf(verdict, update, token);
+    const event = await this.history.sealed(what);
+    if (!this.#isOn()) return { verdict: "nohost", ...NONE };
+    if (event !== null) this.#context.sql.transaction(() => this.history.write(event, what));
+    return { verdict, ...before };
   }
 
   /** That the name is in use today: at most one write a day, and none that says more than the day. */
@@ -217,7 +253,7 @@ export class Name implements SetProvider {
   }
 
   /** Writes the record, and the changes that count against the limit: the object may sleep in between. */
-  #store(sealed: string, counted: readonly Family[], now: number): void {
+  #store(sealed: string, counted: readonly Family[], now: number, also: () => void): void {
     const { sql } = this.#context;
     sql.transaction(() => {
       sql.run(
@@ -228,30 +264,13 @@ export class Name implements SetProvider {
         now,
       );
       this.#mark();
+      also();
       this.#forgetChanges();
       for (const family of counted) {
         const expiresAt = now + limits.updateWindowMs;
         sql.run("INSERT INTO name_change (family, expires_at) VALUES (?, ?)", family, expiresAt);
       }
     });
-  }
-
-  /** The addresses after `update`; null when one of them has no place in a public name. */
-  #applied(before: NameAddresses, update: AddressUpdate): NameAddresses | null {
-    const after: Record<Family, string | null> = { ...before };
-    for (const family of families) {
-      const change = update[family];
-      if (change === "keep") continue;
-      if (change === "clear") {
-        after[family] = null;
-        continue;
-      }
-      const address = parseAddress(change.set);
-      if (address?.family !== family) return null;
-      if (!isPublicAddress(address, this.#context.allowSpecialAddresses)) return null;
-      after[family] = address.text;
-    }
-    return after;
   }
 
   /** Seconds until this family may change again; 0 when it may now. */
@@ -275,4 +294,14 @@ export class Name implements SetProvider {
   #key(): `feature/${string}/name` {
     return `feature/${this.#context.deviceId}/name`;
   }
+}
+
+/** What the owner reads of an update. */
+function whatOf(
+  verdict: UpdateVerdict,
+  update: AddressUpdate,
+  token: KnownToken | null,
+): Omit<NameEvent, "at"> {
+  const about = families.filter((family) => update[family] !== "keep");
+  return { verdict, families: about, client: update.client ?? "", token: token?.name ?? "" };
 }

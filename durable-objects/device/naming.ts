@@ -7,6 +7,7 @@ import type { Name } from "./name.ts";
 import type {
   AddressUpdate,
   MadeNameToken,
+  NameEvent,
   NameRpc,
   NameScope,
   NameTokenDescription,
@@ -32,7 +33,7 @@ export class Naming implements NameRpc {
 
   async updateAddresses(update: AddressUpdate): Promise<UpdateResult> {
     const result = await this.#name.update(update);
-    if (result.verdict === "good") await this.#house.changed();
+    if (result.verdict === "good" || result.verdict === "abuse") await this.#house.changed();
     return result;
   }
 
@@ -48,6 +49,16 @@ export class Naming implements NameRpc {
     const made = await this.#name.makeToken(asked);
     if (made.kind === "made") await this.#house.changed();
     return made;
+  }
+
+  async excuseNameToken(id: string): Promise<string | null> {
+    const name = await this.#name.tokens.excuse(id);
+    if (name !== null) await this.#house.changed();
+    return name;
+  }
+
+  async nameHistory(): Promise<readonly NameEvent[] | null> {
+    return this.#house.isOn() ? await this.#name.history.list() : null;
   }
 
   async endNameToken(id: string): Promise<string | null> {

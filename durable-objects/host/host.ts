@@ -130,6 +130,8 @@ export class DeviceHost {
         call((device) => device.naming.proveName(secret, scope, from)),
       nameTokens: () => call((device) => device.naming.nameTokens()),
       makeNameToken: (asked) => call((device) => device.naming.makeNameToken(asked)),
+      excuseNameToken: (id) => call((device) => device.naming.excuseNameToken(id)),
+      nameHistory: () => call((device) => device.naming.nameHistory()),
       endNameToken: (id) => call((device) => device.naming.endNameToken(id)),
       makeSigningKey: () => call((device) => device.signed.makeSigningKey()),
       signingKey: () => call((device) => device.signed.signingKey()),

@@ -232,6 +232,8 @@ const signedIn = `
   GET /api/devices/:id/name/tokens
   POST /api/devices/:id/name/tokens
   DELETE /api/devices/:id/name/tokens/:token
+  DELETE /api/devices/:id/name/tokens/:token/flood
+  GET /api/devices/:id/name/history
   POST /api/devices/:id/reachability
   POST /api/devices/:id/signing-key
   DELETE /api/devices/:id/signing-key
@@ -251,10 +253,12 @@ const signedIn = `
   GET /devices/:id/name
   POST /devices/:id/name/tokens
   POST /devices/:id/name/tokens/end
+  POST /devices/:id/name/tokens/excuse
   POST /devices/:id/reachability
   GET /devices/:id/reachability
   GET /devices/:id/name/tokens
   GET /devices/:id/name/tokens/end
+  GET /devices/:id/name/tokens/excuse
   GET /devices/:id/people
   GET /devices/:id/people/remove
   GET /devices/:id/access

@@ -5,10 +5,10 @@
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { DeviceStub, FeatureName } from "../../durable-objects/device/rpc.ts";
 import { wayHeader } from "../../durable-objects/device/rpc.ts";
-import { closeCodes, pingText, pongText } from "../../protocol/agent.ts";
+import { agentAddressHeader, closeCodes, pingText, pongText } from "../../protocol/agent.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
@@ -107,6 +107,23 @@ describe("a device with every feature off", () => {
   });
 });
 
+describe("the IPv6 address that the box keeps", () => {
+  it("is where the name leads, as the upgrade or a notice says it, and only while the name is on", async () => {
+    const [first, next] = ["2001:db8::1", "2001:db8::2"];
+    const agent = await connect(ports, enrolled, { headers: { [agentAddressHeader]: first } });
+    expect(await published(enrolled.stub)).toBeNull();
+    await on("name");
+    expect(await published(enrolled.stub)).toEqual({ ipv4: "198.51.100.7", ipv6: first });
+    agent.socket.send(JSON.stringify({ type: "address", ipv6: next }));
+    await vi.waitFor(async () =>
+      expect(await published(enrolled.stub)).toEqual({ ipv4: "198.51.100.7", ipv6: next }),
+    );
+    agent.socket.send(JSON.stringify({ type: "address", ipv6: "fd00::1" }));
+    agent.socket.close();
+    expect((await published(enrolled.stub))?.ipv6).toBe(next);
+  });
+});
+
 describe("switching off", () => {
   /** Leaves data behind with each feature on. */
   async function use(): Promise<Heard> {
@@ -122,6 +139,7 @@ describe("switching off", () => {
       connection: 1,
       name_record: 1,
       name_token: 1,
+      name_event: 1,
       door_code: 1,
     });
     expect((await published(enrolled.stub))?.ipv4).toBe("198.51.100.7");
@@ -147,6 +165,7 @@ describe("switching off", () => {
       connection: 1,
       name_record: 1,
       name_token: 1,
+      name_event: 1,
     });
     expect((await keysOf(`feature/${id}/`)).sort()).toEqual([
       `feature/${id}/connection`,
@@ -178,7 +197,7 @@ describe("switching off", () => {
     await off("link");
     await on("name");
     const { name, connection } = await getDevice(ports, owner, id);
-    expect(name).toEqual({ ipv4: null, ipv6: null, changedAt: null, tokens: 0 });
+    expect(name).toEqual({ ipv4: null, ipv6: null, changedAt: null, tokens: 0, flooding: 0 });
     expect(connection).toBeNull();
   });
 

@@ -50,6 +50,8 @@ const declared: Readonly<Record<string, TokenScope>> = {
   "GET /api/devices/:id/name/tokens": "devices:read",
   "POST /api/devices/:id/name/tokens": "devices:write",
   "DELETE /api/devices/:id/name/tokens/:token": "devices:write",
+  "DELETE /api/devices/:id/name/tokens/:token/flood": "devices:write",
+  "GET /api/devices/:id/name/history": "devices:read",
   "GET /api/tunnels/:label": "devices:connect",
 };
 

@@ -247,7 +247,9 @@ class ScriptedCloud {
   #opened: () => void = () => undefined;
 
   readonly greetings: AgentGreeting[] = [];
-  readonly open: OpenSocket = (_cloud, { assertion, greeting }, events) => {
+  readonly addresses: (string | null)[] = [];
+  readonly open: OpenSocket = (_cloud, { assertion, greeting, ipv6 }, events) => {
+    this.addresses.push(ipv6);
     this.assertions.push(assertion);
     this.greetings.push(greeting);
     this.#events = events;
@@ -284,6 +286,10 @@ describe("a running agent", () => {
   let clock: PassingClock;
   let stop: AbortController;
   let lines: string[];
+  let kept: string | null;
+  beforeEach(() => {
+    kept = null;
+  });
 
   /** Starts the agent and waits until it connects. */
   async function start(): Promise<{ end: Promise<RunEnd> }> {
@@ -305,6 +311,7 @@ describe("a running agent", () => {
       clock,
       chance: () => 0.5,
       open: cloud.open,
+      kept: async () => kept,
     });
     await connected;
     return { end };
@@ -326,6 +333,33 @@ describe("a running agent", () => {
     expect(new Set(cloud.assertions).size).toBe(2);
     stop.abort();
     expect(await end).toBe("stopped");
+  });
+
+  it("says which IPv6 address stays only while the name is on, and once until it changes", async () => {
+    kept = "2001:db8::1";
+    const { end } = await start();
+    const features = (name: boolean) =>
+      cloud.events.onText(JSON.stringify({ type: "features", name, link: false, lan: false }));
+    const said = async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return cloud.sent.filter((text) => String(text).includes('"address"'));
+    };
+    cloud.events.onOpen();
+    features(false);
+    clock.tick(limits.agentPingMs);
+    expect(await said()).toEqual([]);
+    features(true);
+    clock.tick(limits.agentPingMs);
+    expect(await said()).toEqual(['{"type":"address","ipv6":"2001:db8::1"}']);
+    kept = "2001:db8::2";
+    clock.tick(limits.agentPingMs);
+    expect(await said()).toHaveLength(2);
+    const again = cloud.connected();
+    cloud.events.onEnd({ kind: "closed", code: 1006 });
+    await again;
+    expect(cloud.addresses).toEqual([null, "2001:db8::2"]);
+    stop.abort();
+    await end;
   });
 
   it("waits longer after each failure, and starts over after a connection that held", async () => {

@@ -1,8 +1,9 @@
 /** The name inside a device: periods, costs, and every way in which two things happen at once. */
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { Sealer } from "../../db/seal.ts";
 import type { AddressUpdate, NewNameToken } from "../../durable-objects/device/rpc.ts";
-import { DAY, limits } from "../../protocol/limits.ts";
+import { DAY, HOUR, limits } from "../../protocol/limits.ts";
 import { type HeldDevice, heldDevice } from "../support/device.ts";
 import { secretFrom } from "../support/name.ts";
 import { published } from "../support/records.ts";
@@ -63,6 +64,168 @@ describe("the record", () => {
       expect((await held.device.naming.updateAddresses(to(address, null))).verdict).toBe("dnserr");
     }
     expect(await published(held.device)).toEqual({ ipv4: null, ipv6: null });
+  });
+});
+
+describe("a prefix", () => {
+  const six = (change: AddressUpdate["ipv6"]) =>
+    held.device.naming.updateAddresses({ secret, ipv4: "keep", ipv6: change });
+
+  it("moves the interface that is known, subnet and all, and then changes nothing", async () => {
+    await six({ set: "2001:db8:9:2207:a:b:c:d" });
+    expect(await six({ prefix: "2001:db8:1:100::/56" })).toMatchObject({
+      verdict: "good",
+      ipv6: "2001:db8:1:107:a:b:c:d",
+    });
+    expect(await six({ prefix: "2001:db8:1:100::/56" })).toMatchObject({ verdict: "nochg" });
+  });
+
+  it("is refused where no interface is known, where none is left of it, and at odd lengths", async () => {
+    expect(await six({ prefix: "2001:db8:1::/56" })).toMatchObject({
+      verdict: "dnserr",
+      ipv6: null,
+    });
+    await six({ set: "2001:db8:9:2207:a:b:c:d" });
+    for (const prefix of [
+      "2001:db8:1::/15",
+      "2001:db8:1::/65",
+      "2001:db8::1/128",
+      "fd00::/56",
+      "x",
+    ]) {
+      expect([prefix, (await six({ prefix })).verdict]).toEqual([prefix, "dnserr"]);
+    }
+    expect(await published(held.device)).toMatchObject({ ipv6: "2001:db8:9:2207:a:b:c:d" });
+  });
+
+  it("changes both families or none", async () => {
+    const both = {
+      secret,
+      ipv4: { set: "203.0.113.4" },
+      ipv6: { prefix: "2001:db8:1::/56" },
+    } as const;
+    expect((await held.device.naming.updateAddresses(both)).verdict).toBe("dnserr");
+    expect(await published(held.device)).toEqual({ ipv4: null, ipv6: null });
+  });
+});
+
+describe("the history", () => {
+  const history = async () => (await held.device.naming.nameHistory()) ?? [];
+  const update = (part: Partial<AddressUpdate>) =>
+    held.device.naming.updateAddresses({
+      secret,
+      ipv4: "keep",
+      ipv6: "keep",
+      client: "ddclient",
+      ...part,
+    });
+
+  it("[CON-2] says when, which family, which client and which verdict, and never an address", async () => {
+    await update({ ipv4: { set: "203.0.113.4" } });
+    held.clock.time += 1000;
+    await update({ ipv4: { set: "203.0.113.4" } });
+    await update({ ipv4: { set: "10.0.0.1" }, ipv6: { set: "fe80::1" } });
+    held.clock.time += 1000;
+    await update({ secret: null, client: "device", ipv6: { set: "2001:db8::4" } });
+    const at = held.clock.time;
+    expect(await history()).toEqual([
+      { at, verdict: "good", families: ["ipv6"], client: "device", token: "" },
+      {
+        at: at - 1000,
+        verdict: "dnserr",
+        families: ["ipv4", "ipv6"],
+        client: "ddclient",
+        token: "",
+      },
+      { at: at - 2000, verdict: "good", families: ["ipv4"], client: "ddclient", token: "" },
+    ]);
+    const key = held.keys.kept.get(KEY);
+    const opened = await Promise.all(
+      held.sql
+        .all<{ id: string; what_sealed: string }>("SELECT * FROM name_event")
+        .map((row) =>
+          new Sealer(held.keys, held.clock, { bytes: () => new Uint8Array() }).open(
+            KEY,
+            `name_event.what:${row.id}`,
+            row.what_sealed,
+          ),
+        ),
+    );
+    expect(key).toBeDefined();
+    expect(JSON.stringify(opened)).toContain("ddclient");
+    for (const address of ["203.0.113", "10.0.0", "fe80", "2001"]) {
+      expect(JSON.stringify(opened)).not.toContain(address);
+    }
+  });
+
+  it("writes the same refusal once an hour, and a change each time", async () => {
+    const refused = () => update({ ipv4: { set: "10.0.0.1" } });
+    await refused();
+    const writes = held.sql.writes;
+    for (let again = 0; again < 20; again++) await refused();
+    expect(held.sql.writes).toBe(writes);
+    held.clock.time += limits.nameHistoryAgainMs;
+    await refused();
+    expect(await history()).toHaveLength(2);
+  });
+
+  it("holds the newest hundred, for thirty days", async () => {
+    for (let change = 0; change < limits.nameHistoryEntries + 20; change++) {
+      held.clock.time += 60_000;
+      await update({ secret: null, ipv4: { set: `203.0.113.${change}` } });
+    }
+    expect(await history()).toHaveLength(limits.nameHistoryEntries);
+    expect((await history())[0]?.at).toBe(held.clock.time);
+    held.clock.time += limits.nameHistoryMs - 1;
+    expect(await history()).toHaveLength(1);
+    held.clock.time += 1;
+    expect(await history()).toEqual([]);
+    await held.device.onAlarm();
+    expect(held.sql.all("SELECT * FROM name_event")).toEqual([]);
+  });
+});
+
+describe("a client that asks far too often", () => {
+  const ask = () => held.device.naming.updateAddresses(to("203.0.113.4"));
+  const flood = async () => {
+    for (let call = 0; call <= limits.updateCallsPerHour; call++) await ask();
+    return (await ask()).verdict;
+  };
+  const token = async () => (await held.device.naming.nameTokens())?.[0];
+
+  it("is told to its owner, then refused, until the owner lets it go on", async () => {
+    for (let call = 0; call < limits.updateCallsPerHour; call++) await ask();
+    expect((await token())?.floodedAt).toBeNull();
+    for (let hour = 1; hour < limits.updateFloodHours; hour++) {
+      expect([hour, await flood()]).toEqual([hour, "nochg"]);
+      expect(await token()).toMatchObject({ floodedAt: held.clock.time, isBlocked: false });
+      held.clock.time += HOUR;
+    }
+    expect(await flood()).toBe("abuse");
+    held.clock.time += DAY;
+    expect((await held.wake().naming.updateAddresses(to("203.0.113.9"))).verdict).toBe("abuse");
+    expect((await held.device.naming.nameHistory())?.[0]).toMatchObject({ verdict: "abuse" });
+    const id = (await token())?.id ?? "";
+    expect(await token()).toMatchObject({ isBlocked: true });
+    expect((await held.device.describe())?.name).toMatchObject({ tokens: 1, flooding: 1 });
+    await held.device.naming.excuseNameToken(id);
+    expect((await ask()).verdict).toBe("nochg");
+    expect(await token()).toMatchObject({ floodedAt: null, isBlocked: false });
+  });
+
+  it("blocks no other client, and not the device itself", async () => {
+    const other = (await secretFrom(held.device.naming)) ?? "";
+    for (let hour = 0; hour < limits.updateFloodHours; hour++) {
+      await flood();
+      held.clock.time += HOUR;
+    }
+    expect((await ask()).verdict).toBe("abuse");
+    expect((await held.device.naming.updateAddresses(to("203.0.113.4", other))).verdict).toBe(
+      "nochg",
+    );
+    expect((await held.device.naming.updateAddresses(to("203.0.113.5", null))).verdict).toBe(
+      "good",
+    );
   });
 });
 

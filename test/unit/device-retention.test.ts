@@ -81,11 +81,12 @@ describe("what expires in a device's object", () => {
     },
   );
 
-  it("is all that expires: ten tables", () => {
+  it("is all that expires: twelve tables", () => {
     expect(expiring.map(([table]) => table)).toEqual([
       "share",
       "share_guest",
       "connection",
+      "name_event",
       "name_signature",
       "name_change",
       "acme_proof",

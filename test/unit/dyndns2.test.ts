@@ -21,6 +21,11 @@ describe("which addresses change", () => {
     ["myip=203.0.113.4,2001:db8::1", { ipv4: set("203.0.113.4"), ipv6: set("2001:db8::1") }],
     ["myip=203.0.113.4&myip=2001:db8::1", { ipv4: set("203.0.113.4"), ipv6: set("2001:db8::1") }],
     ["myip=203.0.113.4,203.0.113.4", { ipv4: set("203.0.113.4"), ipv6: "keep" }],
+    [
+      "myip=203.0.113.4,2001:db8:1::/56",
+      { ipv4: set("203.0.113.4"), ipv6: { prefix: "2001:db8:1::/56" } },
+    ],
+    ["myipv6=2001:DB8:1:ff::7/59", { ipv4: "keep", ipv6: { prefix: "2001:db8:1:e0::/59" } }],
     ["myip=203.0.113.4&myipv4=203.0.113.4", { ipv4: set("203.0.113.4"), ipv6: "keep" }],
     ["myipv4=203.0.113.4", { ipv4: set("203.0.113.4"), ipv6: "keep" }],
     ["myipv6=2001:DB8:0::1", { ipv4: "keep", ipv6: set("2001:db8::1") }],
@@ -47,6 +52,10 @@ describe("which addresses change", () => {
     "myipv6=::ffff:203.0.113.4",
     "myip=fe80::1%25eth0",
     "myip=203.0.113.4/32",
+    "myip=2001:db8::/129",
+    "myipv4=2001:db8::/56",
+    "myipv6=2001:db8::/56,2001:db8::1",
+    "myip=2001:db8:1::/56&myipv6=2001:db8:2::/56",
   ])("%s is a dnserr", (query) => {
     expect(changes(query)).toBeNull();
   });

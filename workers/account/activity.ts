@@ -48,6 +48,7 @@ export const activityEvents = [
   "name-token-ended",
   "certificate-issued",
   "certificate-revoked",
+  "name-token-excused",
   "access-changed",
   "shared",
   "share-stopped",

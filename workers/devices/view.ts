@@ -87,6 +87,7 @@ export const deviceJson = z.strictObject({
       ipv6: z.string().nullable(),
       changed_at: time.nullable(),
       tokens: z.number().meta({ description: "How many tokens may speak for it" }),
+      flooding: z.number().meta({ description: "Of how many the client asks too often" }),
     })
     .nullable(),
 });
@@ -135,6 +136,7 @@ export function view(config: Config, device: DeviceDescription): z.infer<typeof 
             ipv6: name.ipv6,
             changed_at: iso(name.changedAt),
             tokens: name.tokens,
+            flooding: name.flooding,
           },
   };
 }

@@ -57,6 +57,36 @@ async function deviceOfUser(user: string, ports: FrontPorts): Promise<string | n
   return label === null ? null : await ports.names.deviceOfLabel(label);
 }
 
+/** The first match wins. A client's own text may hold more than it should: none of it is kept. */
+const PROGRAMS: readonly (readonly [RegExp, string])[] = [
+  [/^ddclient\b/i, "ddclient"],
+  [/^inadyn\b/i, "inadyn"],
+  [/fritz!?box/i, "FRITZ!Box"],
+  [/synology|^DSM\b/i, "Synology"],
+  [/qnap/i, "QNAP"],
+  [/mikrotik|routeros/i, "MikroTik"],
+  [/openwrt/i, "OpenWrt"],
+  [/dd-wrt/i, "DD-WRT"],
+  [/asus/i, "ASUS"],
+  [/tp-?link/i, "TP-Link"],
+  [/ubnt|unifi|edgeos/i, "UniFi"],
+  [/opnsense/i, "OPNsense"],
+  [/pfsense|phpDynDNS/i, "pfSense"],
+  [/draytek|vigor/i, "DrayTek"],
+  [/no-?ip|\bDUC\b/i, "No-IP"],
+  [/lego/i, "lego"],
+  [/certbot/i, "certbot"],
+  [/^python/i, "a Python script"],
+  [/^curl\//i, "curl"],
+  [/^wget/i, "Wget"],
+  [/Mozilla\//, "a browser"],
+];
+
+/** Which program it is, in a word of ours; "" for one that is not known. */
+export function programOf(userAgent: string | null): string {
+  return PROGRAMS.find(([pattern]) => pattern.test(userAgent ?? ""))?.[1] ?? "";
+}
+
 /** Counts a refusal, whatever it was for; false when the client's network had too many of them. */
 export function countRefusal({ limits: tries, peer }: FrontPorts): Promise<boolean> {
   const { badauthPerNetwork, badauthWindowMs } = limits;

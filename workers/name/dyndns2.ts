@@ -7,7 +7,13 @@
  */
 
 import type { AddressChange, UpdateResult } from "../../durable-objects/device/rpc.ts";
-import { type Address, type Family, parseAddress, parsePeer } from "../../protocol/addresses.ts";
+import {
+  type Address,
+  type Family,
+  parseAddress,
+  parseNetwork,
+  parsePeer,
+} from "../../protocol/addresses.ts";
 import { limits } from "../../protocol/limits.ts";
 
 export type Changes = { readonly [F in Family]: AddressChange };
@@ -39,13 +45,14 @@ export function planUpdate(parameters: URLSearchParams, peer: string | null): Up
 /**
  * Only the families that the client names change. `myip` may list both; empty or missing it means
  * the client's own address, and never a deletion (ddclient sends it empty). An empty `myipv4` or
- * `myipv6` clears its family, `preserve` keeps it, `offline=YES` clears both.
+ * `myipv6` clears its family, `preserve` keeps it, `offline=YES` clears both. An IPv6 prefix with its
+ * length, as routers know it of their home network, stands for the interface that is known in it.
  */
 function changesOf(parameters: URLSearchParams, peer: string | null): Changes | null {
   if (parameters.get("offline")?.toUpperCase() === "YES") return { ipv4: "clear", ipv6: "clear" };
   const listed = listOf(parameters, "myip");
   const changes: Record<Family, AddressChange> = { ...keepAll };
-  const found: (Address | null)[] = listed.map(parseAddress);
+  const found: (Said | null)[] = listed.map(parseSaid);
   let named = listed.length > 0;
   for (const family of ["ipv4", "ipv6"] as const) {
     if (!parameters.has(`my${family}`)) continue;
@@ -54,21 +61,39 @@ function changesOf(parameters: URLSearchParams, peer: string | null): Changes | 
     if (values.length === 0) changes[family] = "clear";
     for (const value of values) {
       if (value === "preserve") continue;
-      const address = parseAddress(value);
-      found.push(address?.family === family ? address : null);
+      const said = parseSaid(value);
+      found.push(said?.family === family ? said : null);
     }
   }
-  if (!named) found.push(peer === null ? null : parsePeer(peer));
-  for (const address of found) {
-    if (address === null) return null;
-    const already = changes[address.family];
-    if (already !== "keep" && !(typeof already === "object" && already.set === address.text)) {
-      return null; // two answers to one question
-    }
-    changes[address.family] = { set: address.text };
+  if (!named) found.push(saidOf(peer === null ? null : parsePeer(peer)));
+  for (const said of found) {
+    if (said === null) return null;
+    const already = changes[said.family];
+    // Two answers to one question are none.
+    if (already !== "keep" && !isSame(already, said.change)) return null;
+    changes[said.family] = said.change;
   }
   return changes;
 }
+
+/** What a client says of one family. */
+interface Said {
+  readonly family: Family;
+  readonly change: { readonly set: string } | { readonly prefix: string };
+}
+
+function parseSaid(text: string): Said | null {
+  if (!text.includes("/")) return saidOf(parseAddress(text));
+  const network = parseNetwork(text);
+  if (network?.family !== "ipv6") return null;
+  return { family: "ipv6", change: { prefix: `${network.text}/${network.bits}` } };
+}
+
+const saidOf = (address: Address | null): Said | null =>
+  address === null ? null : { family: address.family, change: { set: address.text } };
+
+const isSame = (one: AddressChange, other: AddressChange): boolean =>
+  JSON.stringify(one) === JSON.stringify(other);
 
 function listOf(parameters: URLSearchParams, name: string): string[] {
   return parameters

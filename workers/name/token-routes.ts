@@ -1,14 +1,24 @@
 /** The JSON API of the tokens of a device's name. A token is answered once. */
 
 import * as z from "zod";
-import { type NameTokenDescription, nameScopes } from "../../durable-objects/device/rpc.ts";
+import {
+  type NameTokenDescription,
+  nameScopes,
+  updateVerdicts,
+} from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { body, json, nothing, time } from "../described.ts";
 import { scoped } from "../guard.ts";
 import { iso, noStore, service } from "../http.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
-import { endNameToken, listNameTokens, makeNameToken } from "./tokens.ts";
+import {
+  endNameToken,
+  excuseNameToken,
+  listNameTokens,
+  makeNameToken,
+  nameHistory,
+} from "./tokens.ts";
 
 const deviceId = z.strictObject({ id: z.string() });
 const scope = z
@@ -23,7 +33,18 @@ const kept = {
   created_at: time,
   used_day: z.iso.date().nullable(),
   expires_at: time.nullable(),
+  flooded_at: time
+    .nullable()
+    .meta({ description: "When its client last asked more than 60 times in an hour" }),
+  blocked: z.boolean().meta({ description: "It is answered `abuse` until this is cleared" }),
 };
+const eventJson = z.strictObject({
+  at: time,
+  verdict: z.enum(updateVerdicts),
+  families: z.array(z.enum(["ipv4", "ipv6"])),
+  client: z.string().meta({ description: "`device`: its own connection; empty: not known" }),
+  token: z.string(),
+});
 const asked = z.strictObject({
   name: z
     .string()
@@ -45,6 +66,8 @@ const view = (token: NameTokenDescription) => ({
   created_at: iso(token.createdAt),
   used_day: token.usedDay === null ? null : iso(token.usedDay).slice(0, "2026-01-01".length),
   expires_at: iso(token.endsAt),
+  flooded_at: iso(token.floodedAt),
+  blocked: token.isBlocked,
 });
 
 export const nameTokens = service();
@@ -98,5 +121,41 @@ nameTokens.openapi(
     const { id, token } = c.req.valid("param");
     await endNameToken(c.env, c.var.accountId, id, token, clientOf(c));
     return c.body(null, 204);
+  },
+);
+
+nameTokens.openapi(
+  createRoute({
+    method: "delete",
+    path: "/api/devices/{id}/name/tokens/{token}/flood",
+    summary: "Forget that the token's client asked too often",
+    middleware: scoped("devices:write"),
+    request: { params: z.strictObject({ id: z.string(), token: z.string() }) },
+    responses: { 204: nothing },
+  }),
+  async (c) => {
+    const { id, token } = c.req.valid("param");
+    await excuseNameToken(c.env, c.var.accountId, id, token, clientOf(c));
+    return c.body(null, 204);
+  },
+);
+
+nameTokens.openapi(
+  createRoute({
+    method: "get",
+    path: "/api/devices/{id}/name/history",
+    summary: "What happened to the name in the last 30 days: no address is ever kept",
+    middleware: scoped("devices:read"),
+    request: { params: deviceId },
+    responses: { 200: json(z.strictObject({ events: z.array(eventJson) }), "Latest first") },
+  }),
+  async (c) => {
+    const events = await nameHistory(c.env, c.var.accountId, c.req.valid("param").id);
+    const view = events.map((event) => ({
+      ...event,
+      at: iso(event.at),
+      families: [...event.families],
+    }));
+    return c.json({ events: view }, 200);
   },
 );

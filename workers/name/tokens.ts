@@ -4,6 +4,7 @@
  */
 
 import {
+  type NameEvent,
   type NameScope,
   type NameTokenDescription,
   nameScopes,
@@ -76,6 +77,32 @@ export async function endNameToken(
   const ended = isId("ntk", id) ? await ports.devices.get(deviceId).endNameToken(id) : null;
   if (ended === null) throw new Problem("not-found");
   await note(ports, accountId, "name-token-ended", { client, about: device.label });
+}
+
+/** Forgets that a token's client asked too often: the owner has looked. @throws Problem `not-found` */
+export async function excuseNameToken(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  id: string,
+  client: Client,
+): Promise<void> {
+  const device = await getDevice(ports, accountId, deviceId);
+  const excused = isId("ntk", id) ? await ports.devices.get(deviceId).excuseNameToken(id) : null;
+  if (excused === null) throw new Problem("not-found");
+  await note(ports, accountId, "name-token-excused", { client, about: device.label });
+}
+
+/** What happened to the name, the latest first; no address. @throws Problem `not-found`, `feature-off` */
+export async function nameHistory(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+): Promise<readonly NameEvent[]> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  const events = await object.nameHistory();
+  if (events === null) throw new Problem("feature-off");
+  return events;
 }
 
 function nameFrom(text: string): string {

@@ -9,10 +9,12 @@ import { limits } from "../../protocol/limits.ts";
 import { labelUnder } from "../../protocol/names.ts";
 import { readBounded } from "../body.ts";
 import type { FrontPorts } from "../ports.ts";
-import { countRefusal, deviceOf, readCredentials } from "./client.ts";
+import { countRefusal, deviceOf, programOf, readCredentials } from "./client.ts";
 import { isFqdn, keepAll, lineOf, planUpdate, type UpdatePlan } from "./dyndns2.ts";
 
 const OUTAGE_RETRY_SECONDS = 60;
+/** For the history: what came was no address. */
+const unreadable = { ipv4: { set: "" }, ipv6: { set: "" } } as const;
 
 /** Answers `/nic/update`. Never throws: an outage is `911`, which every client tries again after. */
 export async function answerUpdate(request: Request, ports: FrontPorts): Promise<Response> {
@@ -39,17 +41,19 @@ async function update(request: Request, ports: FrontPorts): Promise<Response> {
   const deviceId = await deviceOf(credentials, ports);
   if (deviceId === null) return await failed(ports);
   const device = ports.devices.get(deviceId);
-  const proof = { secret: password, from: ports.peer };
+  const { peer } = ports;
   const ownOnly = plan.refused === null && plan.hosts.every((host) => sameName(host, user));
   if (!ownOnly) {
-    const proved = await device.updateAddresses({ ...proof, ...keepAll });
-    if (isRefused(proved)) return await failed(ports);
+    if (!(await device.proveName(password, "address", peer))) return await failed(ports);
   }
   if (plan.refused !== null) return verdicts(plan.refused);
   const devices = ownOnly ? plan.hosts.map(() => deviceId) : await devicesOf(plan.hosts, ports);
-  const changes = (devices.includes(deviceId) ? plan.changes : null) ?? keepAll;
-  const result = await device.updateAddresses({ ...proof, ...changes });
+  const changes = devices.includes(deviceId) ? (plan.changes ?? unreadable) : keepAll;
+  const client = programOf(request.headers.get("user-agent"));
+  const update = { secret: password, from: peer, client, ...changes };
+  const result = await device.updateAddresses(update);
   if (isRefused(result)) return await failed(ports);
+  if (result.verdict === "abuse") return verdicts("abuse");
   if (result.verdict === "911") return later(result.retryAfter ?? OUTAGE_RETRY_SECONDS);
   return verdicts(...linesOf(plan, devices, deviceId, result));
 }

@@ -71,7 +71,7 @@ export const nameClasses = {
     basis: "contract",
     title: "Passwords of a name",
     holds:
-      "for each router or program that may speak for the name: a hash of its password, what it may do, the day it ends and the day of its last use; sealed, what its owner calls it and the networks it works from",
+      "for each router or program that may speak for the name: a hash of its password, what it may do, the day it ends, the day of its last use and whether it asks too often; sealed, what its owner calls it and the networks it works from",
     purpose: "to let a router or a program keep the name up to date, or get a certificate for it",
     feature: "name",
     live: "until it is ended, or the day its owner chose, or while the name is on",
@@ -82,6 +82,22 @@ export const nameClasses = {
     inExport: "yes",
     place: "device object",
     obligations: ["CON-5", "CON-11", "FEA-4"],
+  },
+  "name history": {
+    basis: "contract",
+    title: "What happened to a name",
+    holds:
+      "when an update changed the name or was refused, which kind of address it was about, which kind of program sent it and with which password; no address; sealed",
+    purpose: "so that its owner sees what keeps the name up to date, and what fails to",
+    feature: "name",
+    live: span(limits.nameHistoryMs),
+    liveMs: limits.nameHistoryMs,
+    copiesMs: HISTORY_MS,
+    seenBy: "its owner",
+    deletedBy: "time, switching the name off, unregistering; the key at once",
+    inExport: "yes",
+    place: "device object",
+    obligations: ["CON-2", "CON-5", "FEA-4"],
   },
   "name changes": {
     basis: "legitimate interest",
