@@ -164,6 +164,19 @@ export const problems = {
   },
   "door-not-closed": { status: 409, title: "This door is not closed by the operator" },
   "door-unknown": { status: 422, title: "There is no open door of this name" },
+  "name-token-wrong": {
+    status: 401,
+    title: "This is no token of that name, or it does not work for this or from here",
+  },
+  "address-unfit": {
+    status: 422,
+    title: "No public name may show this, or it is no address of that kind",
+  },
+  "too-many-changes": { status: 429, title: "This name changed too often; wait a little" },
+  "name-flood": {
+    status: 403,
+    title: "This client asks far too often; the name's owner must look first",
+  },
   "report-words": { status: 422, title: "Say in 1 to 1000 characters what is wrong" },
   "report-enough": {
     status: 409,

@@ -318,7 +318,8 @@ export class Device
     }
     const kept = parseAddressNotice(text);
     if (kept !== null) {
-      await this.#onKept(socket, kept);
+      const isNews = this.#isOn("name") && this.#agents.noteAddress(socket, kept);
+      if (isNews) await this.#inTurn(() => this.naming.follow(this.#connection));
       return true;
     }
     const report = parseReach(text);
@@ -329,15 +330,6 @@ export class Device
       this.#upkeep.schedule();
     });
     return true;
-  }
-
-  /** Which IPv6 address an agent says that it keeps, while the name is on. */
-  async #onKept(socket: Socket, ipv6: string): Promise<void> {
-    await this.#inTurn(async () => {
-      if (!this.#isOn("name") || !this.#agents.noteAddress(socket, ipv6)) return;
-      const [address, kept] = [this.#connection.address(), this.#connection.kept()];
-      if (await this.#name.adopt(address, kept)) await this.#changed();
-    });
   }
 
   async onClose(socket: Socket, code: number, reason: string): Promise<void> {

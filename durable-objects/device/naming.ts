@@ -3,6 +3,7 @@
  * meets the device around it: whoever looks on is told of every change.
  */
 
+import type { Connection } from "./connection.ts";
 import type { Name } from "./name.ts";
 import type {
   AddressUpdate,
@@ -35,6 +36,12 @@ export class Naming implements NameRpc {
     const result = await this.#name.update(update);
     if (result.verdict === "good" || result.verdict === "abuse") await this.#house.changed();
     return result;
+  }
+
+  /** The device is elsewhere, or said which address it keeps. */
+  async follow(connection: Pick<Connection, "address" | "kept">): Promise<void> {
+    const changed = await this.#name.adopt(connection.address(), connection.kept());
+    if (changed) await this.#house.changed();
   }
 
   proveName(secret: string, scope: NameScope, from: string | null): Promise<boolean> {

@@ -67,7 +67,13 @@ export class SignedUpdates implements SigningRpc {
     if (row === null) return { verdict: "nohost", ipv4: null, ipv6: null };
     if (signedAt < row.signed_at) return "replayed";
     this.#context.sql.run("UPDATE name_signing SET signed_at = ?", signedAt);
-    const result = await this.#name.update({ secret: null, isCounted: true, ipv4, ipv6 });
+    const result = await this.#name.update({
+      secret: null,
+      isCounted: true,
+      client: "nsupdate",
+      ipv4,
+      ipv6,
+    });
     if (result.verdict === "good") await this.#house.changed();
     return result;
   }

@@ -131,6 +131,8 @@ const ownProof = `
   ALL /acme/present
   ALL /acme/cleanup
   ALL /acme/update
+  GET /api/names/:host
+  PATCH /api/names
   POST /api/agent/reachability
   GET /nic/update
   POST /nic/update
@@ -393,6 +395,8 @@ const before = `
   ALL /api/tokens
   ALL /api/tokens/*
   ALL /api/devices/:id/name/*
+  ALL /api/names
+  ALL /api/names/*
   ALL /devices/:id/name
   ALL /devices/:id/name/*
   ALL /api/tunnels/*

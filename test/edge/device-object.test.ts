@@ -66,6 +66,7 @@ const nothing = {
   connection: 0,
   name_record: 0,
   name_token: 0,
+  name_event: 0,
   door_code: 0,
   door_session: 0,
 };

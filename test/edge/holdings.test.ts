@@ -79,6 +79,7 @@ it("counts what each device's object holds, feature by feature", async () => {
     "device",
     "access",
     "name record",
+    "name history",
     "door visit",
   ]);
   await setFeature(test.ports, accountId, id, "name", false);

@@ -483,3 +483,83 @@ describe("the limit of changes", () => {
     expect(await stored(stub, "SELECT * FROM name_change")).toEqual([]);
   });
 });
+
+describe("the JSON API of names", () => {
+  let world: TestPorts;
+  let nas: Named;
+  beforeEach(async () => {
+    world = testPorts({ env });
+    nas = await named(world);
+  });
+
+  /** Asks with a token, as a program does. */
+  async function say(body: object | null, token = nas.secret, host = nas.host) {
+    const path = body === null ? `/api/names/${host}` : "/api/names";
+    const request = new Request(`http://localhost:8787${path}`, {
+      method: body === null ? "GET" : "PATCH",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      ...(body === null ? {} : { body: JSON.stringify(body) }),
+    });
+    const response = await handle(request, world.ports);
+    const told = (await response.json()) as Record<string, unknown>;
+    return { status: response.status, told, headers: response.headers };
+  }
+
+  it("changes what it names, says what is, and takes prefixes and the caller's own address", async () => {
+    const hosts = [nas.host];
+    const first = await say({ hosts, ipv4: "auto", ipv6: "2001:db8:9:2207:a:b:c:d" });
+    const both = { hosts, ipv4: "198.51.100.7", ipv6: "2001:db8:9:2207:a:b:c:d" };
+    expect([first.status, first.told]).toEqual([200, { ...both, changed: true }]);
+    expect(first.headers.get("cache-control")).toBe("no-store");
+    expect((await say(null)).told).toEqual({ ...both, changed: false });
+    const moved = await say({ hosts, ipv6: "2001:db8:1::/56" });
+    expect(moved.told).toMatchObject({ ipv4: "198.51.100.7", ipv6: "2001:db8:1:7:a:b:c:d" });
+    expect((await say({ hosts, ipv4: null })).told).toMatchObject({ ipv4: null, changed: true });
+    expect((await say({ hosts, ipv4: null })).told).toMatchObject({ changed: false });
+  });
+
+  it("changes nothing when a part of it is wrong, and says which", async () => {
+    const other = await named(world);
+    const wrong: [object, number, string][] = [
+      [{ hosts: [nas.host, other.host], ipv4: "203.0.113.4" }, 404, "not-found"],
+      [{ hosts: [nas.host, "example.org"], ipv4: "203.0.113.4" }, 404, "not-found"],
+      [{ hosts: [nas.host], ipv4: "203.0.113.4", ipv6: "fe80::1" }, 422, "address-unfit"],
+      [{ hosts: [nas.host], ipv4: "2001:db8::1" }, 422, "address-unfit"],
+      [{ hosts: [nas.host], ipv4: "203.0.113.4", ipv6: "auto" }, 422, "address-unfit"],
+      [{ hosts: [nas.host], ipv6: "2001:db8::/56" }, 422, "address-unfit"],
+      [{ hosts: [], ipv4: "203.0.113.4" }, 400, "bad-request"],
+      [{ hosts: Array(21).fill(nas.host), ipv4: "203.0.113.4" }, 400, "bad-request"],
+      [{ hosts: [nas.host], ipv4: 7 }, 400, "bad-request"],
+      [{ hosts: [nas.host], ip: "203.0.113.4" }, 400, "unknown-field"],
+    ];
+    for (const [body, status, code] of wrong) {
+      const answer = await say(body);
+      expect([body, answer.status, answer.told.code]).toEqual([body, status, code]);
+    }
+    expect(await published(nas.stub)).toEqual({ ipv4: null, ipv6: null });
+  });
+
+  it("answers the same to every wrong token, and counts it", async () => {
+    const other = await named(world);
+    const acme = (await secretFrom(nas.stub, { scopes: ["acme"] })) ?? "";
+    const body = { hosts: [nas.host], ipv4: "203.0.113.4" };
+    for (const token of ["", "wrong", other.secret, acme]) {
+      for (const ask of [body, null]) {
+        const answer = await say(ask, token);
+        expect([token, answer.status, answer.told.code]).toEqual([token, 401, "name-token-wrong"]);
+      }
+    }
+    for (let guess = 0; guess < limits.badauthPerNetwork; guess++) await say(body, "wrong");
+    expect((await say(body, "wrong")).status).toBe(429);
+    expect((await say(body)).status).toBe(200);
+  });
+
+  it("says how long to wait after too many changes", async () => {
+    for (let last = 0; last < limits.updateChangesPerFamily; last++) {
+      await say({ hosts: [nas.host], ipv4: `203.0.113.${last}` });
+    }
+    const late = await say({ hosts: [nas.host], ipv4: "203.0.113.99" });
+    expect([late.status, late.told.code]).toEqual([429, "too-many-changes"]);
+    expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(0);
+  });
+});

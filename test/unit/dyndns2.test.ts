@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fuzzDyndns2 } from "../../scripts/fuzz-dyndns2.ts";
 import { readCredentials } from "../../workers/name/client.ts";
 import { isFqdn, planUpdate } from "../../workers/name/dyndns2.ts";
 
@@ -152,4 +153,8 @@ describe("credentials", () => {
       { numRuns: 5000 },
     );
   });
+});
+
+it("makes nothing wrong of any request (npm run fuzz:dyndns2 tries a million)", () => {
+  expect(fuzzDyndns2(20_000, 7)).toEqual([]);
 });

@@ -201,7 +201,8 @@ function changesOf(
         const address = addressOf(type, data);
         if (address === null) return updateRcodes.formatError;
         // A name has one address of each family.
-        if (typeof before === "object" && before.set !== address) return updateRcodes.refused;
+        if (typeof before === "object" && !("set" in before && before.set === address))
+          return updateRcodes.refused;
         changes[family] = { set: address };
       } else return updateRcodes.formatError;
     }
