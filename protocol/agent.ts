@@ -124,6 +124,22 @@ export function parseAgentNotice(text: string): AgentNotice | null {
   }
 }
 
+/** What an agent said in a text message; null for what is not understood. */
+export type AgentWord =
+  | { readonly kind: "service"; readonly state: ServiceState }
+  | { readonly kind: "kept"; readonly ipv6: string }
+  /** Not yet checked. */
+  | { readonly kind: "reach"; readonly reach: unknown };
+
+export function agentSaid(text: string): AgentWord | null {
+  const notice = parseAgentNotice(text);
+  if (notice !== null) return { kind: "service", state: notice.state };
+  const ipv6 = parseAddressNotice(text);
+  if (ipv6 !== null) return { kind: "kept", ipv6 };
+  const report = parseReach(text);
+  return report === null ? null : { kind: "reach", reach: report.reach };
+}
+
 /** Close codes (RFC 6455 §7.4.2, 4000–4999 are the application's). */
 export const closeCodes = {
   replaced: 4001, // a newer connection of the same program took over

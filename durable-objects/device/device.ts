@@ -7,7 +7,7 @@
 
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
-import { parseAddressNotice, parseAgentNotice, parseReach } from "../../protocol/agent.ts";
+import { agentSaid } from "../../protocol/agent.ts";
 import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { Access } from "./access.ts";
@@ -242,9 +242,8 @@ export class Device
   async lastUse(): Promise<number | null> {
     if (this.#row() === null) return null;
     if (this.#connection.online) return this.#context.clock.now();
-    const seen = (await this.#connection.describe())?.since ?? null;
-    const times = [seen, this.#name.lastReport()].filter((time) => time !== null);
-    return times.length === 0 ? null : Math.max(...times);
+    const seen = (await this.#connection.describe())?.since ?? 0;
+    return Math.max(seen, this.#name.lastReport() ?? 0) || null;
   }
 
   async exportFor(owner: string): Promise<readonly ExportedTable[]> {
@@ -311,25 +310,20 @@ export class Device
 
   /** Takes what the agent says in words; false when it is not understood. */
   async #onText(socket: Socket, text: string): Promise<boolean> {
-    const notice = parseAgentNotice(text);
-    if (notice !== null) {
-      if (this.#agents.noteService(socket, notice.state)) await this.#changed();
-      return true;
-    }
-    const kept = parseAddressNotice(text);
-    if (kept !== null) {
-      const isNews = this.#isOn("name") && this.#agents.noteAddress(socket, kept);
+    const said = agentSaid(text);
+    if (said?.kind === "service") {
+      if (this.#agents.noteService(socket, said.state)) await this.#changed();
+    } else if (said?.kind === "kept") {
+      const isNews = this.#isOn("name") && this.#agents.noteAddress(socket, said.ipv6);
       if (isNews) await this.#inTurn(() => this.naming.follow(this.#connection));
-      return true;
+    } else if (said?.kind === "reach") {
+      await this.#inTurn(async () => {
+        if (this.#row() === null) return;
+        await this.#shortcut.report(said.reach);
+        this.#upkeep.schedule();
+      });
     }
-    const report = parseReach(text);
-    if (report === null) return false;
-    await this.#inTurn(async () => {
-      if (this.#row() === null) return;
-      await this.#shortcut.report(report.reach);
-      this.#upkeep.schedule();
-    });
-    return true;
+    return said !== null;
   }
 
   async onClose(socket: Socket, code: number, reason: string): Promise<void> {

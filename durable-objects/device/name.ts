@@ -9,6 +9,7 @@ import type { Sealer } from "../../db/seal.ts";
 import type { Family } from "../../protocol/addresses.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
+import type { Connection } from "./connection.ts";
 import type { DeviceContext } from "./context.ts";
 import { applied, families, ofConnection } from "./name-addresses.ts";
 import { NameHistory } from "./name-history.ts";
@@ -174,12 +175,10 @@ export class Name implements SetProvider {
     this.#context.sql.run("DELETE FROM name_change WHERE expires_at <= ?", now);
   }
 
-  /**
-   * Takes over where the connected device is: nobody has to poll.
-   * @param stays the IPv6 address that it says it keeps; null: it has not said
-   */
-  async adopt(from: string | null, stays: string | null): Promise<boolean> {
-    const changes = ofConnection(from, stays, this.#context.allowSpecialAddresses);
+  /** Takes over where the connected device is: nobody has to poll. True when that is news. */
+  async adopt(at: Pick<Connection, "address" | "kept">): Promise<boolean> {
+    const { allowSpecialAddresses } = this.#context;
+    const changes = ofConnection(at.address(), at.kept(), allowSpecialAddresses);
     if (families.every((family) => changes[family] === "keep")) return false;
     const { verdict } = await this.update({ secret: null, client: "device", ...changes });
     return verdict === "good";

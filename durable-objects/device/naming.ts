@@ -40,8 +40,7 @@ export class Naming implements NameRpc {
 
   /** The device is elsewhere, or said which address it keeps. */
   async follow(connection: Pick<Connection, "address" | "kept">): Promise<void> {
-    const changed = await this.#name.adopt(connection.address(), connection.kept());
-    if (changed) await this.#house.changed();
+    if (await this.#name.adopt(connection)) await this.#house.changed();
   }
 
   proveName(secret: string, scope: NameScope, from: string | null): Promise<boolean> {
