@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
+import { Secret, TOTP } from "otpauth";
 import { describe, expect, it } from "vitest";
 import { newRecoveryCode, normalizeRecoveryCode } from "../../workers/sign-in/recovery-codes.ts";
 import { newTotpSecret, totpCode, totpStep, totpUri } from "../../workers/sign-in/totp.ts";
@@ -33,6 +34,18 @@ describe("[ACC-12] TOTP", () => {
         const step = Math.floor(now / STEP_MS) + steps;
         const found = totpStep(SECRET, totpCode(SECRET, now + steps * STEP_MS), now);
         expect(found).toBe(Math.abs(steps) <= 1 ? step : null);
+      }),
+    );
+  });
+
+  it("is what an independent implementation says, for any secret and moment", () => {
+    const at = fc.integer({ min: 0, max: 4_000_000_000_000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 20, maxLength: 20 }), at, (bytes, now) => {
+        const secret = newTotpSecret(() => new Uint8Array(bytes));
+        const theirs = new TOTP({ secret: Secret.fromBase32(secret) });
+        expect(theirs.secret.bytes).toEqual(new Uint8Array(bytes));
+        expect(totpCode(secret, now)).toBe(theirs.generate({ timestamp: now }));
       }),
     );
   });
