@@ -6,6 +6,7 @@
 import type { Sealer } from "../../db/seal.ts";
 import { wildcardChain } from "../../protocol/dns/chain.ts";
 import type { PublishedSet, RecordSet } from "../../protocol/dns/sets.ts";
+import type { Connection } from "./connection.ts";
 import type { DeviceContext } from "./context.ts";
 import type { Name } from "./name.ts";
 import { Publication } from "./publication.ts";
@@ -67,8 +68,8 @@ export class Published {
   }
 
   /** Takes over the address that the connected device comes from. */
-  async adopt(address: string | null): Promise<void> {
-    await this.#options.name.adopt(address);
+  async adopt(connection: Pick<Connection, "address" | "kept">): Promise<void> {
+    await this.#options.name.adopt(connection);
     await this.signAhead();
   }
 
