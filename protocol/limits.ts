@@ -39,7 +39,6 @@ export const limits = {
   reportDecidedMs: 30 * DAY, // so that an objection can be judged
   doorSeenMs: 90 * DAY, // a browser that was told what an open door is
   personKeyCacheMs: MINUTE,
-
   contactAskMs: 30 * DAY,
   preferenceMs: 365 * DAY,
 
@@ -163,8 +162,7 @@ export const limits = {
   updateQueryBytes: 4096,
   updateCallsPerHour: 60, // of one token; a client that asks more often is out of order
   updateFloodHours: 3, // then it is refused until its owner has looked
-  homePrefixMinBits: 16,
-  homePrefixMaxBits: 64,
+  homePrefixBits: { min: 16, max: 64 },
   nameHistoryMs: 30 * DAY,
   nameHistoryEntries: 100,
   nameHistoryAgainMs: HOUR, // the same again is not written
@@ -332,7 +330,6 @@ export const limits = {
   keyRetryMs: MINUTE,
   watchersPerDevice: 20,
   watchMs: 10 * MINUTE,
-
   identityMs: MINUTE, // of what a device is told of who comes
   identityCacheMs: 30 * SECOND,
   identityCacheEntries: 10_000,

@@ -61,7 +61,9 @@ function movedTo(text: string, before: string | null, allowTrial: boolean): stri
 
 /** True for a length of prefix that one household may be given. */
 function isHomePrefix({ family, bits }: Network): boolean {
-  return family === "ipv6" && bits >= limits.homePrefixMinBits && bits <= limits.homePrefixMaxBits;
+  return (
+    family === "ipv6" && bits >= limits.homePrefixBits.min && bits <= limits.homePrefixBits.max
+  );
 }
 
 /**
