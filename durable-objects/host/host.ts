@@ -223,7 +223,8 @@ export class DeviceHost {
       ...(signing === undefined ? {} : { signing }),
       ...(budgets === undefined ? {} : { budgets }),
       wakeAt: (at) => this.#alarms.set(deviceId, at),
-      background: (work) => this.#event(deviceId, () => work),
+      // Not at once: a device may begin work while it is being made, before it is a resident.
+      background: (work) => queueMicrotask(() => this.#event(deviceId, () => work)),
       deleteAll: async () => store.destroy(),
     });
     const resident: Resident = { device, store, sockets, running: 0 };
