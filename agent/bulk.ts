@@ -7,6 +7,7 @@
 import { type Dispatcher, Pool } from "undici";
 import { agentBulkPath, bulkOffsetHeader } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
+import { notePassed } from "./heap.ts";
 
 /** Sends one segment; resolves when the visitor has all of it. @throws Error when it broke */
 export type SendSegment = (
@@ -93,6 +94,7 @@ function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: Rest
         started.abort(new Error("refused"));
       },
       onResponseData(started, chunk) {
+        notePassed(chunk.byteLength);
         if (!over && !events.data(chunk)) started.pause();
       },
       onResponseEnd: () => end(() => events.ended()),

@@ -21,6 +21,7 @@ import {
 import { Session } from "../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
 import { BulkBody, type BulkLane, type FetchRest, type SendSegment } from "./bulk.ts";
+import { notePassed } from "./heap.ts";
 import { LocalSocket } from "./local-socket.ts";
 import type { TcpServices } from "./tunnel/services.ts";
 import { RequestBody } from "./upload.ts";
@@ -109,6 +110,7 @@ export class LinkServer {
 
   /** Takes one binary message of the edge. */
   onMessage(data: ArrayBuffer | Uint8Array): void {
+    notePassed(data.byteLength);
     this.#session.receive(data instanceof Uint8Array ? data : new Uint8Array(data));
   }
 
@@ -258,6 +260,7 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
     else this.#stream.sendHead(payload, false);
   }
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    notePassed(chunk.byteLength);
     if (this.#over) return;
     if (this.#bulk !== null) {
       if (!this.#bulk.write(chunk)) controller.pause();

@@ -327,6 +327,7 @@ export const limits = {
   agentStopMs: 8 * SECOND, // a stopping agent's visitors; service managers kill after 10
   agentStableMs: 10 * SECOND,
   agentRequestMs: 15 * SECOND,
+  agentCollectBytes: 8 * 1024 * 1024, // that pass between two short collections of garbage
   keyRetryMs: MINUTE,
   watchersPerDevice: 20,
   watchMs: 10 * MINUTE,
