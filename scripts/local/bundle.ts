@@ -9,7 +9,7 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
 import { buildConsole } from "../build-console.ts";
-import { withoutAttestation } from "./without-attestation.ts";
+import { withoutUnused } from "./without-unused.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const ENTRY = "index.mjs";
@@ -40,7 +40,7 @@ export async function bundleWorker(): Promise<WorkerModule[]> {
     absWorkingDir: ROOT,
     outdir: "out",
     logLevel: "error",
-    plugins: [withoutAttestation, wasmModules(wasm)],
+    plugins: [withoutUnused, wasmModules(wasm)],
   });
   const scripts = result.outputFiles.map(({ path, text }) => ({
     type: "ESModule" as const,

@@ -1,0 +1,73 @@
+/**
+ * Leaves out of the bundle what libraries bring along and we never run, where no import can say so. Whatever
+ * reaches for it is refused with a sentence. Together it would be a quarter of all code
+ * (docs/decisions/weight.md).
+ */
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Plugin } from "esbuild";
+
+interface Unused {
+  readonly files: RegExp;
+  /** What is said to who calls it after all. */
+  readonly why: string;
+}
+
+const unused: readonly Unused[] = [
+  {
+    // A passkey's attestation is neither asked for nor read (workers/sign-in/webauthn-library.ts), so no
+    // certificate ever is.
+    files:
+      /@simplewebauthn\/server\/esm\/.*\/(?:verifyAttestation\w+|convertX509PublicKeyToCOSE|getCertificateInfo|isCertRevoked|mapX509SignatureAlgToCOSEAlg|validateCertificatePath|validateExtFIDOGenCEAAGUID|verifyMDSBlob)\.js$/,
+    why: "attestation is not read here",
+  },
+  {
+    // docs/openapi.json is generated where the documents are.
+    files: /\/zod\/v4\/core\/(?:json-schema-processors|to-json-schema)\.js$/,
+    why: "schemas are not written down here",
+  },
+  {
+    // A mail of ours has no attachment, and none that would be fetched.
+    files: /\/nodemailer\/dist\/esm\/fetch\/index\.js$/,
+    why: "nothing is fetched for a mail",
+  },
+];
+
+/** Certificates of the makers of keys, as constants. */
+const ROOTS = /@simplewebauthn\/server\/esm\/services\/defaultRootCerts\/[\w-]+\.js$/;
+
+export const withoutUnused: Plugin = {
+  name: "without-unused",
+  setup({ onLoad, onResolve }) {
+    for (const { files, why } of unused) {
+      onLoad({ filter: files }, async ({ path }) => ({
+        contents: refusing(await readFile(path, "utf8"), why),
+      }));
+    }
+    onLoad({ filter: ROOTS }, async ({ path }) => {
+      const names = (await readFile(path, "utf8")).matchAll(/^export const (\w+)/gm);
+      return { contents: [...names].map(([, name]) => `export const ${name} = "";`).join("\n") };
+    });
+    onResolve({ filter: /^@peculiar\/asn1-(?:schema|ecc)$/ }, () => ({
+      path: join(import.meta.dirname, "../../workers/sign-in/ecdsa-signature.ts"),
+    }));
+  },
+};
+
+/** A module with the same exports, each of which refuses; what only makes a function makes one that does. */
+function refusing(source: string, why: string): string {
+  const names = [...source.matchAll(/^export (?:async )?(?:function|const) (\w+)/gm)].map(
+    ([, name]) => name as string,
+  );
+  const renamed = [...source.matchAll(/^export \{ \w+ as (\w+) \};/gm)].map(([, name]) => name);
+  const lines = [
+    `const refuse = () => { throw new Error(${JSON.stringify(why)}); };`,
+    ...names.map(
+      (name) => `export const ${name} = ${name.startsWith("create") ? "() => refuse" : "refuse"};`,
+    ),
+    ...renamed.map((name) => `export { refuse as ${name} };`),
+  ];
+  if (/^export default /m.test(source)) lines.push("export default refuse;");
+  return lines.join("\n");
+}
