@@ -4,7 +4,7 @@
  */
 
 import { readPass } from "./access.ts";
-import { doorHeader, refusal } from "./door.ts";
+import { doorHeader, doorVerdicts, refusal } from "./door.ts";
 import {
   type TunnelVisitor,
   tooManyTunnels,
@@ -149,8 +149,11 @@ export class Visitors {
       const response = await door.serve(request, access, (forwarded, pass, identity) =>
         link.relay(forwarded, pass, identity),
       );
-      const entered = response.headers.get(doorHeader) === "entered";
-      if (entered || response.status === 101) this.#schedule();
+      // The status first: most responses are the device's, and looking at their headers has its price.
+      const { status } = response;
+      const entered =
+        status === doorVerdicts.entered && response.headers.get(doorHeader) === "entered";
+      if (entered || status === 101) this.#schedule();
       return response;
     } catch (error) {
       // Unregistered while the visitor stood at the door: the tables are gone.
