@@ -306,7 +306,8 @@ describe("[LOC-2] with two regions", () => {
       }
     }
     const [directory] = (await tablesOnDisk(world)).filter((tables) => "contact" in tables);
-    const held = ["contact", "d1_migrations", "label", "linked", "signing_key"];
+    const service = ["acme_account", "acme_slot", "d1_migrations", "signing_key", "zone_key"];
+    const held = ["certificate_order", "contact", "label", "linked", ...service].sort();
     expect(Object.keys(directory ?? {}).sort()).toEqual(held);
     for (const { serving } of [eu, home]) serving.socket.terminate();
   });
