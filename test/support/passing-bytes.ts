@@ -14,8 +14,8 @@ const MARK_SWEEP_COMPACT = 4;
 
 let whole = 0;
 const observer = new PerformanceObserver((list) => {
-  for (const { detail } of list.getEntries()) {
-    if ((detail as { kind: number }).kind === MARK_SWEEP_COMPACT) whole++;
+  for (const entry of list.getEntries() as (PerformanceEntry & { detail: { kind: number } })[]) {
+    if (entry.detail.kind === MARK_SWEEP_COMPACT) whole++;
   }
 });
 observer.observe({ entryTypes: ["gc"] });
