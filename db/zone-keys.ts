@@ -44,6 +44,7 @@ export class ZoneKeys {
   readonly #clock: Clock;
   /** A value, never a promise: a failure is not remembered, and no request waits for another's. */
   #rows: { readonly rows: readonly ZoneKeyRow[]; readonly until: number } | null = null;
+  #noneUntil = 0;
   readonly #opened = new Map<string, SigningKey>();
 
   constructor(read: ReadZoneKeys, sealer: Sealer, clock: Clock) {
@@ -52,10 +53,13 @@ export class ZoneKeys {
     this.#clock = clock;
   }
 
-  /** What everybody may know of them. */
+  /** What everybody may know of them. That there is none is remembered for a moment. */
   async shown(): Promise<ZoneKeysShown> {
+    const now = this.#clock.now();
+    if (this.#noneUntil > now) return { all: [], inUse: null };
     const rows = await this.#load();
-    const inUse = zoneKeyInUse(rows, this.#clock.now());
+    if (rows.length === 0) this.#noneUntil = now + limits.zoneKeyNoneMs;
+    const inUse = zoneKeyInUse(rows, now);
     return { all: rows.map(dnskey), inUse: inUse === null ? null : dnskey(inUse) };
   }
 
@@ -73,6 +77,7 @@ export class ZoneKeys {
   /** The next one asks the table again. */
   forget(): void {
     this.#rows = null;
+    this.#noneUntil = 0;
   }
 
   async #load(): Promise<readonly ZoneKeyRow[]> {

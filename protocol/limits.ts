@@ -174,6 +174,7 @@ export const limits = {
   negativeTtlSeconds: 60,
   zoneSerialMs: HOUR,
   zoneKeyCacheMs: MINUTE,
+  zoneKeyNoneMs: SECOND, // that an edge believes that the zone has no key: who wants signatures makes one
   zoneKeyPublishedMs: 2 * HOUR, // known to resolvers before it signs: longer than zoneTtlSeconds
   zoneSignatureMs: 7 * DAY, // how long a signature of a record counts
   zoneRenewMs: 3 * DAY, // signed anew this long before that
