@@ -1,9 +1,10 @@
 /** Every limit of Latchkey in one place: what it bounds in its name, its unit last. */
 
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-export const HOUR = 60 * MINUTE;
-export const DAY = 24 * HOUR;
+import { nameLimits } from "./dns/limits.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "./durations.ts";
+import { linkLimits } from "./link/limits.ts";
+
+export { DAY, HOUR };
 
 export const limits = {
   // Periods of the data map
@@ -155,186 +156,9 @@ export const limits = {
   identityMetadataMs: 5 * MINUTE,
   identityFreshMs: MINUTE, // how far a provider's clock may be behind ours
 
-  // Name
-  updateHosts: 20,
-  updateChangesPerFamily: 10,
-  updateWindowMs: 10 * MINUTE,
-  updateQueryBytes: 4096,
-  updateCallsPerHour: 60, // of one token; a client that asks more often is out of order
-  updateFloodHours: 3, // then it is refused until its owner has looked
-  homePrefixBits: { min: 16, max: 64 },
-  nameHistoryMs: 30 * DAY,
-  nameHistoryEntries: 100,
-  nameHistoryAgainMs: HOUR, // the same again is not written
-  nameTokensPerDevice: 20,
-  nameTokenNameLength: 60,
-  nameTokenNetworks: 8,
-  addressTtlSeconds: 60,
-  zoneTtlSeconds: 3600,
-  negativeTtlSeconds: 60,
-  zoneSerialMs: HOUR,
-  zoneKeyCacheMs: MINUTE,
-  zoneKeyNoneMs: SECOND, // that an edge believes that the zone has no key: who wants signatures makes one
-  zoneKeyPublishedMs: 2 * HOUR, // known to resolvers before it signs: longer than zoneTtlSeconds
-  zoneSignatureMs: 7 * DAY, // how long a signature of a record counts
-  zoneRenewMs: 3 * DAY, // signed anew this long before that
-  zoneInceptionMs: HOUR, // clocks of resolvers may be behind by this
-  denialSignatureMs: DAY,
-  denialCacheEntries: 10_000,
-  labelCacheMs: 30 * SECOND,
-  labelCacheEntries: 10_000,
-  dnsMessageBytes: 4096,
-
-  signingKeyBytes: 32,
-  signedFudgeSeconds: 300, // RFC 8945 §10
-  publishRetryMs: 5 * SECOND, // until the zone's object confirms what a device publishes
-  zoneGoneMs: HOUR, // for which fronts that were away hear that a name went
-  feedPageNames: 500,
-  publisherRequestMs: 20 * SECOND,
-  publisherAnswerBytes: 16 * 1024 * 1024,
-  publisherPage: 5000, // records that are asked for at a time
-  publisherPagesPerRun: 20,
-  publisherNamesApart: 50, // more are compared with all there is: 1200 requests in 5 minutes are the limit
-  publisherBatch: 200, // changes a request: what every plan takes
-  publisherTtlSeconds: 60, // the least that every plan takes
-  feedMessageBytes: 16 * 1024 * 1024, // a page of names that all publish much
-  feedOpenMs: 10 * SECOND,
-  feedPingMs: 5 * SECOND,
-  feedAgainMinMs: 200,
-  feedAgainMaxMs: 10 * SECOND,
-
-  // Certificates
-  proofMs: HOUR,
-  proofTtlSeconds: 30,
-  proofsPerDevice: 10,
-  proofsRolling: 2, // one for the name, one for all below it
-  proofChangesPerDevice: 100,
-  proofWindowMs: 10 * MINUTE,
-  certificateRequestBytes: 4096,
-  certificateNames: 10,
-  certificateOrderMs: 30 * DAY, // in the queue
-  certificatesPerZone: 50, // new ones; docs/certificates.md
-  certificatesWindowMs: 7 * DAY,
-  certificatesPerDevice: 10, // orders a day
-  certificatesPerAccount: 30,
-  certificateAskedWindowMs: DAY,
-  certificateAsksPerDevice: 600, // how an order stands
-  certificateAskWindowMs: HOUR,
-  certificateLeaseMs: MINUTE,
-  certificateSteps: 8, // of one order in one go
-  certificatesAtOnce: 20, // in one sweep
-  certificateFailures: 4, // of an order, then it has failed
-  certificateRetryMs: 2 * MINUTE, // doubled with each failure
-  certificateSettleMs: 6 * SECOND, // what was put into DNS is at every front by then
-  certificateAskMs: 3 * SECOND, // while the authority works
-  certificateIdleAskSeconds: 12 * 3600, // how often a box with a certificate asks
-  acmeRequestMs: 10 * SECOND,
-  acmeAnswerBytes: 256 * 1024,
-  acmeNonceTries: 6,
-  acmeDetailLength: 500,
-  acmeRetryMaxMs: DAY,
-  acmeOrders: 300,
-  acmeOrdersWindowMs: 3 * HOUR,
-  acmePauseMs: HOUR, // where the authority says "too many", and not how long
-  renewalAskMs: 12 * HOUR,
-
-  // DNS front (`npm run dns`)
-  dnsFrontPortTries: 10,
-  dnsFrontEdgeMs: 4 * SECOND,
-  dnsFrontInFlight: 500,
-  dnsFrontKept: 20_000, // answers of the edge
-  dnsFrontKeptMs: HOUR, // at most; and no longer than their records
-  dnsFrontKeptAloneMs: 5 * SECOND, // by a front that nobody tells of changes
-  dnsFrontStaleMs: 3 * DAY, // of the zone's own records, while the edge is away
-  dnsFrontRefreshMs: 20 * SECOND,
-  dnsFrontRate: 2000, // questions a second of one network; more are sent to TCP
-  dnsFrontAskRate: 100, // of those that the edge is asked about
-  dnsUdpBytes: 1232, // RFC 9715 §3.2: fits every path without fragments
-  dnsSocketBytes: 4 * 1024 * 1024,
-  dnsTcpConnections: 200,
-  dnsTcpIdleMs: 10 * SECOND,
-  dnsTcpPipelined: 32,
-
-  // Link (both ends)
-  linkFrameBytes: 64 * 1024,
-  linkMessageBytes: 256 * 1024,
-  linkHeadBytes: 64 * 1024,
-  linkHeaders: 256,
-  linkPathBytes: 16 * 1024,
-  linkStreamWindowBytes: 256 * 1024,
-  linkStreamWindowMaxBytes: 4 * 1024 * 1024, // of a stream whose consumer is faster than the way is short
-  linkGrownWindowsBytes: 4 * 1024 * 1024, // what all streams of a connection grow by; below its own window
-  linkGrowRoundTripMs: 5, // nearer than that nothing grows: 256 KiB are 50 MB/s and more
-  linkConnectionWindowBytes: 8 * 1024 * 1024,
-  linkStreams: 256,
-  linkStreamsPerDevice: 512, // over all of its connections; an operator may set these (docs/link.md)
-  linkRequestsPerSecond: 1000,
-  linkVisitorRequestsPerSecond: 500,
-  linkBytesPerDay: 1e12,
-  linkVisitorBytesPerDay: 250e9,
-  linkVisitorsKept: 10_000, // networks in the memory of a device's object
-  linkNetworksKept: 1000, // of addresses, so that none is parsed for each request
-  linkNamesKept: 512, // of headers, of which it is known what becomes of them
-  linkNameKept: 64, // characters of such a name
-  trafficMs: DAY,
-  trafficWriteMs: MINUTE,
-  trafficTellMs: 2 * SECOND,
-  linkStreamsPerVisitor: 128, // a browser over HTTP/2 asks for a hundred things at once
-  linkHeadMs: 60 * SECOND,
-  linkUploadIdleMs: 60 * SECOND,
-  linkUntakenMs: 15 * MINUTE, // a paused film; its player asks for the rest when it goes on
-  linkHoldOfflineMs: 5 * SECOND,
-  linkBulkAfterBytes: 1024 * 1024, // what goes in frames before a body asks for the bulk lane
-  linkBulkSegmentBytes: 64 * 1024 * 1024, // below 100 MB, the smallest body cap of the platform
-  linkBulkSegmentMs: MINUTE,
-  linkBulkQueueBytes: 256 * 1024,
-  linkBulkConnections: 16,
-  linkBulkPieceBytes: 512 * 1024, // of an upload on its way beside the frames, in the memory of the object
-  linkBufferedBytes: 512 * 1024,
-  linkWriteBufferBytes: 128 * 1024,
-  linkControlFrames: 1024,
-  linkTickMs: SECOND,
-  linkSockets: 128, // visitors' WebSockets at a time
-  linkSocketProtocols: 32,
-  linkSocketReasonBytes: 123, // RFC 6455 §5.5
-  linkSocketMessageBytes: 8 * 1024 * 1024,
-  linkSocketQueueBytes: 16 * 1024 * 1024, // from a browser, which cannot be held back, to a slow device
-  linkSocketsQueueBytes: 32 * 1024 * 1024, // of all of a device's visitors, with messages that are not whole
-  linkSocketOverheadBytes: 256, // what a message costs in memory beside its bytes
-  linkSocketStallMs: 60 * SECOND,
-  linkSocketCheckMs: 5 * MINUTE,
-  linkSocketPollMs: 50,
-  linkSocketPaceBytes: 8 * 1024 * 1024, // a second, to a browser of which nobody can tell what it has read
-  linkDrainMs: MINUTE, // what lives on a connection that takes no new streams
-  linkProbeMs: 10 * SECOND, // of silence while somebody waits, and then again for the answer
-  agentsPerDevice: 4,
-  tcpServicesPerDevice: 16,
-  tunnelsPerDevice: 32, // each holds two windows at most, one a direction
-  tunnelsPerVisitor: 16, // of one account at one device
-  tunnelConnectMs: 10 * SECOND, // to the service at home; to TLS
-  tunnelIdleMs: 12 * HOUR, // no byte either way
-  tunnelWindowBytes: 1024 * 1024, // from end to end, each way
-  tunnelFrames: 4096, // with data, each way, without a credit for them
-  tunnelLastingMs: 2 * MINUTE, // without anything that carries it
-  tunnelAgainMinMs: 250, // before a visitor comes back with it, at random up to a bound that doubles
-  tunnelAgainMaxMs: 10 * SECOND,
-  agentPingMs: 25 * SECOND,
-  agentStaleMs: 75 * SECOND,
-  agentBackoffMinMs: 500,
-  agentBackoffMaxMs: 30 * SECOND,
-  agentAssertionMs: MINUTE,
-  agentOpenMs: 20 * SECOND,
-  agentCloseMs: SECOND,
-  agentStopMs: 8 * SECOND, // a stopping agent's visitors; service managers kill after 10
-  agentStableMs: 10 * SECOND,
-  agentRequestMs: 15 * SECOND,
-  agentCollectBytes: 8 * 1024 * 1024, // that pass between two short collections of garbage
-  keyRetryMs: MINUTE,
-  watchersPerDevice: 20,
-  watchMs: 10 * MINUTE,
-  identityMs: MINUTE, // of what a device is told of who comes
-  identityCacheMs: 30 * SECOND,
-  identityCacheEntries: 10_000,
+  // Names (dns/limits.ts) and Link (link/limits.ts)
+  ...nameLimits,
+  ...linkLimits,
 
   // Smart link and reachability
   reachSpots: 8, // addresses in the home network that a box may name

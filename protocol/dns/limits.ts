@@ -1,0 +1,105 @@
+/** The limits of names, of their certificates and of the DNS front; with the others in limits.ts. */
+
+import { DAY, HOUR, MINUTE, SECOND } from "../durations.ts";
+
+export const nameLimits = {
+  // Name
+  updateHosts: 20,
+  updateChangesPerFamily: 10,
+  updateWindowMs: 10 * MINUTE,
+  updateQueryBytes: 4096,
+  updateCallsPerHour: 60, // of one token; a client that asks more often is out of order
+  updateFloodHours: 3, // then it is refused until its owner has looked
+  homePrefixBits: { min: 16, max: 64 },
+  nameHistoryMs: 30 * DAY,
+  nameHistoryEntries: 100,
+  nameHistoryAgainMs: HOUR, // the same again is not written
+  nameTokensPerDevice: 20,
+  nameTokenNameLength: 60,
+  nameTokenNetworks: 8,
+  addressTtlSeconds: 60,
+  zoneTtlSeconds: 3600,
+  negativeTtlSeconds: 60,
+  zoneSerialMs: HOUR,
+  zoneKeyCacheMs: MINUTE,
+  zoneKeyNoneMs: SECOND, // that an edge believes that the zone has no key: who wants signatures makes one
+  zoneKeyPublishedMs: 2 * HOUR, // known to resolvers before it signs: longer than zoneTtlSeconds
+  zoneSignatureMs: 7 * DAY, // how long a signature of a record counts
+  zoneRenewMs: 3 * DAY, // signed anew this long before that
+  zoneInceptionMs: HOUR, // clocks of resolvers may be behind by this
+  denialSignatureMs: DAY,
+  denialCacheEntries: 10_000,
+  labelCacheMs: 30 * SECOND,
+  labelCacheEntries: 10_000,
+  dnsMessageBytes: 4096,
+
+  signingKeyBytes: 32,
+  signedFudgeSeconds: 300, // RFC 8945 §10
+  publishRetryMs: 5 * SECOND, // until the zone's object confirms what a device publishes
+  zoneGoneMs: HOUR, // for which fronts that were away hear that a name went
+  feedPageNames: 500,
+  publisherRequestMs: 20 * SECOND,
+  publisherAnswerBytes: 16 * 1024 * 1024,
+  publisherPage: 5000, // records that are asked for at a time
+  publisherPagesPerRun: 20,
+  publisherNamesApart: 50, // more are compared with all there is: 1200 requests in 5 minutes are the limit
+  publisherBatch: 200, // changes a request: what every plan takes
+  publisherTtlSeconds: 60, // the least that every plan takes
+  feedMessageBytes: 16 * 1024 * 1024, // a page of names that all publish much
+  feedOpenMs: 10 * SECOND,
+  feedPingMs: 5 * SECOND,
+  feedAgainMinMs: 200,
+  feedAgainMaxMs: 10 * SECOND,
+
+  // Certificates
+  proofMs: HOUR,
+  proofTtlSeconds: 30,
+  proofsPerDevice: 10,
+  proofsRolling: 2, // one for the name, one for all below it
+  proofChangesPerDevice: 100,
+  proofWindowMs: 10 * MINUTE,
+  certificateRequestBytes: 4096,
+  certificateNames: 10,
+  certificateOrderMs: 30 * DAY, // in the queue
+  certificatesPerZone: 50, // new ones; docs/certificates.md
+  certificatesWindowMs: 7 * DAY,
+  certificatesPerDevice: 10, // orders a day
+  certificatesPerAccount: 30,
+  certificateAskedWindowMs: DAY,
+  certificateAsksPerDevice: 600, // how an order stands
+  certificateAskWindowMs: HOUR,
+  certificateLeaseMs: MINUTE,
+  certificateSteps: 8, // of one order in one go
+  certificatesAtOnce: 20, // in one sweep
+  certificateFailures: 4, // of an order, then it has failed
+  certificateRetryMs: 2 * MINUTE, // doubled with each failure
+  certificateSettleMs: 6 * SECOND, // what was put into DNS is at every front by then
+  certificateAskMs: 3 * SECOND, // while the authority works
+  certificateIdleAskSeconds: 12 * 3600, // how often a box with a certificate asks
+  acmeRequestMs: 10 * SECOND,
+  acmeAnswerBytes: 256 * 1024,
+  acmeNonceTries: 6,
+  acmeDetailLength: 500,
+  acmeRetryMaxMs: DAY,
+  acmeOrders: 300,
+  acmeOrdersWindowMs: 3 * HOUR,
+  acmePauseMs: HOUR, // where the authority says "too many", and not how long
+  renewalAskMs: 12 * HOUR,
+
+  // DNS front (`npm run dns`)
+  dnsFrontPortTries: 10,
+  dnsFrontEdgeMs: 4 * SECOND,
+  dnsFrontInFlight: 500,
+  dnsFrontKept: 20_000, // answers of the edge
+  dnsFrontKeptMs: HOUR, // at most; and no longer than their records
+  dnsFrontKeptAloneMs: 5 * SECOND, // by a front that nobody tells of changes
+  dnsFrontStaleMs: 3 * DAY, // of the zone's own records, while the edge is away
+  dnsFrontRefreshMs: 20 * SECOND,
+  dnsFrontRate: 2000, // questions a second of one network; more are sent to TCP
+  dnsFrontAskRate: 100, // of those that the edge is asked about
+  dnsUdpBytes: 1232, // RFC 9715 §3.2: fits every path without fragments
+  dnsSocketBytes: 4 * 1024 * 1024,
+  dnsTcpConnections: 200,
+  dnsTcpIdleMs: 10 * SECOND,
+  dnsTcpPipelined: 32,
+} as const;
