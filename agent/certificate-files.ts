@@ -11,19 +11,18 @@ import {
   sign,
   X509Certificate,
 } from "node:crypto";
-import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeRequest } from "../protocol/certificates.ts";
 import { base64url } from "../protocol/tokens.ts";
 import { AgentFailure, reasonOf } from "./failure.ts";
+import { FILE_MODE, FOLDER_MODE, readJson, writeJson } from "./files.ts";
 
 const SETTINGS = "settings.json";
 const PENDING = "pending.json";
 const LIVE = "live";
 const KEY = "key.pem";
 const CHAIN = "fullchain.pem";
-const FOLDER_MODE = 0o700;
-const FILE_MODE = 0o600;
 /** The one in use and the one before: a program may have the old one open still. */
 const KEPT = 2;
 
@@ -158,30 +157,11 @@ export class CertificateFiles {
     }
   }
 
-  async #read<T>(name: string): Promise<T | null> {
-    const path = join(this.folder, name);
-    try {
-      return JSON.parse(await readFile(path, "utf8")) as T;
-    } catch (error) {
-      if ((error as { code?: string }).code === "ENOENT") return null;
-      throw new AgentFailure(`${path} cannot be read: ${reasonOf(error)}`);
-    }
+  #read<T>(name: string): Promise<T | null> {
+    return readJson(join(this.folder, name));
   }
 
-  async #write(name: string, value: unknown): Promise<void> {
-    const path = join(this.folder, name);
-    try {
-      await mkdir(this.folder, { recursive: true, mode: FOLDER_MODE });
-      await chmod(this.folder, FOLDER_MODE);
-      const draft = `${path}.new`;
-      await rm(draft, { force: true });
-      await writeFile(draft, `${JSON.stringify(value, null, 2)}\n`, {
-        mode: FILE_MODE,
-        flag: "wx",
-      });
-      await rename(draft, path);
-    } catch (error) {
-      throw new AgentFailure(`${path} cannot be written: ${reasonOf(error)}`);
-    }
+  #write(name: string, value: unknown): Promise<void> {
+    return writeJson(join(this.folder, name), value, true);
   }
 }

@@ -3,11 +3,12 @@
  * Both files are readable by their owner alone.
  */
 
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { EnrolmentDone } from "../protocol/agent.ts";
-import { AgentFailure, reasonOf } from "./failure.ts";
+import { AgentFailure } from "./failure.ts";
+import { FILE_MODE, readJson, writeJson } from "./files.ts";
 
 const KEY_FILE = "key.json";
 const DEVICE_FILE = "device.json";
@@ -15,8 +16,6 @@ const DEVICE_FILE = "device.json";
 const SERVICES_FILE = "services.json";
 const LOGIN_FILE = "login.json";
 const KNOWN_FILE = "known-devices.json";
-const FOLDER_MODE = 0o700;
-const FILE_MODE = 0o600;
 
 export interface Identity {
   readonly privateKey: CryptoKey;
@@ -130,30 +129,11 @@ export class Home {
     await rm(join(this.folder, KEY_FILE), { force: true });
   }
 
-  async #read<T>(name: string): Promise<T | null> {
-    const path = join(this.folder, name);
-    try {
-      return JSON.parse(await readFile(path, "utf8")) as T;
-    } catch (error) {
-      if ((error as { code?: string }).code === "ENOENT") return null;
-      throw new AgentFailure(`${path} cannot be read: ${reasonOf(error)}`);
-    }
+  #read<T>(name: string): Promise<T | null> {
+    return readJson(join(this.folder, name));
   }
 
-  /** Writes whole or not at all: a power cut leaves the old file or the new one. */
-  async #write(name: string, value: unknown): Promise<void> {
-    const path = join(this.folder, name);
-    try {
-      await mkdir(this.folder, { recursive: true, mode: FOLDER_MODE });
-      const draft = `${path}.new`;
-      await rm(draft, { force: true });
-      await writeFile(draft, `${JSON.stringify(value, null, 2)}\n`, {
-        mode: FILE_MODE,
-        flag: "wx",
-      });
-      await rename(draft, path);
-    } catch (error) {
-      throw new AgentFailure(`${path} cannot be written: ${reasonOf(error)}`);
-    }
+  #write(name: string, value: unknown): Promise<void> {
+    return writeJson(join(this.folder, name), value);
   }
 }
