@@ -75,7 +75,7 @@ export class Answerer {
     for (const name of answer.kind === "page" ? answer.names : [answer.name]) {
       for (const label of memory.labelsOf(name.id)) this.#kept.forget(label);
       memory.put(name);
-      for (const label of name.labels) this.#kept.forget(label);
+      for (const { label } of name.names) this.#kept.forget(label);
     }
     if (answer.kind !== "page" || !answer.end) return;
     memory.finish();

@@ -18,6 +18,8 @@ const CLASS_IN = [0, 1];
 
 /** The sets of one name, each as an answer; none for a name that only has others below it. */
 interface Node {
+  /** The device that it belongs to: a name that changed hands stays when the one before lets it go. */
+  readonly id: string;
   readonly sets: readonly SetParts[];
 }
 
@@ -85,11 +87,11 @@ export class Memory {
     this.#isWhole = true;
   }
 
-  put({ id, labels, sets }: FeedName): void {
+  put({ id, names: published }: FeedName): void {
     this.#unseen?.delete(id);
     this.#forget(id);
     const names = new Map<string, SetParts[]>();
-    for (const label of labels) {
+    for (const { label, sets } of published) {
       names.set(keyOf([label]) + this.#apex, []);
       for (const set of sets) {
         const owner = [...nameOf(set.owner), label];
@@ -102,7 +104,7 @@ export class Memory {
         if (parts !== null) names.get(keyOf(owner) + this.#apex)?.push(parts);
       }
     }
-    for (const [name, own] of names) this.#nodes.set(name, { sets: own });
+    for (const [name, own] of names) this.#nodes.set(name, { id, sets: own });
     if (names.size > 0) this.#held.set(id, [...names.keys()]);
   }
 
@@ -120,7 +122,9 @@ export class Memory {
   }
 
   #forget(id: string): void {
-    for (const name of this.#held.get(id) ?? []) this.#nodes.delete(name);
+    for (const name of this.#held.get(id) ?? []) {
+      if (this.#nodes.get(name)?.id === id) this.#nodes.delete(name);
+    }
     this.#held.delete(id);
   }
 

@@ -13,14 +13,18 @@ import { limits } from "./limits.ts";
 export const feedPath = "/api/zone/feed";
 export const feedSubprotocol = "latchkey-zone.1";
 
-/** What a device publishes. */
-export interface Published {
-  /** The names right below the zone's apex that carry the sets. */
-  readonly labels: readonly string[];
+/** A name right below the zone's apex, and what it answers. */
+export interface PublishedName {
+  readonly label: string;
   readonly sets: readonly PublishedSet[];
 }
 
-/** A device's part of the zone; without labels it is gone. */
+/** What a device publishes: each of its names, signed for itself. */
+export interface Published {
+  readonly names: readonly PublishedName[];
+}
+
+/** A device's part of the zone; without names it is gone. */
 export interface FeedName extends Published {
   readonly id: string;
 }
@@ -104,10 +108,17 @@ function positionOf(value: unknown): Position | null {
 }
 
 function nameOf(value: unknown): FeedName | null {
-  const { id, labels, sets } = fieldsOf(value) ?? {};
-  if (typeof id !== "string" || !areTexts(labels) || !Array.isArray(sets)) return null;
+  const { id, names } = fieldsOf(value) ?? {};
+  if (typeof id !== "string" || !Array.isArray(names)) return null;
+  const read = names.map(publishedOf);
+  return read.includes(null) ? null : { id, names: read as PublishedName[] };
+}
+
+function publishedOf(value: unknown): PublishedName | null {
+  const { label, sets } = fieldsOf(value) ?? {};
+  if (typeof label !== "string" || !Array.isArray(sets)) return null;
   const read = sets.map(setOf);
-  return read.includes(null) ? null : { id, labels, sets: read as PublishedSet[] };
+  return read.includes(null) ? null : { label, sets: read as PublishedSet[] };
 }
 
 /** What stands in `data` is read when it is written to the wire. */

@@ -200,7 +200,7 @@ function feed(socket: WebSocket, names: number): void {
     for (; at < names && page.length < limits.feedPageNames; at++) {
       const data = [{ type: "A" as const, address: address(at) }];
       const set = { owner: "", type: "A" as const, ttl: 60, data, signatures: [] };
-      page.push({ id: String(at), labels: [label(at)], sets: [set] });
+      page.push({ id: String(at), names: [{ label: label(at), sets: [set] }] });
     }
     const to = { epoch: "bench", seq: at };
     const answer: FeedAnswer = { kind: "page", whole, names: page, to, end: at >= names };

@@ -47,7 +47,7 @@ export class Published {
       published: async () => {
         const own = label();
         const sets = own === null ? null : await this.publishedSets(own);
-        return own === null || sets === null ? null : { labels: [own], sets };
+        return own === null || sets === null ? null : { names: [{ label: own, sets }] };
       },
       seal: (at, text) => name.seal(at, text),
       settled,

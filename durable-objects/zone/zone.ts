@@ -54,12 +54,11 @@ export class Zone implements ZoneStub {
     const id = await hashToken(deviceId);
     const before = this.#store.position();
     if (!this.#store.keep(id, publication, this.#context.clock.now())) return;
-    const { labels, sets } = name ?? { labels: [], sets: [] };
     this.#tell({
       kind: "change",
       before,
       to: this.#store.position(),
-      name: { id, labels, sets },
+      name: { id, names: name?.names ?? [] },
     });
     this.#schedule();
   }
@@ -127,9 +126,9 @@ export class Zone implements ZoneStub {
             name_sealed,
             { fresh: true }, // a key that was destroyed is not remembered
           );
-    if (text === null) return { id, labels: [], sets: [] };
-    const { labels, sets } = JSON.parse(text) as Published;
-    return { id, labels, sets };
+    if (text === null) return { id, names: [] };
+    const { names } = JSON.parse(text) as Published;
+    return { id, names };
   }
 
   #tell(answer: FeedAnswer): void {

@@ -72,7 +72,7 @@ export async function fuzz(
   const edge = { ask: async (message: Uint8Array) => bufferOf(await asEdge(message)) };
   const front = new Answerer({ edge: edge as unknown as Edge, zone: APEX, now: () => NOW });
   const held = sets.map((set) => ({ ...set, signatures: [] }));
-  const name = { id: "nas", labels: ["nas"], sets: held };
+  const name = { id: "nas", names: [{ label: "nas", sets: held }] };
   front.hear({ kind: "page", whole: true, names: [name], to: { epoch: "e", seq: 1 }, end: true });
   await front.refresh();
   const manner: Manner = { udp: true, mayAsk: () => true };

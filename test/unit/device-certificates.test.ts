@@ -19,7 +19,7 @@ beforeEach(async () => {
 /** The values that the fronts were told last. */
 async function atFronts(): Promise<string[]> {
   await held.settled();
-  const sets = told.at(-1)?.name?.sets ?? [];
+  const sets = told.at(-1)?.name?.names[0]?.sets ?? [];
   return sets.flatMap(({ owner, data }) =>
     owner === "_acme-challenge" ? data.flatMap((one) => (one.type === "TXT" ? one.texts : [])) : [],
   );
@@ -107,7 +107,7 @@ describe("the state of an order", () => {
   it("tells the fronts who may certify the name, and only when that changed", async () => {
     await write({ caa: "ca.example" });
     await held.settled();
-    const sets = told.at(-1)?.name?.sets;
+    const sets = told.at(-1)?.name?.names[0]?.sets;
     expect(sets).toMatchObject([{ owner: "", type: "CAA", data: [{ value: "ca.example" }] }]);
     const before = told.length;
     await write({ current: null });

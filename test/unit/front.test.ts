@@ -53,7 +53,7 @@ function page(names: readonly FeedName[], whole = true): FeedAnswer {
 }
 
 const feedNames = (): FeedName[] =>
-  Object.entries(published).map(([label, sets]) => ({ id: label, labels: [label], sets }));
+  Object.entries(published).map(([label, sets]) => ({ id: label, names: [{ label, sets }] }));
 
 async function holding(): Promise<{ answerer: Answerer; edge: NearEdge }> {
   const edge = new NearEdge();
@@ -133,18 +133,35 @@ describe("a front that holds the zone", () => {
       return { kind: "change", before: at, to: at, name };
     };
     const a = async (label: string) => (await ask(answerer, question(`${label}.${APEX}`)))?.answers;
-    answerer.hear(change({ id: "nas", labels: ["nas"], sets: [set("", "A", "192.0.2.77")] }));
+    answerer.hear(
+      change({ id: "nas", names: [{ label: "nas", sets: [set("", "A", "192.0.2.77")] }] }),
+    );
     expect(await a("nas")).toEqual([`nas.${APEX} A 192.0.2.77`]);
     expect((await ask(answerer, question(`_acme-challenge.nas.${APEX}`, "TXT")))?.rcode).toBe(
       "NXDOMAIN",
     );
-    answerer.hear(change({ id: "nas", labels: ["box"], sets: [set("", "A", "192.0.2.78")] }));
+    answerer.hear(
+      change({ id: "nas", names: [{ label: "box", sets: [set("", "A", "192.0.2.78")] }] }),
+    );
     expect([await a("nas"), await a("box")]).toEqual([[], [`box.${APEX} A 192.0.2.78`]]);
-    answerer.hear(change({ id: "nas", labels: [], sets: [] }));
+    answerer.hear(change({ id: "nas", names: [] }));
     expect((await ask(answerer, question(`box.${APEX}`)))?.rcode).toBe("NXDOMAIN");
-    answerer.hear(page([{ id: "bare", labels: ["bare"], sets: [] }]));
+    answerer.hear(page([{ id: "bare", names: [{ label: "bare", sets: [] }] }]));
     expect((await ask(answerer, question(`y.deep.${APEX}`)))?.rcode).toBe("NXDOMAIN");
     expect((await ask(answerer, question(`bare.${APEX}`)))?.rcode).toBe("NOERROR");
+  });
+
+  it("[CON-6] keeps a name that changed hands when the device before lets it go, and drops it then with the other", async () => {
+    const { answerer } = await holding();
+    const at = { epoch: "e", seq: 9 };
+    const hear = (name: FeedName) => answerer.hear({ kind: "change", before: at, to: at, name });
+    const named = (address: string) => [{ label: "nas", sets: [set("", "A", address)] }];
+    const a = async () => (await ask(answerer, question(`nas.${APEX}`)))?.answers;
+    hear({ id: "other", names: named("192.0.2.77") });
+    hear({ id: "nas", names: [] });
+    expect(await a()).toEqual([`nas.${APEX} A 192.0.2.77`]);
+    hear({ id: "other", names: [{ label: "tv", sets: [] }] });
+    expect((await ask(answerer, question(`nas.${APEX}`)))?.rcode).toBe("NXDOMAIN");
   });
 
   it("goes on while the edge is away, also about the zone itself", async () => {
@@ -266,7 +283,9 @@ describe("the words of the feed", () => {
     const crowd = Array.from({ length: limits.feedPageNames + 1 }, () => feedNames()[0]);
     expect(parseAnswer(JSON.stringify({ ...said, names: crowd }))).toBeNull();
     expect(
-      parseAnswer(JSON.stringify({ ...said, names: [{ id: "a", labels: [1], sets: [] }] })),
+      parseAnswer(
+        JSON.stringify({ ...said, names: [{ id: "a", names: [{ label: 1, sets: [] }] }] }),
+      ),
     ).toBeNull();
   });
 });

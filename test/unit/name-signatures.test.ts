@@ -53,7 +53,7 @@ beforeEach(async () => {
     signing: { apex: "ddns.test", keys: zoneKeys },
     zone: {
       publish: async ({ name }) => {
-        told.push(name?.sets[0]?.signatures[0] ?? null);
+        told.push(name?.names[0]?.sets[0]?.signatures[0] ?? null);
       },
     },
   });

@@ -168,14 +168,17 @@ const publish = async (...changes: FeedName[]) => {
 
 describe("the zone at Cloudflare", () => {
   it("is what devices publish, change by change", async () => {
-    await publish({ id: "one", labels: ["nas"], sets: [a("192.0.2.1"), txt("x", 'y"\\')] });
+    await publish({
+      id: "one",
+      names: [{ label: "nas", sets: [a("192.0.2.1"), txt("x", 'y"\\')] }],
+    });
     expect(cloud.said()).toEqual([
       '_acme-challenge.nas.ddns.test TXT "x"',
       '_acme-challenge.nas.ddns.test TXT "y\\"\\\\"',
       "nas.ddns.test A 192.0.2.1",
     ]);
     const before = [...cloud.records.keys()];
-    await publish({ id: "one", labels: ["nas"], sets: [a("192.0.2.2"), txt("x")] });
+    await publish({ id: "one", names: [{ label: "nas", sets: [a("192.0.2.2"), txt("x")] }] });
     expect(cloud.said()).toEqual([
       '_acme-challenge.nas.ddns.test TXT "x"',
       "nas.ddns.test A 192.0.2.2",
@@ -190,25 +193,25 @@ describe("the zone at Cloudflare", () => {
       ...{ comment: "the operator's own", id: "f".repeat(32) },
     });
     await publish(
-      { id: "one", labels: ["nas"], sets: [a("192.0.2.1")] },
-      { id: "two", labels: ["tv"], sets: [a("192.0.2.2")] },
+      { id: "one", names: [{ label: "nas", sets: [a("192.0.2.1")] }] },
+      { id: "two", names: [{ label: "tv", sets: [a("192.0.2.2")] }] },
     );
-    await publish({ id: "one", labels: [], sets: [] });
+    await publish({ id: "one", names: [] });
     expect(cloud.said()).toEqual(["tv.ddns.test A 192.0.2.2", "www.ddns.test A 192.0.2.80"]);
   });
 
   it("asks nothing and changes nothing while nothing changed", async () => {
-    await publish({ id: "one", labels: ["nas"], sets: [a("192.0.2.1")] });
+    await publish({ id: "one", names: [{ label: "nas", sets: [a("192.0.2.1")] }] });
     const { requests } = cloud;
     await publish();
     expect(cloud.requests).toBe(requests);
-    await publish({ id: "one", labels: ["nas"], sets: [a("192.0.2.1")] });
+    await publish({ id: "one", names: [{ label: "nas", sets: [a("192.0.2.1")] }] });
     expect([cloud.requests, cloud.batches]).toEqual([requests + 1, 1]);
   });
 
   it("is compared as a whole when nobody knows what is there, in requests of a bounded size", async () => {
     const crowd = Array.from({ length: 450 }, (_, at) => ({
-      ...{ id: `d${at}`, labels: [`box${at}`], sets: [a(`192.0.2.${at % 250}`)] },
+      ...{ id: `d${at}`, names: [{ label: `box${at}`, sets: [a(`192.0.2.${at % 250}`)] }] },
     }));
     await publish(...crowd);
     expect([cloud.records.size, cloud.batches]).toEqual([450, 3]);
@@ -224,7 +227,7 @@ describe("the zone at Cloudflare", () => {
     "stays where it is after a %s, and goes on from there",
     async (status) => {
       cloud.status = status;
-      const nas = { id: "one", labels: ["nas"], sets: [a("192.0.2.1")] };
+      const nas = { id: "one", names: [{ label: "nas", sets: [a("192.0.2.1")] }] };
       await expect(publish(nas)).rejects.toThrow(NotPublished);
       expect(names.at).toBeNull();
       cloud.status = null;
@@ -251,7 +254,7 @@ describe("the zone at Cloudflare", () => {
       },
       { ...a("192.0.2.1"), owner: "*" },
     ];
-    const records = recordsOf({ id: "x".repeat(43), labels: ["nas"], sets }, "ddns.test");
+    const records = recordsOf({ id: "x".repeat(43), names: [{ label: "nas", sets }] }, "ddns.test");
     for (const one of records) record.parse(one);
     expect(records.map(({ type, name, data }) => [type, name, data?.value])).toEqual([
       ["CAA", "nas.ddns.test", "ca.example; accounturi=u"],

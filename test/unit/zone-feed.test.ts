@@ -67,11 +67,15 @@ beforeEach(() => {
 async function publish(deviceId: string, version: number, address: string | null): Promise<void> {
   if (address === null) return await zone.publish({ deviceId, version, name: null });
   const name = {
-    labels: [deviceId],
-    sets: [
+    names: [
       {
-        ...{ owner: "", type: "A" as const, ttl: 60, signatures: [] },
-        data: [{ type: "A" as const, address }],
+        label: deviceId,
+        sets: [
+          {
+            ...{ owner: "", type: "A" as const, ttl: 60, signatures: [] },
+            data: [{ type: "A" as const, address }],
+          },
+        ],
       },
     ],
   };
@@ -100,9 +104,9 @@ function front(): FakeSocket {
 /** Labels and addresses of a page or a change; `-` for what went. */
 function told(answer: FeedAnswer | undefined): string[] {
   const names = answer?.kind === "page" ? answer.names : answer === undefined ? [] : [answer.name];
-  return names.map(({ labels, sets }) => {
-    const data = sets[0]?.data[0];
-    return labels.length === 0 ? "-" : `${labels[0]} ${data?.type === "A" ? data.address : ""}`;
+  return names.map(({ names: [name] }) => {
+    const data = name?.sets[0]?.data[0];
+    return name === undefined ? "-" : `${name.label} ${data?.type === "A" ? data.address : ""}`;
   });
 }
 
@@ -190,11 +194,11 @@ describe("the zone's object", () => {
   it("tells the publisher what it has not pushed, and everything when that is not known", async () => {
     await publish("a", 1, "192.0.2.1");
     const first = await zone.unpublished();
-    expect(first).toMatchObject({ whole: true, end: true, names: [{ labels: ["a"] }] });
+    expect(first).toMatchObject({ whole: true, end: true, names: [{ names: [{ label: "a" }] }] });
     await zone.published(first.to, false);
     expect(await start().unpublished()).toMatchObject({ whole: false, end: true, names: [] });
     await publish("a", 2, null);
-    expect(await zone.unpublished()).toMatchObject({ whole: false, names: [{ labels: [] }] });
+    expect(await zone.unpublished()).toMatchObject({ whole: false, names: [{ names: [] }] });
     now += limits.zoneGoneMs;
     await zone.onAlarm();
     expect(await zone.unpublished()).toMatchObject({ whole: true, names: [] });
@@ -216,7 +220,7 @@ describe("a device that publishes", () => {
     ({ secret: null, ipv4: { set: address }, ipv6: "keep" }) as const;
   const addresses = (said: readonly Said[]) =>
     said.map(({ name }) => {
-      const data = name?.sets[0]?.data[0];
+      const data = name?.names[0]?.sets[0]?.data[0];
       return name === null ? null : data?.type === "A" ? data.address : "none";
     });
 

@@ -57,7 +57,7 @@ export async function publishZone(ports: Ports): Promise<void> {
       const comment = commentOf(name.id);
       const there = all === null ? await listOf(ports, comment) : (all.get(comment) ?? []);
       batches.push(difference(there, recordsOf(name, ports.config.ddnsZone)));
-      if (name.labels.length > 0) seen.add(comment);
+      if (name.names.length > 0) seen.add(comment);
     }
     await apply(ports, batches);
     // What nobody names any more: only who read everything in one go knows.
@@ -172,8 +172,8 @@ async function request(
 const commentOf = (id: string) => MARK + id;
 
 /** What a name's records are to be. */
-export function recordsOf({ id, labels, sets }: FeedName, zone: string): CloudRecord[] {
-  return labels.flatMap((label) =>
+export function recordsOf({ id, names }: FeedName, zone: string): CloudRecord[] {
+  return names.flatMap(({ label, sets }) =>
     sets.flatMap(({ owner, ttl, data }: PublishedSet) =>
       data.flatMap((one) => {
         const words = wordsOf(one);
