@@ -12,8 +12,7 @@ import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { Access } from "./access.ts";
 import { Agents, agentOf, refusedAgent } from "./agents.ts";
-import { Certificates } from "./certificates.ts";
-import { Certifying } from "./certifying.ts";
+import type { Certifying } from "./certifying.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { descriptionOf } from "./description.ts";
@@ -22,10 +21,10 @@ import { Doorway } from "./doorway.ts";
 import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
 import { Link } from "./link/link.ts";
-import { Name } from "./name.ts";
-import { Naming } from "./naming.ts";
+import { Named } from "./named.ts";
+import type { Naming } from "./naming.ts";
 import { readOpenid, writeOpenid } from "./openid.ts";
-import { Published } from "./published.ts";
+import type { Published } from "./published.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
   CertificateRpc,
@@ -44,7 +43,7 @@ import type {
 } from "./rpc.ts";
 import { wayOf } from "./said.ts";
 import { Shortcut } from "./shortcut.ts";
-import { SignedUpdates } from "./signed-updates.ts";
+import type { SignedUpdates } from "./signed-updates.ts";
 import type { SigningRpc } from "./signing-rpc.ts";
 import { type Rooms, Switches } from "./switches.ts";
 import { Traffic } from "./traffic.ts";
@@ -67,9 +66,8 @@ export class Device
   readonly #context: DeviceContext;
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
-  readonly #name: Name;
+  readonly #named: Named;
   readonly #published: Published;
-  readonly #certificates: Certificates;
   readonly #agents: Agents;
   readonly #connection: Connection;
   readonly #shortcut: Shortcut;
@@ -95,9 +93,6 @@ export class Device
     const sealer = new Sealer(context.keys, context.clock, context.random);
     this.#sealer = sealer;
     this.#features = new Features(context);
-    const mark = () => this.#published.publication.mark();
-    this.#name = new Name(context, sealer, () => this.#isOn("name"), mark);
-    this.#certificates = new Certificates(context, sealer, () => this.#isOn("name"), mark);
     this.#agents = new Agents(context, (socket) => this.#link.onAgentGone(socket));
     this.#traffic = new Traffic(context, sealer, () => this.#isOn("link"));
     const onTick = (idle: boolean) => this.#onTick(idle);
@@ -105,8 +100,10 @@ export class Device
     this.#connection = new Connection(context, sealer, this.#agents);
     this.#shortcut = new Shortcut(context, sealer, () => this.#isOn("lan"));
     this.#access = new Access(context, sealer, () => this.#row()?.account_id ?? null);
-    this.#published = new Published({
-      ...{ context, sealer, name: this.#name, others: [this.#certificates] },
+    const inTurn = <T>(work: () => Promise<T>) => this.#inTurn(work);
+    const turns = { inTurn, changed: () => this.#changed() };
+    this.#named = new Named({
+      ...{ context, sealer, ...turns },
       isOn: () => this.#isOn("name"),
       isClosed: () => this.#access.closed?.extent === "all",
       label: () => this.#row()?.label ?? null,
@@ -114,13 +111,14 @@ export class Device
         if (this.#row() !== null) this.#upkeep.schedule();
       },
     });
+    this.#published = this.#named.published;
     const rooms: Rooms = {
       context,
       sealer,
       features: this.#features,
-      name: this.#name,
+      name: this.#named.name,
       publication: this.#published.publication,
-      certificates: this.#certificates,
+      certificates: this.#named.certificates,
       access: this.#access,
       door: new Door(context),
       link: this.#link,
@@ -136,21 +134,14 @@ export class Device
       sign: () => this.records(),
     });
     this.#visitors = new Visitors(rooms, this.#registration, () => this.#upkeep.schedule());
-    const inTurn = <T>(work: () => Promise<T>) => this.#inTurn(work);
-    const turns = { inTurn, changed: () => this.#changed() };
     this.doorway = new Doorway(rooms, this.#visitors, {
       owner: () => this.#row()?.account_id ?? null,
       isOn: () => this.#isOn("link"),
       ...turns,
     });
-    const house = {
-      ...turns,
-      isOn: () => this.#isOn("name"),
-      changed: () => this.#published.signAhead().then(() => this.#changed()),
-    };
-    this.certifying = new Certifying(this.#certificates, house);
-    this.naming = new Naming(this.#name, house);
-    this.signed = new SignedUpdates(context, this.#name, house);
+    this.certifying = this.#named.certifying;
+    this.naming = this.#named.naming;
+    this.signed = this.#named.signed;
     // A process that was killed between a change and its wake-up goes on here.
     if (this.#registration.stands) this.#rooms.publication.tell();
   }
@@ -243,7 +234,7 @@ export class Device
     if (this.#row() === null) return null;
     if (this.#connection.online) return this.#context.clock.now();
     const seen = (await this.#connection.describe())?.since ?? 0;
-    return Math.max(seen, this.#name.lastReport() ?? 0) || null;
+    return Math.max(seen, this.#named.name.lastReport() ?? 0) || null;
   }
 
   async exportFor(owner: string): Promise<readonly ExportedTable[]> {

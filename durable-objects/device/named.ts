@@ -1,0 +1,59 @@
+/**
+ * Everything that the name has in the device's object, put together: where it leads, who may say so, what
+ * else stands in DNS below it, and the signatures over all of that.
+ */
+
+import type { Sealer } from "../../db/seal.ts";
+import { Certificates } from "./certificates.ts";
+import { Certifying } from "./certifying.ts";
+import type { DeviceContext } from "./context.ts";
+import { Name } from "./name.ts";
+import { Naming } from "./naming.ts";
+import { Published } from "./published.ts";
+import { SignedUpdates } from "./signed-updates.ts";
+
+/** What the name needs of the device around it. */
+export interface NamedOptions {
+  readonly context: DeviceContext;
+  readonly sealer: Sealer;
+  /** Whether the name is on at this moment. */
+  readonly isOn: () => boolean;
+  /** Whether an operator closed it. */
+  readonly isClosed: () => boolean;
+  /** The device's own label; null once it is gone. */
+  readonly label: () => string | null;
+  /** Called when the next wake-up may have changed. */
+  readonly settled: () => void;
+  /** Runs after what is under way, and before what comes. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Tells whoever watches. */
+  readonly changed: () => Promise<unknown>;
+}
+
+export class Named {
+  readonly name: Name;
+  readonly certificates: Certificates;
+  readonly published: Published;
+  /** What the edge may ask of it, in detail. */
+  readonly naming: Naming;
+  readonly signed: SignedUpdates;
+  readonly certifying: Certifying;
+
+  constructor(options: NamedOptions) {
+    const { context, sealer, isOn, isClosed, label, settled, inTurn, changed } = options;
+    const mark = () => this.published.publication.mark();
+    this.name = new Name(context, sealer, isOn, mark);
+    this.certificates = new Certificates(context, sealer, isOn, mark);
+    this.published = new Published({
+      ...{ context, sealer, name: this.name, others: [this.certificates] },
+      ...{ isOn, isClosed, label, settled },
+    });
+    const house = {
+      ...{ inTurn, isOn },
+      changed: () => this.published.signAhead().then(changed),
+    };
+    this.certifying = new Certifying(this.certificates, house);
+    this.naming = new Naming(this.name, house);
+    this.signed = new SignedUpdates(context, this.name, house);
+  }
+}
