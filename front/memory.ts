@@ -3,8 +3,9 @@
  * what a question deserves as protocol/dns/zone.ts does, and says so where it cannot.
  */
 
+import { linksOf, proofAt } from "../protocol/dns/chain.ts";
 import { rcodes } from "../protocol/dns/message.ts";
-import { nameOf } from "../protocol/dns/names.ts";
+import { type Name, nameOf } from "../protocol/dns/names.ts";
 import { types, uint16, uint32, writeData } from "../protocol/dns/rdata.ts";
 import type { PublishedSet } from "../protocol/dns/sets.ts";
 import type { FeedName } from "../protocol/feed.ts";
@@ -21,6 +22,18 @@ interface Node {
   /** The device that it belongs to: a name that changed hands stays when the one before lets it go. */
   readonly id: string;
   readonly sets: readonly SetParts[];
+  /** At a device's own name: what shows what is not there below it (protocol/dns/chain.ts). */
+  readonly chain: readonly Link[];
+}
+
+/** An NSEC and its signatures. */
+interface Link {
+  /** Its owner, relative to the device's label. */
+  readonly labels: Name;
+  /** The same as octets. */
+  readonly owner: Buffer;
+  /** Each from its type on. */
+  readonly records: readonly Buffer[];
 }
 
 interface SetParts {
@@ -91,8 +104,10 @@ export class Memory {
     this.#unseen?.delete(id);
     this.#forget(id);
     const names = new Map<string, SetParts[]>();
+    const chains = new Map<string, readonly Link[]>();
     for (const { label, sets } of published) {
       names.set(keyOf([label]) + this.#apex, []);
+      chains.set(keyOf([label]) + this.#apex, chainOf(sets));
       for (const set of sets) {
         const owner = [...nameOf(set.owner), label];
         // Names with nothing of their own between the owner and the label exist too (RFC 8020).
@@ -104,7 +119,9 @@ export class Memory {
         if (parts !== null) names.get(keyOf(owner) + this.#apex)?.push(parts);
       }
     }
-    for (const [name, own] of names) this.#nodes.set(name, { id, sets: own });
+    for (const [name, own] of names) {
+      this.#nodes.set(name, { id, sets: own, chain: chains.get(name) ?? [] });
+    }
     if (names.size > 0) this.#held.set(id, [...names.keys()]);
   }
 
@@ -139,7 +156,7 @@ export class Memory {
   }
 
   find(asked: Asked): Found {
-    const { name, labels, starts, dnssecOk } = asked;
+    const { name, labels, starts } = asked;
     const below = labels - this.#apexLabels;
     const inside =
       below >= 0 &&
@@ -149,64 +166,97 @@ export class Memory {
     if (below === 0) return { ask: true, otherwise: null };
     if (asked.type === types.AXFR || asked.type === types.IXFR) return verdict(rcodes.refused);
     const node = this.#nodes.get(name);
-    if (node !== undefined) return this.#at(node, asked.type, dnssecOk, asked);
+    if (node !== undefined) return this.#at(node, asked, null);
     // A server of ours inside the zone, or what nobody has told us yet.
     const isOurs = checkLabel(this.labelOf(asked) ?? "") === "label-reserved";
     if (isOurs || !this.#isWhole || this.#start === null) return { ask: true, otherwise: null };
-    const wildcard = this.#wildcard(asked, below);
-    const part =
-      wildcard === undefined
-        ? this.#denial(rcodes.nameError, asked)
-        : this.#at(wildcard, asked.type, false, asked);
-    // That there is no such name has to be proved, with a signature that only the edge can make.
-    if (!dnssecOk || !this.#isSigned) return part;
-    return { ask: true, otherwise: "ask" in part ? part.otherwise : part };
+    const encloser = this.#encloser(asked, below);
+    const at = encloser === null ? name.length : (starts[encloser] as number);
+    const wildcard = this.#nodes.get(`\u0001*${name.slice(at)}`);
+    return wildcard === undefined
+      ? this.#denied(rcodes.nameError, asked, encloser)
+      : this.#at(wildcard, asked, encloser);
   }
 
   get #isSigned(): boolean {
     return (this.#start?.signatures.length ?? 0) > 0;
   }
 
-  #at(node: Node, type: number, dnssecOk: boolean, asked: Asked): Found {
+  /** @param encloser where a wildcard's node stands for the name: below which of its labels */
+  #at(node: Node, asked: Asked, encloser: number | null): Found {
+    const { type, dnssecOk } = asked;
     for (const set of node.sets) {
-      if (set.type === type) return dnssecOk ? set.signed : set.plain;
+      if (set.type !== type) continue;
+      if (encloser === null) return dnssecOk ? set.signed : set.plain;
+      if (type !== types.NSEC) return this.#expanded(set, asked, encloser);
     }
     if (type === types.RRSIG) return { ask: true, otherwise: null };
     if (type === types.ANY)
       return dnssecOk && this.#isSigned ? { ask: true, otherwise: minimal } : minimal;
     if (this.#start === null) return { ask: true, otherwise: null };
-    const denial = this.#denial(rcodes.noError, asked);
-    if (!dnssecOk || !this.#isSigned) return denial;
-    const proof = node.sets.find((set) => set.type === types.NSEC);
-    return proof === undefined
-      ? { ask: true, otherwise: denial }
-      : this.#denial(rcodes.noError, asked, proof.signed);
+    return this.#denied(rcodes.noError, asked, encloser);
   }
 
-  /** RFC 4592: the wildcard below the closest name that exists. */
-  #wildcard({ name, starts }: Asked, below: number): Node | undefined {
+  /** A wildcard's set, with what shows that the name has no records of its own (RFC 4035 §3.1.3.3). */
+  #expanded({ plain, signed }: SetParts, asked: Asked, encloser: number): Found {
+    if (!asked.dnssecOk || !this.#isSigned) return plain;
+    const covering = this.#proof(asked, encloser).slice(0, 1);
+    if (covering.length === 0) return { ask: true, otherwise: plain };
+    const records = this.#recordsOf(covering, asked);
+    const body = Buffer.concat([signed.body, ...records.flat()]);
+    return { ...signed, authorities: records.length, body };
+  }
+
+  /** That the name or its type is not there; who wants it proved and cannot have it here is the edge's. */
+  #denied(rcode: number, asked: Asked, encloser: number | null): Found {
+    const plain = this.#denial(rcode, asked, []);
+    if (!asked.dnssecOk || !this.#isSigned) return plain;
+    const proof = this.#proof(asked, encloser);
+    return proof.length === 0 ? { ask: true, otherwise: plain } : this.#denial(rcode, asked, proof);
+  }
+
+  /** Which links of the device's chain show where the name stands; none where there is no chain. */
+  #proof(asked: Asked, encloser: number | null): readonly Link[] {
+    const { name, labels, starts } = asked;
+    const device = labels - this.#apexLabels - 1;
+    const chain = this.#nodes.get(name.slice(starts[device] as number))?.chain ?? [];
+    if (chain.length === 0) return chain;
+    const below = Array.from({ length: device }, (_, at) => {
+      const start = starts[at] as number;
+      return name.slice(start + 1, start + 1 + name.charCodeAt(start));
+    });
+    return proofAt(chain, below, encloser === null ? null : ["*", ...below.slice(encloser)]);
+  }
+
+  /** Links at their own names, which end with the device's in the question. */
+  #recordsOf(links: readonly Link[], { labels, starts }: Asked): Buffer[][] {
+    const at = 12 + (starts[labels - this.#apexLabels - 1] as number);
+    const device = Buffer.from([0xc0 | (at >> 8), at & 0xff]);
+    return links.flatMap(({ owner, records }) => records.map((one) => [owner, device, one]));
+  }
+
+  /** RFC 4592 §3.3.1: the first label of the closest name above that exists; null: none of a device. */
+  #encloser({ name, starts }: Asked, below: number): number | null {
     for (let at = 1; at < below; at++) {
-      const encloser = name.slice(starts[at] as number);
-      if (this.#nodes.has(encloser)) return this.#nodes.get(`\u0001*${encloser}`);
+      if (this.#nodes.has(name.slice(starts[at] as number))) return at;
     }
-    return undefined;
+    return null;
   }
 
   /** RFC 2308 §2: the SOA goes along; with `proof`, signed and with what proves it. */
-  #denial(rcode: number, { name }: Asked, proof: Part | null = null): Part {
+  #denial(rcode: number, asked: Asked, proof: readonly Link[]): Part {
     const start = this.#start as Start;
-    const apexAt = 12 + name.length - this.#apex.length;
+    const apexAt = 12 + asked.name.length - this.#apex.length;
     const owner = Buffer.from([0xc0 | (apexAt >> 8), apexAt & 0xff]);
-    const records = proof === null ? [start.record] : [start.record, ...start.signatures];
-    const body = records.flatMap((record) => [owner, record]);
-    if (proof !== null) body.push(proof.body);
+    const ours = proof.length === 0 ? [start.record] : [start.record, ...start.signatures];
+    const records = [...ours.map((one) => [owner, one]), ...this.#recordsOf(proof, asked)];
     return {
       rcode,
       authoritative: true,
       answers: 0,
-      authorities: records.length + (proof?.answers ?? 0),
+      authorities: records.length,
       additionals: 0,
-      body: Buffer.concat(body),
+      body: Buffer.concat(records.flat()),
     };
   }
 }
@@ -218,22 +268,40 @@ const minimal: Part = (() => {
   return { rcode: 0, authoritative: true, answers: 1, authorities: 0, additionals: 0, body };
 })();
 
-/** Null for a set that this program does not understand: the edge is newer, and is asked. */
 function setParts(set: PublishedSet): SetParts | null {
-  const type = types[set.type];
+  const read = wired(set);
+  if (read === null) return null;
+  const part = (records: readonly Buffer[]): Part => ({
+    ...verdict(rcodes.noError, true),
+    answers: records.length,
+    body: Buffer.concat(records),
+  });
+  const { plain, signatures } = read;
+  return { type: types[set.type], plain: part(plain), signed: part([...plain, ...signatures]) };
+}
+
+/** None for a name without a wildcard, and for one that is not signed all through. */
+function chainOf(sets: readonly PublishedSet[]): Link[] {
+  return linksOf(sets).flatMap(({ labels, set }) => {
+    const read = wired(set);
+    if (read === null) return [];
+    const records = [...read.plain, ...read.signatures];
+    const owner = Buffer.from(keyOf(labels), "latin1");
+    return [{ labels, owner, records: records.map((one) => one.subarray(TO_QUESTION.length)) }];
+  });
+}
+
+/** Null for a set that this program does not understand: the edge is newer, and is asked. */
+function wired({ type, ttl, data, signatures }: PublishedSet) {
   try {
-    const plain = set.data.map((data) => record(type, set.ttl, writeData(data, [], 0)));
-    const signatures = set.signatures.map((text) => {
-      const data = fromBase64url(text);
-      if (data === null) throw new RangeError("not a signature");
-      return record(types.RRSIG, set.ttl, data);
-    });
-    const part = (records: Buffer[]): Part => ({
-      ...verdict(rcodes.noError, true),
-      answers: records.length,
-      body: Buffer.concat(records),
-    });
-    return { type, plain: part(plain), signed: part([...plain, ...signatures]) };
+    return {
+      plain: data.map((one) => record(types[type], ttl, writeData(one, [], 0))),
+      signatures: signatures.map((text) => {
+        const octets = fromBase64url(text);
+        if (octets === null) throw new RangeError("not a signature");
+        return record(types.RRSIG, ttl, octets);
+      }),
+    };
   } catch {
     return null;
   }

@@ -7,7 +7,7 @@
 
 import { limits } from "../limits.ts";
 import { checkLabel } from "../names.ts";
-import { compareNames } from "./dnssec.ts";
+import { type Link, linksOf, proofAt } from "./chain.ts";
 import {
   type Answer,
   empty,
@@ -60,11 +60,14 @@ export interface Proof {
   readonly signatures: readonly string[];
 }
 
-/** What stands at one name: none for a name that only has others below it. */
+/** What stands at one name. */
 interface Node {
-  readonly sets: readonly PublishedSet[];
-  /** That the name has no records of its own, where a wildcard's stand for it (RFC 4035 §3.1.3.3). */
-  readonly covering: readonly PublishedSet[];
+  /** None for a name that only has others below it; null when there is no such name. */
+  readonly sets: readonly PublishedSet[] | null;
+  /** A wildcard's stand for it. */
+  readonly expanded: boolean;
+  /** What shows where the name stands among the device's (chain.ts); none: it is shown on demand. */
+  readonly proof: readonly Link[];
 }
 
 /** What a query deserves. */
@@ -74,17 +77,17 @@ export function planAnswer(query: Query, zone: Zone): Plan {
   const question = query.questions[0] as Question;
   const labels = labelsUnder(question.name, zone.apex);
   if (labels === null) return refusal(rcodes.refused);
-  const at = (node: Node | null) => draftAt(node, question, query, zone);
+  const at = (node: Node) => draftAt(node, question, query, zone);
   const label = labels.at(-1);
   if (label === undefined || zone.own.some(({ owner }) => owner === label)) {
     return { kind: "draft", draft: at(nodeAt(zone.own, labels)) };
   }
   // A word that cannot be a device's costs nothing.
-  if (checkLabel(label) !== null) return { kind: "draft", draft: at(null) };
+  if (checkLabel(label) !== null) return { kind: "draft", draft: at(NOTHING) };
   return {
     kind: "device",
     label,
-    complete: (sets) => at(sets === null ? null : nodeAt(sets, labels.slice(0, -1))),
+    complete: (sets) => at(sets === null ? NOTHING : nodeAt(sets, labels.slice(0, -1))),
   };
 }
 
@@ -121,25 +124,29 @@ function refusalOf(query: Query): number | null {
   return transfers ? rcodes.refused : null;
 }
 
+const NOTHING: Node = { sets: null, expanded: false, proof: [] };
+
 /**
  * What stands at `owner` among `sets` (RFC 1034 §4.3.2, RFC 4592): its own, none when there are only
- * some below it, else those of the wildcard beside it; null when there is no such name.
+ * some below it, else those of the wildcard beside it.
  */
-function nodeAt(sets: readonly PublishedSet[], owner: Name): Node | null {
+function nodeAt(sets: readonly PublishedSet[], owner: Name): Node {
   const owners = sets.map((set) => ({ set, labels: nameOf(set.owner) }));
   const exists = (at: Name) => at.length === 0 || owners.some(({ labels }) => endsWith(labels, at));
   const setsAt = (at: Name) =>
-    owners.filter(({ labels }) => labels.length === at.length && endsWith(labels, at));
-  const only = (found: typeof owners) => found.map(({ set }) => set);
-  if (exists(owner)) return { sets: only(setsAt(owner)), covering: [] };
+    owners
+      .filter(({ labels }) => labels.length === at.length && endsWith(labels, at))
+      .map(({ set }) => set);
+  const links = linksOf(sets);
+  if (exists(owner)) {
+    return { sets: setsAt(owner), expanded: false, proof: proofAt(links, owner) };
+  }
   let encloser = owner.slice(1);
   while (!exists(encloser)) encloser = encloser.slice(1);
-  const wildcard = setsAt(["*", ...encloser]);
-  if (wildcard.length === 0) return null;
-  const [before] = owners
-    .filter(({ set, labels }) => set.type === "NSEC" && compareNames(labels, owner) < 0)
-    .sort((one, other) => compareNames(other.labels, one.labels));
-  return { sets: only(wildcard), covering: before === undefined ? [] : [before.set] };
+  const wildcard = ["*", ...encloser];
+  const found = setsAt(wildcard).filter(({ type }) => type !== "NSEC");
+  const proof = proofAt(links, owner, wildcard);
+  return { sets: found.length === 0 ? null : found, expanded: true, proof };
 }
 
 function endsWith(name: Name, suffix: Name): boolean {
@@ -147,32 +154,26 @@ function endsWith(name: Name, suffix: Name): boolean {
   return left >= 0 && suffix.every((label, at) => label === name[left + at]);
 }
 
-function draftAt(node: Node | null, question: Question, query: Query, zone: Zone): Draft {
+function draftAt(node: Node, question: Question, query: Query, zone: Zone): Draft {
   const signed = query.edns?.dnssecOk === true && hasKey(zone);
-  if (node === null) {
-    const compact = signed && query.edns?.compactOk !== true;
-    return negative(compact ? rcodes.noError : rcodes.nameError, null, question, signed, zone);
-  }
-  const { sets, covering } = node;
-  const answers = matching(sets, question, signed);
-  if (answers.length === 0) {
-    const present = sets.map(({ type }) => types[type]);
-    return negative(rcodes.noError, present, question, signed, zone);
-  }
+  const answers = node.sets === null ? [] : matching(node.sets, question, signed);
+  if (answers.length === 0) return negative(node, question, query, signed, zone);
+  // That the name has no records of its own, where a wildcard's stand for it (RFC 4035 §3.1.3.3).
+  const covering = signed && node.expanded ? node.proof.slice(0, 1) : [];
   const answer: Answer = {
     ...empty(rcodes.noError),
     authoritative: true,
     answers,
-    authorities: signed ? covering.flatMap((set) => at(zone, question, set)) : [],
+    authorities: covering.flatMap((link) => recordsAt(zone, question, link)),
     additionals: question.type === types.NS ? glue(zone, signed) : [],
   };
   return { answer, denial: null };
 }
 
-/** An NSEC among a device's sets, at its own name: the question's name ends with the label's. */
-function at(zone: Zone, question: Question, set: PublishedSet): ResourceRecord[] {
+/** A link of a device's chain, at its own name: the question's name ends with the label's. */
+function recordsAt(zone: Zone, question: Question, { labels, set }: Link): ResourceRecord[] {
   const device = question.name.slice(question.name.length - zone.apex.length - 1);
-  return recordsOf(set, [...nameOf(set.owner), ...device], true);
+  return recordsOf(set, [...labels, ...device], true);
 }
 
 /**
@@ -197,23 +198,34 @@ function matching(
   return set === undefined ? [] : recordsOf(set, question.name, signed);
 }
 
-/** RFC 2308 §2: the SOA goes along, its TTL being how long the "no" may be remembered. */
+/**
+ * RFC 2308 §2: the SOA goes along, its TTL being how long the "no" may be remembered. Among the names of
+ * a device that has a wildcard it is proved by what is signed already (RFC 4035 §3.1.3), elsewhere on
+ * demand.
+ */
 function negative(
-  rcode: number,
-  present: readonly number[] | null,
+  { sets, proof }: Node,
   question: Question,
+  query: Query,
   signed: boolean,
   zone: Zone,
 ): Draft {
-  const asked = signed && question.type === types.NSEC;
+  const isProved = signed && proof.length > 0;
+  const asked = signed && !isProved && question.type === types.NSEC;
+  const isCompact = signed && !isProved && query.edns?.compactOk !== true;
   const soa = asked ? [] : zone.own.filter(({ type }) => type === "SOA");
   const brief = soa.map((set) => ({ ...set, ttl: limits.negativeTtlSeconds }));
   const answer: Answer = {
-    ...empty(rcode),
+    ...empty(sets === null && !isCompact ? rcodes.nameError : rcodes.noError),
     authoritative: true,
-    authorities: brief.flatMap((set) => recordsOf(set, zone.apex, signed)),
+    authorities: [
+      ...brief.flatMap((set) => recordsOf(set, zone.apex, signed)),
+      ...(isProved ? proof.flatMap((link) => recordsAt(zone, question, link)) : []),
+    ],
   };
-  return { answer, denial: signed ? { name: question.name, present, asked } : null };
+  if (!signed || isProved) return { answer, denial: null };
+  const present = sets?.map(({ type }) => types[type]) ?? null;
+  return { answer, denial: { name: question.name, present, asked } };
 }
 
 /** Addresses of those name servers that are in the zone themselves. */

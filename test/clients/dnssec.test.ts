@@ -269,7 +269,9 @@ describe("a wildcard and the empty names between", () => {
         ["www.nas", "TXT", "NOERROR", ""],
         ["b.nas", "A", "NOERROR", ""],
         ["a.b.nas", "A", "NOERROR", "192.0.2.3"],
-        ["c.b.nas", "A", "NOERROR", ""],
+        ["c.b.nas", "A", "NXDOMAIN", ""],
+        ["x.a.b.nas", "A", "NXDOMAIN", ""],
+        ["zzz.nas", "AAAA", "NOERROR", ""],
         ["nasa", "A", "NOERROR", ""],
       ] as const) {
         const said = await resolver.look(`${name}.${zone()}`, type);

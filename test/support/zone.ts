@@ -36,6 +36,8 @@ export interface MemoryZone {
   readonly zone: Zone;
   /** @param lookup what the device with this label publishes, unsigned; null for none */
   answer(query: Query, lookup: (label: string) => readonly RecordSet[] | null): Promise<Answer>;
+  /** What a device with these sets publishes at `label`, signed; the same sets are signed once. */
+  published(label: string, sets: readonly RecordSet[]): Promise<PublishedSet[]>;
 }
 
 /** @param key null: a zone without signatures */
@@ -71,6 +73,7 @@ export async function memoryZone(
   };
   return {
     zone,
+    published: publishedBy,
     async answer(query, lookup) {
       const plan = planAnswer(query, zone);
       const sets = plan.kind === "device" ? lookup(plan.label) : null;
