@@ -125,7 +125,16 @@ export class Connection {
       this.#socket?.send(encodeMessage([frame]));
       await this.#with.clock.sleep(ms, this.#over.signal);
     }
+    await this.#endTunnels();
     if (!this.#over.signal.aborted) this.#socket?.close(1000, "the device goes");
+  }
+
+  /** Where the agent stops, no connection comes that could go on with them: their visitors are told. */
+  async #endTunnels(): Promise<void> {
+    const { tcp, signal, clock } = this.#with;
+    if (tcp === null || tcp.size === 0 || !signal.aborted || this.#over.signal.aborted) return;
+    tcp.end();
+    await clock.sleep(limits.agentCloseMs, this.#over.signal);
   }
 
   #opened(): void {

@@ -114,6 +114,7 @@ export async function run(options: RunOptions): Promise<RunEnd> {
   const all = { device, identity, service, shortcut, tcp, kept };
   const next = await keepConnected(all, options);
   over.abort();
+  tcp?.end();
   await Promise.all([renewing, shortcut?.close()]);
   if (next === "unregistered") await home.forget();
   return next;

@@ -71,6 +71,8 @@ export const tunnelCloseCodes = {
   lost: 4012,
   /** Too many bytes passed today (docs/link.md, `LINK_BUDGETS`). */
   spent: 4013,
+  /** The box's program, which kept it, ends. */
+  ended: 4014,
   protocolError: 4003,
 } as const;
 
@@ -80,6 +82,6 @@ export const tunnelStatuses = {
   unreachable: 502,
   /** It offers no such service. */
   unknown: 404,
-  /** It knows no such tunnel, or no longer. */
+  /** This program of the box knows no such tunnel, or no longer; another may. */
   gone: 410,
 } as const;

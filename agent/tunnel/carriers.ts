@@ -19,6 +19,7 @@ import {
   tunnelCloseCodes,
   tunnelIdHeader,
   tunnelPath,
+  tunnelStatuses,
   tunnelSubprotocol,
 } from "../../protocol/tunnel.ts";
 import { isLoopback } from "../cloud.ts";
@@ -34,12 +35,13 @@ export interface Door {
 }
 
 /** Answers and closes after which trying again is of no use. */
-const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 426]);
+const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404, 426]);
 const FINAL_CLOSES: ReadonlySet<number> = new Set([
   1000,
   tunnelCloseCodes.revoked,
   tunnelCloseCodes.idle,
   tunnelCloseCodes.spent,
+  tunnelCloseCodes.ended,
   tunnelCloseCodes.protocolError,
 ]);
 
@@ -76,14 +78,14 @@ export class Carriers {
     this.#socket = socket;
     const stopPings = keepAlive(socket);
     let refused: string | null = null;
-    let final = false;
+    let patienceMs: number = limits.tunnelLastingMs;
     socket.on("message", (data: Buffer, isBinary: boolean) => {
       if (isBinary && socket === this.#socket) this.#heard(socket, data);
     });
     socket.on("unexpected-response", (_request, response) => {
       void problemOf(response).then((problem) => {
         refused = sentenceOf(response.statusCode ?? 0, problem, this.#door.service);
-        final = FINAL_STATUSES.has(response.statusCode ?? 0);
+        patienceMs = patienceMsAfter(response.statusCode ?? 0);
         socket.terminate();
       });
     });
@@ -94,7 +96,7 @@ export class Carriers {
       stopPings();
       if (socket !== this.#socket) return;
       this.#socket = null;
-      this.#lost(refused ?? closeSentence(code), final || FINAL_CLOSES.has(code));
+      this.#lost(refused ?? closeSentence(code), FINAL_CLOSES.has(code) ? 0 : patienceMs);
     });
   }
 
@@ -124,12 +126,13 @@ export class Carriers {
     this.#end("The other end broke the rules of a tunnel.");
   }
 
-  #lost(sentence: string, final: boolean): void {
+  /** @param patienceMs since the last that carried it */
+  #lost(sentence: string, patienceMs: number): void {
     this.#duplex.wire.detach();
     if (this.#over) return;
     const now = performance.now();
     if (this.#tries === 0) this.#lostAt = now;
-    if (final || !this.#begun || now - this.#lostAt > limits.tunnelLastingMs) {
+    if (!this.#begun || now - this.#lostAt >= patienceMs) {
       this.#end(sentence);
       return;
     }
@@ -143,6 +146,14 @@ export class Carriers {
     this.#onEnd(sentence);
     this.#duplex.fail(null);
   }
+}
+
+/** How long to go on trying after such an answer. */
+function patienceMsAfter(status: number): number {
+  if (FINAL_STATUSES.has(status)) return 0;
+  // The program that has it may be coming back, while another of the same box is there.
+  if (status === tunnelStatuses.gone) return limits.tunnelElsewhereMs;
+  return limits.tunnelLastingMs;
 }
 
 /** @param at how far this end got with what the box said; null at the beginning */
@@ -242,6 +253,8 @@ function closeSentence(code: number): string {
   switch (code) {
     case tunnelCloseCodes.revoked:
       return "Your right to be here ended.";
+    case tunnelCloseCodes.ended:
+      return "The box's program was stopped.";
     case tunnelCloseCodes.idle:
       return "Nothing was said for too long.";
     case tunnelCloseCodes.lost:

@@ -58,7 +58,7 @@ export class LastingTunnel {
   }
 
   /** Ends it for a reason that the visitor is told. */
-  end(why: "idle" | "protocolError"): void {
+  end(why: "idle" | "protocolError" | "ended"): void {
     this.#stream?.close({ code: tunnelCloseCodes[why], reason: why });
     this.#stream = null;
     this.duplex.fail(null);

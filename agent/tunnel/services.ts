@@ -90,6 +90,11 @@ export class TcpServices {
     return this.#tunnels.size;
   }
 
+  /** The program stops: every tunnel ends, and its visitor is told. */
+  end(): void {
+    for (const tunnel of [...this.#tunnels.values()]) tunnel.end("ended");
+  }
+
   /** Serves a stream that a visitor opened: a new tunnel, or one that goes on. */
   serve(stream: LinkStream, { service, headers }: OpenHead): StreamHandler {
     const target = this.#targets.get(service);

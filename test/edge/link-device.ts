@@ -3,7 +3,14 @@
 import { env } from "cloudflare:workers";
 import { type AccessMode, type DeviceStub, wayHeader } from "../../durable-objects/device/rpc.ts";
 import { systemRandom } from "../../durable-objects/platform.ts";
-import { agentBulkPath, bulkOffsetHeader, closeCodes } from "../../protocol/agent.ts";
+import {
+  type AgentGreeting,
+  agentBulkPath,
+  agentHeader,
+  bulkOffsetHeader,
+  closeCodes,
+  greetingText,
+} from "../../protocol/agent.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import { newId } from "../../protocol/ids.ts";
 import {
@@ -175,8 +182,11 @@ export interface TestDevice {
   readonly id: string;
   readonly label: string;
   readonly stub: DeviceStub;
-  /** @param tcp the names of its TCP services */
-  connect(tcp?: string): Promise<ScriptedAgent>;
+  /**
+   * @param tcp the names of its TCP services
+   * @param program which of the box's programs it is; without a name it replaces what connected without
+   */
+  connect(tcp?: string, program?: AgentGreeting): Promise<ScriptedAgent>;
   /** A visitor's request through the front door of the edge. */
   ask(path: string, init?: RequestInit): Promise<Response>;
 }
@@ -206,7 +216,7 @@ export async function newDevice(ports: Ports, mode: AccessMode = "everyone"): Pr
     id,
     label,
     stub,
-    async connect(tcp = "") {
+    async connect(tcp = "", program) {
       const token = await signAssertion(privateKey, id, ORIGIN, Date.now());
       const response = await stub.fetch(
         new Request(`${ORIGIN}/api/agent/socket`, {
@@ -214,6 +224,7 @@ export async function newDevice(ports: Ports, mode: AccessMode = "everyone"): Pr
             upgrade: "websocket",
             [wayHeader]: "agent",
             [tcpHeader]: tcp,
+            ...(program === undefined ? {} : { [agentHeader]: greetingText(program) }),
             authorization: `Bearer ${token}`,
           },
         }),

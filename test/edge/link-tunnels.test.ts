@@ -7,23 +7,20 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { attachmentMap } from "../../db/data-map/device.ts";
-import { peerHeader, tunnelHeaders, wayHeader } from "../../durable-objects/device/rpc.ts";
+import type { Closure } from "../../durable-objects/device/rpc.ts";
 import { closeCodes } from "../../protocol/agent.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
   encodeMessage,
-  type FrameType,
   frameType,
   messageFlag,
   resetCode,
   u32,
 } from "../../protocol/link/frames.ts";
-import { base64url } from "../../protocol/tokens.ts";
 import {
   tunnelAtHeader,
   tunnelCloseCodes,
   tunnelIdHeader,
-  tunnelPath,
   tunnelSubprotocol,
 } from "../../protocol/tunnel.ts";
 import type { Ports } from "../../workers/ports.ts";
@@ -32,12 +29,11 @@ import {
   codeOf,
   guest,
   newDevice,
-  owner,
   type ScriptedAgent,
   stranger,
   type TestDevice,
 } from "./link-device.ts";
-import { VisitorSocket } from "./visitor-socket.ts";
+import { type Asking, agree, askTunnel, credit, data, frame, resume } from "./tunnel-support.ts";
 
 const { DEVICES } = env as unknown as { DEVICES: DurableObjectNamespace };
 const WINDOW = limits.tunnelWindowBytes;
@@ -51,66 +47,20 @@ beforeEach(async () => {
   agent = await device.connect("ssh,web2");
 });
 
-interface Asking {
-  readonly account?: string;
-  readonly token?: string;
-  readonly service?: string;
-  readonly contact?: boolean;
-  readonly until?: number;
-  readonly at?: string;
-  readonly id?: string;
-}
-
-/** What the edge hands over for a visitor whose token it found good. */
-function ask(asking: Asking = {}): Promise<Response> {
-  const { account = owner, token = "pat_1", service = "ssh", contact = false, at } = asking;
-  const headers = new Headers({
-    upgrade: "websocket",
-    "sec-websocket-protocol": tunnelSubprotocol,
-    [wayHeader]: "tunnel",
-    [peerHeader]: "192.0.2.7",
-    [tunnelHeaders.account]: account,
-    [tunnelHeaders.token]: token,
-    [tunnelHeaders.until]: String(asking.until ?? Date.now() + 1_000_000),
-    [tunnelIdHeader]: asking.id ?? base64url(crypto.getRandomValues(new Uint8Array(24))),
-  });
-  if (contact) headers.set(tunnelHeaders.contact, "yes");
-  if (at !== undefined) headers.set(tunnelAtHeader, at);
-  const url = `http://${device.label}.link.localhost:8787${tunnelPath}?service=${service}`;
-  return device.stub.fetch(new Request(url, { headers }));
-}
-
+const ask = (asking?: Asking) => askTunnel(device, asking);
 /** A visitor opens a tunnel, and the device agrees. */
-async function knock(asking: Asking = {}): Promise<{ visitor: VisitorSocket; stream: number }> {
-  const asked = ask(asking);
-  const { stream } = await agent.request();
-  agent.head(stream, 101, [["sec-websocket-protocol", tunnelSubprotocol]]);
-  const { status, webSocket } = (await asked) as Response & { webSocket: WebSocket | null };
-  if (webSocket === null) throw new Error(`no tunnel but ${status}`);
-  return { visitor: new VisitorSocket(webSocket), stream };
-}
+const knock = (asking?: Asking) => agree(agent, ask(asking));
 
 /** The first of its session. */
 async function open(asking: Asking = {}) {
-  const opened = knock(asking);
+  const opening = knock(asking);
   await agent.hello();
-  return await opened;
+  return await opening;
 }
 
-const frame = (type: FrameType, payload: Uint8Array, end = false, stream = 1) =>
-  encodeMessage([{ type, end, stream, payload: [payload] }]);
-const data = (bytes: number, end = false) => frame(frameType.data, new Uint8Array(bytes), end);
-const credit = (bytes: number) => frame(frameType.credit, u32(bytes));
 const PIECE = 60_000;
 
 const evict = () => evictDurableObject(DEVICES.getByName(device.id));
-
-/** What the agent does when the object begins a new session. */
-async function resume(bytes: number = limits.linkStreamWindowBytes): Promise<void> {
-  await agent.hello();
-  const { stream } = await agent.next(frameType.resume);
-  agent.send({ type: frameType.resume, stream, payload: [u32(bytes)] });
-}
 
 const bytesOf = (message: string | ArrayBuffer) => (message as ArrayBuffer).byteLength;
 
@@ -182,12 +132,12 @@ describe("a tunnel while the object sleeps", () => {
     for (let round = 1; round < 4; round++) {
       await evict();
       visitor.socket.send(data(round));
-      await resume();
+      await resume(agent);
       expect((await agent.next(frameType.wsMessage)).payload.byteLength).toBe(12 + round);
       await evict();
       agent.say(stream, data(10 * round));
       expect(bytesOf(await visitor.next())).toBe(12 + 10 * round);
-      await resume();
+      await resume(agent);
     }
   });
 
@@ -199,7 +149,7 @@ describe("a tunnel while the object sleeps", () => {
     }
     await evict();
     visitor.socket.send(credit(WINDOW / 2));
-    await resume();
+    await resume(agent);
     await agent.next(frameType.wsMessage);
     agent.say(stream, data(PIECE));
     expect(bytesOf(await visitor.next())).toBe(12 + PIECE);
@@ -259,6 +209,78 @@ describe("a tunnel while the object sleeps", () => {
     await evict();
     agent.drop();
     expect((await visitor.closed).code).toBe(tunnelCloseCodes.lost);
+  });
+});
+
+describe("the tunnels of a door that the operator closes", () => {
+  const words = "It copies the page of a bank.";
+  const closure = (extent: Closure["extent"]): Closure => ({
+    ...{ reason: "phishing", words, at: 7 },
+    extent,
+  });
+
+  /** One of each who may: the owner, somebody listed, a contact. */
+  async function everybody() {
+    await device.stub.setRule("ssh", "/", "listed");
+    const rule = (await device.stub.describe())?.access.rules[0]?.id ?? "";
+    await device.stub.allow(guest, rule);
+    await device.stub.setRule("web2", "/", "contacts");
+    const asContact = { account: stranger, contact: true, service: "web2" };
+    return {
+      mine: await open(),
+      listed: await knock({ account: guest }),
+      contact: await knock(asContact),
+      asContact,
+    };
+  }
+
+  it.each([false, true])(
+    "end for all but the owner, and the device is told (asleep: %s)",
+    async (asleep) => {
+      const { mine, listed, contact, asContact } = await everybody();
+      await device.stub.close(closure("open"));
+      for (const { visitor, stream } of [mine, listed, contact]) {
+        visitor.socket.send(data(3));
+        expect((await agent.next(frameType.wsMessage)).stream).toBe(stream);
+      }
+      if (asleep) await evict();
+      await device.stub.close(closure("all"));
+      for (const { visitor } of [listed, contact]) {
+        expect((await visitor.closed).code).toBe(tunnelCloseCodes.revoked);
+      }
+      if (asleep) await agent.hello();
+      const told = [await agent.next(frameType.reset), await agent.next(frameType.reset)];
+      expect(told.map((reset) => [reset.stream, codeOf(reset)])).toEqual([
+        [listed.stream, resetCode.refused],
+        [contact.stream, resetCode.refused],
+      ]);
+      if (asleep) {
+        for (let left = 3; left > 0; left--) {
+          const { stream } = await agent.next(frameType.resume);
+          agent.send({ type: frameType.resume, stream, payload: [u32(1000)] });
+        }
+      }
+      mine.visitor.socket.send(data(5));
+      expect((await agent.next(frameType.wsMessage)).stream).toBe(mine.stream);
+      for (const asking of [{ account: guest }, { account: guest, at: "5 3" }, asContact]) {
+        expect((await ask(asking)).status).toBe(403);
+      }
+      await device.stub.close(null);
+      expect((await knock({ account: guest, at: "5 3" })).visitor).toBeDefined();
+    },
+  );
+
+  it("end also while the device has not said yes", async () => {
+    const { mine } = await everybody();
+    const asked = ask({ account: guest });
+    const { stream } = await agent.request();
+    await device.stub.close(closure("all"));
+    expect((await asked).status).toBe(403);
+    const told = [];
+    for (let count = 0; count < 3; count++) told.push((await agent.next(frameType.reset)).stream);
+    expect(told).toContain(stream);
+    mine.visitor.socket.send(data(5));
+    expect((await agent.next(frameType.wsMessage)).stream).toBe(mine.stream);
   });
 });
 

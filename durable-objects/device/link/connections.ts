@@ -54,12 +54,15 @@ export class Connections {
     return this.#live.get(socket)?.session.size ?? this.#passages().on(socket);
   }
 
-  /** The socket with the fewest streams, the newest of several; `busy` when all have all they may. */
-  leastLoaded(except: Socket | null, may = (_socket: Socket) => true): Over | "busy" | null {
+  /**
+   * The socket with the fewest streams, the newest of several; `busy` when all have all they may.
+   * @param except those that were asked already
+   */
+  leastLoaded(except: ReadonlySet<Socket>, may = (_socket: Socket) => true): Over | "busy" | null {
     const ready = this.#context.agents.ready();
     // Whoever waits on one whose other end is gone hears of it now, not with the next tick.
     if (ready.length !== this.#live.size) this.dropDead();
-    const sockets = ready.filter((socket) => socket !== except && may(socket));
+    const sockets = ready.filter((socket) => !except.has(socket) && may(socket));
     let best: Socket | null = null;
     for (const socket of sockets) {
       if (this.#live.get(socket)?.session.isFull) continue;

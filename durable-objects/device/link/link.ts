@@ -10,6 +10,7 @@ import { limits } from "../../../protocol/limits.ts";
 import { encodeHead } from "../../../protocol/link/headers.ts";
 import type { Session } from "../../../protocol/link/session.ts";
 import type { LinkStream } from "../../../protocol/link/stream.ts";
+import { tunnelStatuses } from "../../../protocol/tunnel.ts";
 import { defaultBudgets, Meter, type Refusal } from "../budgets.ts";
 import type { Socket } from "../context.ts";
 import { refusal } from "../door.ts";
@@ -92,7 +93,8 @@ export class Link {
   /**
    * Answers a visitor through one of the device's sockets. A bodyless GET or HEAD waits for an offline
    * device up to `limits.linkHoldOfflineMs`; when its connection went before a head, it is tried once
-   * more: on another connection at once, else on the next that comes within the same time.
+   * more: on another connection at once, else on the next that comes within the same time. A tunnel that
+   * goes on is asked for at each of the box's programs, until one has it.
    * @param visitor by what and as whom it was let in: a pass of `Access`, or of a tunnel
    * @param identity the statement of who comes, for a device that wants it
    */
@@ -117,15 +119,16 @@ export class Link {
     const upgrade = head.upgrade !== undefined;
     const who = { request, visitor, network };
     const begin = upgrade ? (stream: LinkStream) => this.passages.begin(stream, who) : null;
-    let lost: Socket | null = null;
-    for (let attempt = 1; ; attempt++) {
+    /** Connections that broke off, or whose program has no such tunnel. */
+    const asked = new Set<Socket>();
+    for (let broken = 0; ; ) {
       // Between the choice and the stream nothing may wait: others choose by what is open.
-      let over = this.#connections.leastLoaded(lost, offers(head.service));
+      let over = this.#connections.leastLoaded(asked, offers(head.service));
       if (over === null && repeatable && (await this.#comesBack(visitor))) {
         if (request.signal?.aborted) return refusal("failed"); // nobody is there to read it
-        over = this.#connections.leastLoaded(lost, offers(head.service));
+        over = this.#connections.leastLoaded(asked, offers(head.service));
       }
-      if (over === null) return refusal(attempt === 1 ? "offline" : "failed");
+      if (over === null) return refusal(broken === 0 ? "offline" : "failed");
       if (
         over === "busy" ||
         !this.#meter.hasRoom ||
@@ -139,11 +142,18 @@ export class Link {
         await outcome.response.body?.cancel();
         return refusal("upgrade");
       }
-      if (outcome.kind === "response") return outcome.response;
-      if (outcome.kind !== "lost") return refusal(outcome.kind);
-      if (!repeatable || attempt === 2) return refusal("failed");
+      if (outcome.kind !== "response" && outcome.kind !== "lost") return refusal(outcome.kind);
+      asked.add(over.socket);
+      if (outcome.kind === "response") {
+        const elsewhere = tunnel !== null && outcome.response.status === tunnelStatuses.gone;
+        if (!elsewhere || this.#connections.leastLoaded(asked, offers(head.service)) === null) {
+          return outcome.response;
+        }
+        await outcome.response.body?.cancel();
+        continue;
+      }
+      if (!repeatable || ++broken === 2) return refusal("failed");
       if (request.signal?.aborted) return refusal("failed");
-      lost = over.socket;
     }
   }
 

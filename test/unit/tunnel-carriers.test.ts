@@ -1,0 +1,89 @@
+/** The visitor's end of a tunnel when what carries it breaks: for which answers it comes back, and for which not. */
+
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import { Carriers } from "../../agent/tunnel/carriers.ts";
+import { PipeDuplex } from "../../agent/tunnel/duplex.ts";
+import { encodeMessage, frameType } from "../../protocol/link/frames.ts";
+import { tunnelAtHeader, tunnelCloseCodes, tunnelSubprotocol } from "../../protocol/tunnel.ts";
+
+let server: Server;
+/** What each asking gets: a socket, or a status. */
+let answers: ("socket" | number)[];
+let asked: (string | undefined)[];
+let onSocket: (socket: WebSocket) => void;
+
+beforeEach(async () => {
+  [answers, asked] = [[], []];
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => tunnelSubprotocol });
+  server = createServer();
+  server.on("upgrade", (request, raw, head) => {
+    asked.push(request.headers[tunnelAtHeader] as string | undefined);
+    const answer = answers.shift();
+    if (answer !== "socket") {
+      raw.end(`HTTP/1.1 ${answer} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+      return;
+    }
+    sockets.handleUpgrade(request, raw, head, (socket) => {
+      const payload = [new TextEncoder().encode("0 0")];
+      socket.send(encodeMessage([{ type: frameType.head, end: false, stream: 1, payload }]));
+      onSocket(socket);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+/** Opens a tunnel; its sockets as they come, and the sentence it ends with. */
+function begin() {
+  const link = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const duplex = new PipeDuplex();
+  duplex.on("error", () => undefined);
+  const got: WebSocket[] = [];
+  let wake: () => void = () => undefined;
+  onSocket = (socket) => {
+    got.push(socket);
+    wake();
+  };
+  const end = new Promise<string>((resolve) => {
+    new Carriers(duplex, { link, token: "lk_pat_x", service: "ssh" }, resolve).open();
+  });
+  const next = async (): Promise<WebSocket> => {
+    while (got.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    return got.shift() as WebSocket;
+  };
+  return { duplex, end, next };
+}
+
+it("comes back while a program of the box says that it has no such tunnel: another may", async () => {
+  answers = ["socket", 410, 503, 410, "socket"];
+  const { duplex, end, next } = begin();
+  (await next()).close(tunnelCloseCodes.lost);
+  const again = await next();
+  expect(asked).toEqual([undefined, "0 0", "0 0", "0 0", "0 0"]);
+  expect(duplex.destroyed).toBe(false);
+  again.close(tunnelCloseCodes.ended);
+  expect(await end).toBe("The box's program was stopped.");
+  expect(duplex.destroyed).toBe(true);
+});
+
+it.each([400, 401, 403, 404, 426])("does not come back after status %i", async (status) => {
+  answers = ["socket", status, "socket"];
+  const { end, next } = begin();
+  (await next()).close(tunnelCloseCodes.lost);
+  await end;
+  expect(asked.length).toBe(2);
+});
+
+it("is not opened at first by asking twice", async () => {
+  answers = [410, "socket"];
+  expect(await begin().end).toBe("The box has given this tunnel up.");
+  expect(asked).toEqual([undefined]);
+});
