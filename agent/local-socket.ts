@@ -77,6 +77,7 @@ export class LocalSocket implements StreamHandler, SocketHandler {
     this.#over = true;
     if (code === null) this.#socket.close();
     else this.#socket.close(code, reason);
+    this.#hearTheRest();
   }
 
   reset(): void {
@@ -84,6 +85,12 @@ export class LocalSocket implements StreamHandler, SocketHandler {
     this.#response?.destroy();
     if (this.#socket.readyState === WebSocket.CONNECTING) this.#socket.terminate();
     else this.#socket.close(GOING_AWAY);
+    this.#hearTheRest();
+  }
+
+  /** The service's own close comes after what it said: whoever does not read never hears it. */
+  #hearTheRest(): void {
+    if (this.#socket.isPaused) this.#socket.resume();
   }
 
   drain(): void {

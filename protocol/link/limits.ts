@@ -53,6 +53,7 @@ export const linkLimits = {
   linkSocketCheckMs: 5 * MINUTE,
   linkSocketPollMs: 50,
   linkSocketPaceBytes: 8 * 1024 * 1024, // a second, to a browser of which nobody can tell what it has read
+  linkSocketBlindBytes: 64 * 1024 * 1024, // to all such browsers of a network since it was last heard of
   linkDrainMs: MINUTE, // what lives on a connection that takes no new streams
   linkProbeMs: 10 * SECOND, // of silence while somebody waits, and then again for the answer
   agentsPerDevice: 4,

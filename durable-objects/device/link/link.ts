@@ -112,6 +112,7 @@ export class Link {
     if (payload === null) return refusal("too-long");
     const repeatable = isRepeatable(request, head);
     const network = networkAt(peer);
+    this.passages.heardOf(network);
     void this.#context.traffic.learn().catch(ignore); // budgets of a day go on after a sleep
     const over = this.#meter.admit(network);
     if (over !== null) return this.#turnAway(over);

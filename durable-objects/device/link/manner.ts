@@ -20,6 +20,8 @@ export interface Manner {
   fault(from: Side, message: string | Uint8Array): string | null;
   /** So many bytes went to the visitor. */
   sent(bytes: number, now: number): void;
+  /** True where nobody can tell whether the visitor reads what is said. */
+  isBlind(socket: Socket): boolean;
   /** True while nothing more should come for the visitor. */
   isFull(socket: Socket, now: number): boolean;
   /** The code and reason as this visitor knows them. */
@@ -43,6 +45,10 @@ export class WebSocketManner implements Manner {
 
   sent(bytes: number, now: number): void {
     this.#pace.sent(bytes, now);
+  }
+
+  isBlind(socket: Socket): boolean {
+    return socket.bufferedBytes() === null;
   }
 
   isFull(socket: Socket, now: number): boolean {

@@ -36,6 +36,8 @@ export interface PassageHost {
   held(): number;
   /** A visitor of `network` moved bytes; false when they used up what they may. */
   moved(network: string, bytes: number): boolean;
+  /** Bytes went to a visitor of `network` who may not read them; false when it were too many. */
+  unseen(network: string, bytes: number): boolean;
   onOver(passage: Passage): void;
 }
 
@@ -50,6 +52,7 @@ export const visitorCloses = {
   overrun: { code: 1013, reason: "the device does not keep up" },
   spent: { code: 1013, reason: "too much passed today" },
   stalled: { code: 1013, reason: "nothing moves any more" },
+  unheard: { code: 1013, reason: "nothing was heard of you" },
 } as const satisfies Record<string, Close>;
 
 export class Passage implements SocketHandler {
@@ -67,13 +70,13 @@ export class Passage implements SocketHandler {
   #waitsSince: number | null = null;
   #seen = "";
 
-  readonly #network: string;
+  readonly network: string;
   readonly #manner: Manner;
 
   constructor(host: PassageHost, stream: LinkStream, network: string, manner: Manner) {
     this.#host = host;
     this.#stream = stream;
-    this.#network = network;
+    this.network = network;
     this.#manner = manner;
   }
 
@@ -184,7 +187,7 @@ export class Passage implements SocketHandler {
 
   /** Counts bytes, and ends it when they were too many today. */
   #moved(bytes: number): boolean {
-    if (this.#host.moved(this.#network, bytes)) return true;
+    if (this.#host.moved(this.network, bytes)) return true;
     this.end(visitorCloses.spent);
     return false;
   }
@@ -225,6 +228,8 @@ export class Passage implements SocketHandler {
       return; // closed a moment ago; its close event is on its way
     }
     this.#manner.sent(message.length, this.#host.now());
+    if (!this.#manner.isBlind(this.#socket)) return;
+    if (!this.#host.unseen(this.network, message.length)) this.end(visitorCloses.unheard);
   }
 
   /** Gives back what the visitor may be taken to have read. */

@@ -57,6 +57,8 @@ export class Passages {
   #known: Socket[] | null = null;
   /** Those that are over and still say their last to the device. */
   readonly #lingering = new Set<Passage>();
+  /** Bytes that went to each network since it was last heard of, where nobody can tell what it reads. */
+  readonly #unseen = new Map<string, number>();
 
   constructor(host: PassagesHost) {
     this.#host = host;
@@ -68,6 +70,7 @@ export class Passages {
         host.stir();
         return host.moved(network, bytes);
       },
+      unseen: (network, bytes) => this.#mayBeUnseen(network, bytes),
       onOver: (passage) => this.#forget(passage),
     };
   }
@@ -146,12 +149,18 @@ export class Passages {
       }));
   }
 
+  /** Somebody at this network said something: they are there, and are taken to read what they were told. */
+  heardOf(network: string): void {
+    this.#unseen.delete(network);
+  }
+
   isVisitor(socket: Socket): boolean {
     return visitorOf(socket) !== null;
   }
 
   /** A visitor said something. */
   hear(socket: Socket, data: string | ArrayBuffer): void {
+    this.heardOf(visitorOf(socket)?.network ?? "");
     const passage = this.#passageOf(socket);
     if (passage === null) this.#giveUp(socket);
     else passage.hear(data);
@@ -210,6 +219,13 @@ export class Passages {
 
   #all(): Passage[] {
     return [...this.#bySocket.values(), ...this.#coming.keys(), ...this.#lingering];
+  }
+
+  /** What waits for a browser that went to sleep lies in the object, and nobody can look how much it is. */
+  #mayBeUnseen(network: string, bytes: number): boolean {
+    const unseen = (this.#unseen.get(network) ?? 0) + bytes;
+    this.#unseen.set(network, unseen);
+    return unseen <= limits.linkSocketBlindBytes;
   }
 
   /** Looked up once: every request asks how many there are. */
@@ -276,6 +292,7 @@ export class Passages {
     this.#coming.delete(passage);
     if (passage.socket !== null) this.#bySocket.delete(passage.socket);
     if (passage.busy) this.#lingering.add(passage);
+    if (this.ofNetwork(passage.network) === 0) this.#unseen.delete(passage.network);
     this.#host.ended();
   }
 }

@@ -73,6 +73,10 @@ export class TunnelManner implements Manner {
     // Counted by its frames.
   }
 
+  isBlind(): boolean {
+    return false; // its credits tell
+  }
+
   isFull(): boolean {
     return false;
   }
