@@ -30,7 +30,6 @@ import type {
   CertificateRpc,
   DeviceDescription,
   DeviceRpc,
-  DoorCodeResult,
   DoorRpc,
   FeatureName,
   HeldTable,
@@ -38,7 +37,6 @@ import type {
   OpenidDevice,
   OpenidSettings,
   Registration,
-  TunnelOffer,
   WaysView,
 } from "./rpc.ts";
 import { wayOf } from "./said.ts";
@@ -170,29 +168,8 @@ export class Device
     });
   }
 
-  async forgetPerson(accountId: string): Promise<void> {
-    if (this.#row() === null) return;
-    this.#visitors.forget(accountId);
-    await this.#changed();
-  }
-
   async records(label?: string): Promise<readonly PublishedSet[] | null> {
     return await this.#published.records(label);
-  }
-
-  async issueDoorCode(
-    accountId: string,
-    nonceHash: string,
-    sessionId: string,
-    isContact = false,
-  ): Promise<DoorCodeResult> {
-    if (!this.#isOn("link")) return { kind: "off" };
-    return await this.#visitors.issueCode({ accountId, nonceHash, sessionId, isContact });
-  }
-
-  async endVisits(sessionId: string): Promise<void> {
-    if (this.#row() === null) return;
-    this.#visitors.endVisits(sessionId);
   }
 
   async ways(accountId: string): Promise<WaysView | null> {
@@ -205,14 +182,6 @@ export class Device
 
   async ownReach(): Promise<Reach | null> {
     return this.#row() === null ? null : await this.#shortcut.read();
-  }
-
-  async tunnelOffer(accountId: string, isContact = false): Promise<TunnelOffer | null> {
-    return this.#visitors.tunnelOffer(accountId, isContact);
-  }
-
-  async endToken(tokenId: string): Promise<void> {
-    this.#visitors.endTunnels((tunnel) => tunnel.token !== tokenId);
   }
 
   async openid(): Promise<OpenidDevice | null> {

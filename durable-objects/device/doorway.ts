@@ -8,6 +8,7 @@ import type {
   Closure,
   ClosureSet,
   DeviceDescription,
+  DoorCodeResult,
   DoorRpc,
   IdentityMode,
   LinkOpened,
@@ -15,6 +16,7 @@ import type {
   MadeShare,
   NewShare,
   ShareDescription,
+  TunnelOffer,
 } from "./rpc.ts";
 import type { Rooms } from "./switches.ts";
 import type { Visitors } from "./visitors.ts";
@@ -125,6 +127,32 @@ export class Doorway implements DoorRpc {
     const changed = this.#visitors.close(closure);
     const device = await this.#house.changed();
     return device === null ? null : { device, changed };
+  }
+
+  async forgetPerson(accountId: string): Promise<void> {
+    await this.#change(() => this.#visitors.forget(accountId));
+  }
+
+  async issueDoorCode(
+    accountId: string,
+    nonceHash: string,
+    sessionId: string,
+    isContact = false,
+  ): Promise<DoorCodeResult> {
+    if (!this.#house.isOn()) return { kind: "off" };
+    return await this.#visitors.issueCode({ accountId, nonceHash, sessionId, isContact });
+  }
+
+  async endVisits(sessionId: string): Promise<void> {
+    if (this.#house.owner() !== null) this.#visitors.endVisits(sessionId);
+  }
+
+  async tunnelOffer(accountId: string, isContact = false): Promise<TunnelOffer | null> {
+    return this.#visitors.tunnelOffer(accountId, isContact);
+  }
+
+  async endToken(tokenId: string): Promise<void> {
+    this.#visitors.endTunnels((tunnel) => tunnel.token !== tokenId);
   }
 
   async #change(work: () => void): Promise<DeviceDescription | null> {

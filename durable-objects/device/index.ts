@@ -104,7 +104,7 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
     return this.#device.doorway.close(closure);
   }
   forgetPerson(accountId: string) {
-    return this.#device.forgetPerson(accountId);
+    return this.#device.doorway.forgetPerson(accountId);
   }
   updateAddresses(update: AddressUpdate) {
     return this.#device.naming.updateAddresses(update);
@@ -152,10 +152,10 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
     return this.#device.certifying.prove(change);
   }
   issueDoorCode(accountId: string, nonceHash: string, sessionId: string, isContact = false) {
-    return this.#device.issueDoorCode(accountId, nonceHash, sessionId, isContact);
+    return this.#device.doorway.issueDoorCode(accountId, nonceHash, sessionId, isContact);
   }
   endVisits(sessionId: string) {
-    return this.#device.endVisits(sessionId);
+    return this.#device.doorway.endVisits(sessionId);
   }
   ways(accountId: string) {
     return this.#device.ways(accountId);
@@ -164,10 +164,10 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
     return this.#device.ownReach();
   }
   tunnelOffer(accountId: string, isContact = false) {
-    return this.#device.tunnelOffer(accountId, isContact);
+    return this.#device.doorway.tunnelOffer(accountId, isContact);
   }
   endToken(tokenId: string) {
-    return this.#device.endToken(tokenId);
+    return this.#device.doorway.endToken(tokenId);
   }
   openid() {
     return this.#device.openid();

@@ -281,21 +281,8 @@ export interface DoorRpc {
   mayUse(service: string, accountId: string, isContact: boolean): Promise<boolean>;
   /** Closes doors by the operator's word, or opens them again (null). Idempotent. */
   close(closure: Closure | null): Promise<ClosureSet | null>;
-}
-
-/** The remote surface of a device. Every method answers null or `false` for a device that is gone. */
-export interface DeviceRpc extends DoorRpc, NameRpc, SigningRpc, CertificateRpc {
-  register(registration: Registration): Promise<void>;
-  describe(): Promise<DeviceDescription | null>;
-  /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */
-  setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null>;
   /** Removes every trace of a person: the list entry, door codes and door visits. */
   forgetPerson(accountId: string): Promise<void>;
-  /**
-   * What DNS answers at the name and below it; null while the name is off.
-   * @param label the label that it is asked by; null too when it is none of the device's. Absent: its own
-   */
-  records(label?: string): Promise<readonly PublishedSet[] | null>;
   /**
    * A one-time code that lets `accountId` through the door in the browser that holds the nonce.
    * @param sessionId the session that asked: the visit ends with it
@@ -310,19 +297,32 @@ export interface DeviceRpc extends DoorRpc, NameRpc, SigningRpc, CertificateRpc 
   /** Ends the visits that a session opened, and its codes. Idempotent. */
   endVisits(sessionId: string): Promise<void>;
   /**
-   * The ways to the device, for its owner and the people it lets in by name; null for everybody else,
-   * while the door is off, and for a device that is gone: none of them can be told from another.
-   */
-  ways(accountId: string): Promise<WaysView | null>;
-  /** What the device says of its ways, for its owner, whether or not the door is on. */
-  ownReach(): Promise<Reach | null>;
-  /**
    * What `accountId` needs to know to open tunnels; null where it may not.
    * @param isContact true when they are an accepted contact of the owner
    */
   tunnelOffer(accountId: string, isContact?: boolean): Promise<TunnelOffer | null>;
   /** Ends the tunnels that an access token opened. Idempotent. */
   endToken(tokenId: string): Promise<void>;
+}
+
+/** The remote surface of a device. Every method answers null or `false` for a device that is gone. */
+export interface DeviceRpc extends DoorRpc, NameRpc, SigningRpc, CertificateRpc {
+  register(registration: Registration): Promise<void>;
+  describe(): Promise<DeviceDescription | null>;
+  /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */
+  setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null>;
+  /**
+   * What DNS answers at the name and below it; null while the name is off.
+   * @param label the label that it is asked by; null too when it is none of the device's. Absent: its own
+   */
+  records(label?: string): Promise<readonly PublishedSet[] | null>;
+  /**
+   * The ways to the device, for its owner and the people it lets in by name; null for everybody else,
+   * while the door is off, and for a device that is gone: none of them can be told from another.
+   */
+  ways(accountId: string): Promise<WaysView | null>;
+  /** What the device says of its ways, for its owner, whether or not the door is on. */
+  ownReach(): Promise<Reach | null>;
   /** The device as an OpenID client. */
   openid(): Promise<OpenidDevice | null>;
   /** Keeps what the device said of itself as an OpenID client; false for a device that is gone. */

@@ -124,7 +124,7 @@ export class DeviceHost {
       mayUse: (service, accountId, isContact) =>
         call((device) => device.doorway.mayUse(service, accountId, isContact)),
       close: (closure) => call((device) => device.doorway.close(closure)),
-      forgetPerson: (accountId) => call((device) => device.forgetPerson(accountId)),
+      forgetPerson: (accountId) => call((device) => device.doorway.forgetPerson(accountId)),
       updateAddresses: (update) => call((device) => device.naming.updateAddresses(update)),
       proveName: (secret, scope, from) =>
         call((device) => device.naming.proveName(secret, scope, from)),
@@ -142,13 +142,13 @@ export class DeviceHost {
       setCertificate: (state) => call((device) => device.certifying.setCertificate(state)),
       prove: (change) => call((device) => device.certifying.prove(change)),
       issueDoorCode: (accountId, nonceHash, sessionId, isContact) =>
-        call((device) => device.issueDoorCode(accountId, nonceHash, sessionId, isContact)),
-      endVisits: (sessionId) => call((device) => device.endVisits(sessionId)),
+        call((device) => device.doorway.issueDoorCode(accountId, nonceHash, sessionId, isContact)),
+      endVisits: (sessionId) => call((device) => device.doorway.endVisits(sessionId)),
       ways: (accountId) => call((device) => device.ways(accountId)),
       ownReach: () => call((device) => device.ownReach()),
       tunnelOffer: (accountId, isContact) =>
-        call((device) => device.tunnelOffer(accountId, isContact)),
-      endToken: (tokenId) => call((device) => device.endToken(tokenId)),
+        call((device) => device.doorway.tunnelOffer(accountId, isContact)),
+      endToken: (tokenId) => call((device) => device.doorway.endToken(tokenId)),
       openid: () => call((device) => device.openid()),
       setOpenid: (settings) => call((device) => device.setOpenid(settings)),
       holdings: () => call((device) => device.holdings()),

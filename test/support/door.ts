@@ -53,7 +53,7 @@ export async function says(...asked: Parameters<typeof ask>): Promise<string> {
 }
 
 export async function codeFor(account: string, isContact = false, session = `ses_${account}`) {
-  const issued = await held.device.issueDoorCode(
+  const issued = await held.device.doorway.issueDoorCode(
     account,
     await hashToken(NONCE),
     session,

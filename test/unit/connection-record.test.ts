@@ -181,7 +181,7 @@ it("a key store that is away holds up nothing else that expires", async () => {
   sockets = [];
   storeIsAway = true;
   now += limits.connectionAfterOfflineMs - 1;
-  expect((await device.issueDoorCode("acc", "nonce", "ses")).kind).toBe("code");
+  expect((await device.doorway.issueDoorCode("acc", "nonce", "ses")).kind).toBe("code");
   now += limits.doorCodeMs;
   await device.onAlarm();
   expect(new Store(join(folder, "device.db"), stores).all("SELECT * FROM door_code")).toEqual([]);

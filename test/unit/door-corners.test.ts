@@ -136,7 +136,7 @@ describe("a code of the door", () => {
 
   it("goes with the session that asked for it", async () => {
     const code = await codeFor(ada);
-    await held.device.endVisits(`ses_${ada}`);
+    await held.device.doorway.endVisits(`ses_${ada}`);
     expect(await enterWith(code)).toBe("bad-code");
   });
 });

@@ -54,7 +54,7 @@ describe("a share", () => {
     await share({ path: "/b", audience: "people", people: [bob] });
     const visit = await enter(ada);
     expect([await says("/a", visit), await says("/b", visit)]).toEqual(["in", "forbidden"]);
-    await held.device.forgetPerson(ada);
+    await held.device.doorway.forgetPerson(ada);
     expect(await codeFor(ada)).toBe("forbidden");
     expect(JSON.stringify(rows("share_guest"))).not.toContain(ada);
   });
