@@ -16,6 +16,7 @@ import {
 import { signAssertion } from "../protocol/assertion.ts";
 import { limits } from "../protocol/limits.ts";
 import { encodeMessage, frameType } from "../protocol/link/frames.ts";
+import { checkLabel } from "../protocol/names.ts";
 import type { KeptAddress } from "./addresses.ts";
 import { bulkLaneTo } from "./bulk.ts";
 import type { AgentClock } from "./clock.ts";
@@ -37,6 +38,8 @@ export interface ConnectionOptions {
   readonly open: OpenSocket;
   readonly clock: AgentClock;
   log(line: string): void;
+  /** The cloud says what the box is called. */
+  onLabel(label: string): void;
   /** The cloud took it: what it relieves may go. */
   onOpen(): void;
   /** Stops the agent. */
@@ -178,6 +181,8 @@ export class Connection {
     this.#heardAt = this.#with.clock.now();
     const notice = parseNotice(text);
     if (notice?.type === "unregistered") this.#told = true;
+    if (notice?.type === "label" && checkLabel(notice.label) !== "label-syntax")
+      this.#with.onLabel(notice.label);
     if (notice?.type !== "features") return;
     this.#setLink(notice.link);
     this.#with.kept.want(notice.name === true);

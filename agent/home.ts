@@ -44,6 +44,12 @@ export function defaultHome(environment: Readonly<Record<string, string | undefi
   return environment.LATCHKEY_HOME || join(homedir(), ".latchkey");
 }
 
+/** A device under another name: the zones stay. */
+export function renamed(device: EnrolledDevice, label: string): EnrolledDevice {
+  const instead = (text: string) => text.replace(`${device.label}.`, `${label}.`);
+  return { ...device, label, link: instead(device.link), host: instead(device.host) };
+}
+
 export class Home {
   readonly folder: string;
 

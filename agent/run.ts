@@ -15,7 +15,7 @@ import { type AgentClock, systemClock } from "./clock.ts";
 import { isLoopback } from "./cloud.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { AgentFailure, exitCodes } from "./failure.ts";
-import { Home } from "./home.ts";
+import { Home, renamed } from "./home.ts";
 import { answers, serviceOrigin } from "./service.ts";
 import { readShortcut, Shortcut, type ShortcutFlags } from "./shortcut.ts";
 import { type OpenSocket, openSocket, type SocketEnd } from "./socket.ts";
@@ -100,19 +100,40 @@ export async function run(options: RunOptions): Promise<RunEnd> {
   const shortcut =
     settings === null ? null : new Shortcut(settings, box, { clock, log: options.log });
   const tcp = await tcpServices(home, options.tcp ?? []);
-  const over = new AbortController();
-  const signal = AbortSignal.any([options.signal, over.signal]);
-  const renewing = keepCertified({
-    ...{ home: options.home, log: options.log, signal, clock },
-    async onNew() {
-      const renewed = await files.installed();
-      if (renewed !== null) await shortcut?.renew(renewed);
-    },
-  }).catch((error: Error) => options.log(`The certificate is not renewed: ${error.message}`));
+  let over = new AbortController();
+  const certified = () =>
+    keepCertified({
+      ...{ home: options.home, log: options.log, clock },
+      signal: AbortSignal.any([options.signal, over.signal]),
+      async onNew() {
+        const renewed = await files.installed();
+        if (renewed !== null) await shortcut?.renew(renewed);
+      },
+    }).catch((error: Error) => options.log(`The certificate is not renewed: ${error.message}`));
+  let renewing = certified();
   const isTrial = isLoopback(new URL(cloud).hostname);
   const kept = new KeptAddress(options.kept ?? (() => keptIpv6(isTrial)));
   const all = { device, identity, service, shortcut, tcp, kept };
-  const next = await keepConnected(all, options);
+  /** From now on the box is what the cloud calls it: so does its next connection, and its certificate. */
+  const rename = async (label: string) => {
+    if (all.device.label === label) return;
+    all.device = renamed(all.device, label);
+    await home.saveDevice(all.device);
+    options.log(`This box is now "${label}": ${all.device.link}, ${all.device.host}`);
+    shortcut?.rename(all.device.host);
+    over.abort();
+    await renewing;
+    over = new AbortController();
+    renewing = certified();
+  };
+  let renaming: Promise<void> = Promise.resolve();
+  const onLabel = (label: string) => {
+    renaming = renaming
+      .then(() => rename(label))
+      .catch((error: Error) => options.log(`The new name is not kept: ${error.message}`));
+  };
+  const next = await keepConnected(all, onLabel, options);
+  await renaming;
   over.abort();
   tcp?.end();
   await Promise.all([renewing, shortcut?.close()]);
@@ -130,6 +151,7 @@ async function tcpServices(home: Home, typed: readonly string[]): Promise<TcpSer
 /** Comes back after each end that is none, and has another connection before it gives up one. */
 async function keepConnected(
   box: Pick<ConnectionOptions, "device" | "identity" | "service" | "shortcut" | "tcp" | "kept">,
+  onLabel: (label: string) => void,
   options: RunOptions,
 ): Promise<RunEnd> {
   const { signal, log } = options;
@@ -148,6 +170,7 @@ async function keepConnected(
       clock,
       signal,
       log,
+      onLabel,
       onOpen: () => {
         for (const older of relieved.keys()) void older.leave(limits.linkDrainMs);
       },

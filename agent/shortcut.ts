@@ -141,7 +141,7 @@ function ownAddresses(trial: boolean): string[] {
 
 export class Shortcut {
   readonly #settings: Settings;
-  readonly #box: ShortcutBox;
+  #box: ShortcutBox;
   readonly #clock: AgentClock;
   readonly #log: (line: string) => void;
   readonly #trial: boolean;
@@ -189,6 +189,11 @@ export class Shortcut {
     if (!this.#settings.ownTls) return;
     this.#tls = tls;
     (await this.#here)?.renew(tls);
+  }
+
+  /** The box has another name. */
+  rename(host: string): void {
+    this.#box = { ...this.#box, host };
   }
 
   /** Stops answering. */

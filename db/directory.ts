@@ -3,7 +3,7 @@
  * this address or that account elsewhere" and "which device has this label", and can name none of them.
  */
 
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, gt, sql } from "drizzle-orm";
 import { limits } from "../protocol/limits.ts";
 import type { Db } from "./db.ts";
 import type { Names, ReadLabel } from "./names.ts";
@@ -111,38 +111,162 @@ export class Directory {
     await this.db.delete(linked).where(eq(linked.accountId, accountId));
   }
 
-  /** Claims a label; false when it is taken or still held. Idempotent for the same device. */
-  async claimLabel(text: string, deviceId: string): Promise<boolean> {
+  /**
+   * Claims a label; false when it is taken or still held. Idempotent for the same device.
+   * @param accountId who may have given it up: a name is held for them too
+   */
+  async claimLabel(text: string, deviceId: string, accountId?: string): Promise<boolean> {
     const hash = await this.#names.hash("label", text);
-    const now = this.#clock.now();
-    await this.db
-      .insert(label)
-      .values({ hash, deviceId, heldUntil: null })
-      .onConflictDoUpdate({
-        target: label.hash,
-        set: { deviceId, heldUntil: null },
-        setWhere: sql`${label.deviceId} IS NULL AND ${label.heldUntil} <= ${now}`,
-      });
+    await this.#claim(hash, deviceId, await this.#holder(accountId));
     const holder = await readLabel(this.db)(hash);
     this.#names.forget(text);
     return holder === deviceId;
   }
 
-  /** True when nobody has the label and nobody gave it up lately. */
-  async isLabelFree(text: string): Promise<boolean> {
+  /**
+   * A device gives up `from` for `to`, both or neither; false when `to` is taken or still held, or `from`
+   * is not the device's. Idempotent.
+   */
+  async renameLabel(
+    from: string,
+    to: string,
+    deviceId: string,
+    accountId: string,
+  ): Promise<boolean> {
+    const [old, hash] = await Promise.all([from, to].map((one) => this.#names.hash("label", one)));
+    if (old === undefined || hash === undefined) return false;
+    const holder = await this.#holder(accountId);
+    const has = sql`EXISTS (SELECT 1 FROM label AS new
+      WHERE new.hash = ${hash} AND new.device_id = ${deviceId})`;
+    await this.db.batch([
+      this.#claim(hash, deviceId, holder, old),
+      this.db
+        .update(label)
+        .set({ deviceId: null, heldUntil: this.#heldUntil(), heldFor: holder })
+        .where(and(eq(label.hash, old), eq(label.deviceId, deviceId), has)),
+    ]);
+    this.#names.forget();
+    return (await readLabel(this.db)(hash)) === deviceId;
+  }
+
+  /** Gives a label up, which is held for who gives it; nothing when it is not the device's. */
+  async releaseLabel(text: string, deviceId: string, accountId: string): Promise<void> {
+    const hash = await this.#names.hash("label", text);
+    await this.db
+      .update(label)
+      .set({
+        ...{ deviceId: null, heldUntil: this.#heldUntil() },
+        heldFor: await this.#holder(accountId),
+      })
+      .where(and(eq(label.hash, hash), eq(label.deviceId, deviceId)));
+    this.#names.forget(text);
+  }
+
+  /** Gives a label to another device; false when it is not `from`'s. */
+  async moveLabel(text: string, from: string, to: string): Promise<boolean> {
+    const hash = await this.#names.hash("label", text);
+    const moved = await this.db
+      .update(label)
+      .set({ deviceId: to })
+      .where(and(eq(label.hash, hash), eq(label.deviceId, from)))
+      .returning({ hash: label.hash });
+    this.#names.forget(text);
+    return moved.length === 1;
+  }
+
+  /** Which of `texts` are the device's now; nothing is remembered. */
+  async ownLabels(texts: readonly string[], deviceId: string): Promise<string[]> {
+    const hashes = await this.#labelsOf(deviceId);
+    const own = await Promise.all(
+      texts.map(async (text) => hashes.has(await this.#names.hash("label", text))),
+    );
+    return texts.filter((_, at) => own[at]);
+  }
+
+  /** Gives up every label of a device but `texts`: what broke off before the device heard of it. */
+  async holdOtherLabels(texts: readonly string[], deviceId: string): Promise<void> {
+    const hashes = await this.#labelsOf(deviceId);
+    for (const text of texts) hashes.delete(await this.#names.hash("label", text));
+    for (const hash of hashes) {
+      await this.db
+        .update(label)
+        .set({ deviceId: null, heldUntil: this.#heldUntil() })
+        .where(and(eq(label.hash, hash), eq(label.deviceId, deviceId)));
+    }
+    if (hashes.size > 0) this.#names.forget();
+  }
+
+  /** How many labels an account gave up that nobody else may have yet. */
+  async heldLabels(accountId: string): Promise<number> {
+    const isTheirs = eq(label.heldFor, (await this.#holder(accountId)) ?? "");
+    return await this.db.$count(label, and(isTheirs, gt(label.heldUntil, this.#clock.now())));
+  }
+
+  /** Forgets whom labels are held for, who is gone; the labels stay held. */
+  async forgetHolder(accountId: string): Promise<void> {
+    const isTheirs = eq(label.heldFor, (await this.#holder(accountId)) ?? "");
+    await this.db.update(label).set({ heldFor: null }).where(isTheirs);
+  }
+
+  /** True when nobody has the label and nobody, or `accountId` itself, gave it up lately. */
+  async isLabelFree(text: string, accountId?: string): Promise<boolean> {
     const hash = await this.#names.hash("label", text);
     const [row] = await this.db.select().from(label).where(eq(label.hash, hash));
     if (row === undefined) return true;
-    return row.deviceId === null && (row.heldUntil ?? 0) <= this.#clock.now();
+    if (row.deviceId !== null) return false;
+    const holder = await this.#holder(accountId);
+    return (row.heldUntil ?? 0) <= this.#clock.now() || (holder !== null && row.heldFor === holder);
   }
 
-  /** Frees a device's label: the hash is held for `limits.heldLabelMs`, the device forgotten. */
-  async holdLabelsOf(deviceId: string): Promise<void> {
+  /**
+   * Frees a device's labels: the hashes are held for `limits.heldLabelMs`, the device forgotten.
+   * @param accountId who gives them up, and may take them back; absent: who is gone too
+   */
+  async holdLabelsOf(deviceId: string, accountId?: string): Promise<void> {
     await this.db
       .update(label)
-      .set({ deviceId: null, heldUntil: this.#clock.now() + limits.heldLabelMs })
+      .set({
+        ...{ deviceId: null, heldUntil: this.#heldUntil() },
+        heldFor: await this.#holder(accountId),
+      })
       .where(eq(label.deviceId, deviceId));
     this.#names.forget();
+  }
+
+  /** @param before the hash of a label that the device must have for this; absent: none */
+  #claim(hash: string, deviceId: string, holder: string | null, before?: string) {
+    const isFree = sql`${label.heldUntil} <= ${this.#clock.now()} OR ${label.heldFor} = ${holder}`;
+    const has =
+      before === undefined
+        ? sql`1`
+        : sql`EXISTS (SELECT 1 FROM label AS old
+            WHERE old.hash = ${before} AND old.device_id = ${deviceId})`;
+    const row = sql`SELECT ${hash}, ${deviceId}, NULL, NULL WHERE ${has}`;
+    return this.db
+      .insert(label)
+      .select(row)
+      .onConflictDoUpdate({
+        target: label.hash,
+        set: { deviceId, heldUntil: null, heldFor: null },
+        setWhere: sql`${label.deviceId} IS NULL AND (${isFree})`,
+      });
+  }
+
+  async #labelsOf(deviceId: string): Promise<Set<string>> {
+    const rows = await this.db
+      .select({ hash: label.hash })
+      .from(label)
+      .where(eq(label.deviceId, deviceId));
+    return new Set(rows.map(({ hash }) => hash));
+  }
+
+  /** What says whom a label is held for, to nobody but who asks for them. */
+  async #holder(accountId: string | undefined): Promise<string | null> {
+    return accountId === undefined ? null : await this.#names.hash("holder", accountId);
+  }
+
+  #heldUntil(): number {
+    return this.#clock.now() + limits.heldLabelMs;
   }
 
   /** Gives back the label of a device that never came into being: nobody ever saw it, so no hold. */

@@ -16,6 +16,7 @@ export type HashKind =
   | "reset"
   | "linked"
   | "label"
+  | "holder"
   | "limit"
   | "erasure"
   | "user-code"

@@ -53,6 +53,8 @@ export type EdgeNotice =
       readonly link: boolean;
       readonly lan: boolean;
     }
+  /** What the device is called: the first label of its name and of its door. */
+  | { readonly type: "label"; readonly label: string }
   /** The device is gone for good; do not reconnect. */
   | { readonly type: "unregistered" };
 

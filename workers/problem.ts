@@ -43,6 +43,16 @@ export const problems = {
     title: "The zone's key cannot be replaced yet, or nothing is being replaced; ask for its state",
   },
   "label-taken": { status: 409, title: "This name is taken or was given up lately" },
+  "label-yours": { status: 409, title: "This name is this device's already" },
+  "name-last": { status: 409, title: "This is the device's only name; give it another first" },
+  "name-primary": {
+    status: 409,
+    title: "The device is called by this name; call it by another of its names first",
+  },
+  "names-held": {
+    status: 409,
+    title: "You gave up many names lately; some must be free for others before you take more",
+  },
   "path-unclear": {
     status: 422,
     title:

@@ -19,7 +19,8 @@ export function NameSubject(props: DeviceProps) {
           <p>
             Switched on, <code class="strong">{host}</code> answers with the address that the box is
             connected from. We then hold that address and everyone can look it up: a public name is
-            public. Earlier addresses are never kept.
+            public. Earlier addresses are never kept.{" "}
+            <a href={`/devices/${device.id}/names`}>Call it something else</a>
           </p>
         ) : (
           <>
@@ -37,6 +38,10 @@ export function NameSubject(props: DeviceProps) {
               <dt>Changed</dt>
               <dd>{name.changedAt === null ? "never" : <Time at={name.changedAt} now={now} />}</dd>
             </dl>
+            <p>
+              <a href={`/devices/${device.id}/names`}>Its names</a>
+              <small> · {device.labels.length}</small>
+            </p>
             <p>
               <a href={`/devices/${device.id}/name`}>Passwords for routers and programs</a>
               <small> · {name.tokens === 0 ? "none" : name.tokens}</small>

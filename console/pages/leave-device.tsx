@@ -90,6 +90,9 @@ export function SwitchOffPage(props: DeviceProps & { readonly feature: FeatureNa
   );
 }
 
+const words = (labels: readonly string[]) =>
+  labels.length === 1 ? `the word “${labels[0]}”` : "each of its names";
+
 export function UnregisterPage(props: DeviceProps) {
   const { device } = props;
   const { features, access } = device;
@@ -114,7 +117,7 @@ export function UnregisterPage(props: DeviceProps) {
       ]}
       staying={[
         "Everything on the box. We never had it.",
-        `A keyed hash of the word “${device.label}”, for ${limits.heldLabelMs / DAY_MS} days, so that nobody takes over a name people still trust. Not even you can take it back in that time.`,
+        `A keyed hash of ${words(device.labels)}, for ${limits.heldLabelMs / DAY_MS} days, so that nobody else takes over a name people still trust. You can take it back in that time.`,
       ]}
       action={`${path}/unregister`}
       button={`Unregister ${device.label}`}

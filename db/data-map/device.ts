@@ -26,6 +26,17 @@ export const deviceMap = {
       created_at: time,
     },
   },
+  name_other: {
+    class: "device",
+    feature: "device",
+    since: "since",
+    columns: {
+      label: { kind: "personal" },
+      state,
+      instead: { kind: "personal" },
+      since: time,
+    },
+  },
   feature: {
     class: "device",
     feature: "device",

@@ -30,6 +30,7 @@ export const directoryMap = {
       hash: { kind: "keyed hash" },
       device_id: { kind: "id", class: "directory entry" },
       held_until: { kind: "time" },
+      held_for: { kind: "keyed hash" },
     },
   },
   signing_key: {

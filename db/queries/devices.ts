@@ -136,6 +136,7 @@ export async function insertDevice(
           accountId: account.id,
           createdAt: sql<number>`${now}`.as("created_at"),
           endsAt: sql<null>`NULL`.as("ends_at"),
+          namesAt: sql<null>`NULL`.as("names_at"),
         })
         .from(account)
         .where(owner),

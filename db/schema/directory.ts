@@ -26,17 +26,22 @@ export const linked = sqliteTable(
   (table) => [index("linked_account").on(table.accountId)],
 );
 
-/** Keyed hash of a label → device; a freed label keeps its hash with `held_until` and no device. */
+/**
+ * Keyed hash of a label → device; a freed label keeps its hash with `held_until` and no device. `held_for`
+ * is a keyed hash of the account that gave it up, which may take it back.
+ */
 export const label = sqliteTable(
   "label",
   {
     hash: text().primaryKey(),
     deviceId: text("device_id"),
     heldUntil: integer("held_until"),
+    heldFor: text("held_for"),
   },
   (table) => [
     index("label_device").on(table.deviceId),
     index("label_held_until").on(table.heldUntil),
+    index("label_held_for").on(table.heldFor),
   ],
 );
 

@@ -219,6 +219,12 @@ export class Agents {
     for (const socket of this.live()) trySend(socket, JSON.stringify(notice));
   }
 
+  /** Says what the device is called. */
+  tellLabel(label: string): void {
+    const notice: EdgeNotice = { type: "label", label };
+    for (const socket of this.live()) trySend(socket, JSON.stringify(notice));
+  }
+
   closeAll(reason: "unregistered"): void {
     for (const socket of this.all()) {
       trySend(socket, JSON.stringify({ type: "unregistered" } satisfies EdgeNotice));

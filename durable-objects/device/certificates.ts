@@ -141,6 +141,13 @@ export class Certificates implements SetProvider {
     return true;
   }
 
+  /** Gives up the order under way if it is for a name right below one of `labels`, which are not ours any more. */
+  async forgetOrderOf(labels: readonly string[]): Promise<void> {
+    const state = await this.read();
+    const isGone = (name: string) => labels.includes(name.replace(/^\*\./, "").split(".")[0] ?? "");
+    if (state.order?.names.some(isGone)) await this.write({ ...state, order: null });
+  }
+
   clear(): void {
     this.#context.sql.run("DELETE FROM acme_proof");
     this.#context.sql.run("DELETE FROM certificate");

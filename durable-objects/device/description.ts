@@ -10,6 +10,7 @@ export async function descriptionOf(
   row: RegistrationRow,
   rooms: Rooms,
   agents: Agents,
+  labels: readonly string[],
 ): Promise<DeviceDescription> {
   const { access, connection, link, name, traffic } = rooms;
   const features = rooms.features.states();
@@ -18,6 +19,7 @@ export async function descriptionOf(
     id: row.device_id,
     accountId: row.account_id,
     label: row.label,
+    labels,
     publicKey: row.public_key,
     createdAt: row.created_at,
     features,

@@ -20,6 +20,8 @@ import { Door, refusal } from "./door.ts";
 import { Doorway } from "./doorway.ts";
 import { Features } from "./features.ts";
 import { heldTables } from "./holdings.ts";
+import { Labeling } from "./labeling.ts";
+import { Labels } from "./labels.ts";
 import { Link } from "./link/link.ts";
 import { Named } from "./named.ts";
 import type { Naming } from "./naming.ts";
@@ -33,6 +35,7 @@ import type {
   DoorRpc,
   FeatureName,
   HeldTable,
+  LabelsRpc,
   NameRpc,
   OpenidDevice,
   OpenidSettings,
@@ -51,7 +54,10 @@ import { waysFor } from "./ways.ts";
 
 export class Device
   implements
-    Omit<DeviceRpc, keyof DoorRpc | keyof NameRpc | keyof SigningRpc | keyof CertificateRpc>
+    Omit<
+      DeviceRpc,
+      keyof DoorRpc | keyof NameRpc | keyof LabelsRpc | keyof SigningRpc | keyof CertificateRpc
+    >
 {
   /** Who may come in at its door, in detail. */
   readonly doorway: Doorway;
@@ -61,7 +67,10 @@ export class Device
   readonly signed: SignedUpdates;
   /** Its certificates, in detail. */
   readonly certifying: Certifying;
+  /** Its names, in detail. */
+  readonly labeling: Labeling;
   readonly #context: DeviceContext;
+  readonly #labels: Labels;
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
   readonly #named: Named;
@@ -88,6 +97,7 @@ export class Device
   constructor(context: DeviceContext) {
     this.#context = context;
     this.#registration = new RegistrationRecord(context);
+    this.#labels = new Labels(context, this.#registration);
     const sealer = new Sealer(context.keys, context.clock, context.random);
     this.#sealer = sealer;
     this.#features = new Features(context);
@@ -104,7 +114,7 @@ export class Device
       ...{ context, sealer, ...turns },
       isOn: () => this.#isOn("name"),
       isClosed: () => this.#access.closed?.extent === "all",
-      label: () => this.#row()?.label ?? null,
+      labels: () => this.#labels.all(),
       settled: () => {
         if (this.#row() !== null) this.#upkeep.schedule();
       },
@@ -129,7 +139,7 @@ export class Device
     this.#switches = new Switches(rooms);
     this.#upkeep = new Upkeep(rooms, this.#switches, {
       endWithoutRight: () => this.#visitors.endWithoutRight(),
-      sign: () => this.records(),
+      sign: () => this.#published.signAll(),
     });
     this.#visitors = new Visitors(rooms, this.#registration, () => this.#upkeep.schedule());
     this.doorway = new Doorway(rooms, this.#visitors, {
@@ -140,6 +150,12 @@ export class Device
     this.certifying = this.#named.certifying;
     this.naming = this.#named.naming;
     this.signed = this.#named.signed;
+    this.labeling = new Labeling({
+      ...{ labels: this.#labels, certificates: this.#named.certificates, agents: this.#agents },
+      mark: () => this.#published.publication.mark(),
+      inTurn,
+      changed: () => this.#published.signAhead().then(() => this.#changed()),
+    });
     // A process that was killed between a change and its wake-up goes on here.
     if (this.#registration.stands) this.#rooms.publication.tell();
   }
@@ -147,12 +163,15 @@ export class Device
   async register(registration: Registration): Promise<void> {
     this.#registration.begin(registration);
     this.#access.begin();
+    this.#labels.forgetMemory();
     this.#features.forgetMemory();
   }
 
   async describe(): Promise<DeviceDescription | null> {
     const row = this.#row();
-    return row === null ? null : await descriptionOf(row, this.#rooms, this.#agents);
+    return row === null
+      ? null
+      : await descriptionOf(row, this.#rooms, this.#agents, this.#labels.all());
   }
 
   setFeature(feature: FeatureName, on: boolean): Promise<DeviceDescription | null> {
@@ -248,10 +267,10 @@ export class Device
         return response;
       }
       case "door":
-        if (!this.#isOn("link")) return refusal("unknown");
+        if (!this.#isHere(request)) return refusal("unknown");
         return await this.#visitors.serve(request);
       case "tunnel":
-        return this.#isOn("link") ? await this.#visitors.tunnel(request) : refusal("unknown");
+        return this.#isHere(request) ? await this.#visitors.tunnel(request) : refusal("unknown");
       case "bulk":
         return await this.#link.bulk(request);
       default:
@@ -324,10 +343,12 @@ export class Device
     const jti = await this.#agents.admit(request, publicKey);
     if (jti === null) return new Response(null, { status: 401 });
     return await this.#inTurn(async () => {
-      if (this.#row() === null) return new Response(null, { status: 404 });
+      const row = this.#row();
+      if (row === null) return new Response(null, { status: 404 });
       const features = this.#features.states();
       const response = this.#agents.accept(request, jti);
       if (typeof response === "string") return refusedAgent(response);
+      this.#agents.tellLabel(row.label);
       this.#agents.tellFeatures(features);
       this.#link.onAgent();
       if (features.name || features.link) await this.#connection.recordLive();
@@ -350,6 +371,11 @@ export class Device
 
   #row(): RegistrationRow | null {
     return this.#registration.row();
+  }
+
+  /** The door is on, at the name that the visitor came by. */
+  #isHere(request: Request): boolean {
+    return this.#isOn("link") && this.#labels.areAskedBy(request.url);
   }
 
   #isOn(feature: FeatureName): boolean {

@@ -20,6 +20,7 @@ import type {
   DeviceRpc,
   FeatureName,
   IdentityMode,
+  JudgedLabel,
   LinkOpening,
   NameScope,
   NewNameToken,
@@ -126,6 +127,18 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   }
   endNameToken(id: string) {
     return this.#device.naming.endNameToken(id);
+  }
+  labels() {
+    return this.#device.labeling.labels();
+  }
+  expectLabel(label: string, instead: string | null) {
+    return this.#device.labeling.expectLabel(label, instead);
+  }
+  settleLabels(judged: readonly JudgedLabel[], sure: boolean) {
+    return this.#device.labeling.settleLabels(judged, sure);
+  }
+  setPrimaryLabel(label: string) {
+    return this.#device.labeling.setPrimaryLabel(label);
   }
   makeSigningKey() {
     return this.#device.signed.makeSigningKey();

@@ -51,6 +51,8 @@ const steps: readonly string[] = [
      told INTEGER NOT NULL)`,
   `CREATE TABLE name_signing (row INTEGER PRIMARY KEY CHECK (row = 1), key_sealed TEXT NOT NULL,
      signed_at INTEGER NOT NULL)`,
+  `CREATE TABLE name_other (label TEXT PRIMARY KEY, state TEXT NOT NULL, instead TEXT,
+     since INTEGER NOT NULL)`,
 ];
 
 /** True when this object holds a device; never creates a table. */

@@ -20,8 +20,8 @@ export interface NamedOptions {
   readonly isOn: () => boolean;
   /** Whether an operator closed it. */
   readonly isClosed: () => boolean;
-  /** The device's own label; null once it is gone. */
-  readonly label: () => string | null;
+  /** The device's names, the primary first; none once it is gone. */
+  readonly labels: () => readonly string[];
   /** Called when the next wake-up may have changed. */
   readonly settled: () => void;
   /** Runs after what is under way, and before what comes. */
@@ -40,13 +40,13 @@ export class Named {
   readonly certifying: Certifying;
 
   constructor(options: NamedOptions) {
-    const { context, sealer, isOn, isClosed, label, settled, inTurn, changed } = options;
+    const { context, sealer, isOn, isClosed, labels, settled, inTurn, changed } = options;
     const mark = () => this.published.publication.mark();
     this.name = new Name(context, sealer, isOn, mark);
     this.certificates = new Certificates(context, sealer, isOn, mark);
     this.published = new Published({
       ...{ context, sealer, name: this.name, others: [this.certificates] },
-      ...{ isOn, isClosed, label, settled },
+      ...{ isOn, isClosed, labels, settled },
     });
     const house = {
       ...{ inTurn, isOn },

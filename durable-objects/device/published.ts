@@ -6,6 +6,7 @@
 import type { Sealer } from "../../db/seal.ts";
 import { wildcardChain } from "../../protocol/dns/chain.ts";
 import type { PublishedSet, RecordSet } from "../../protocol/dns/sets.ts";
+import type { PublishedName } from "../../protocol/feed.ts";
 import type { Connection } from "./connection.ts";
 import type { DeviceContext } from "./context.ts";
 import type { Name } from "./name.ts";
@@ -28,8 +29,8 @@ export interface PublishedOptions {
   readonly isOn: () => boolean;
   /** Whether an operator closed it. */
   readonly isClosed: () => boolean;
-  /** The device's own label; null once it is gone. */
-  readonly label: () => string | null;
+  /** The device's names, the primary first; none once it is gone. */
+  readonly labels: () => readonly string[];
   /** Called when the next wake-up may have changed. */
   readonly settled: () => void;
 }
@@ -41,30 +42,34 @@ export class Published {
   readonly #options: PublishedOptions;
 
   constructor(options: PublishedOptions) {
-    const { context, sealer, name, label, isOn, settled } = options;
+    const { context, sealer, name, labels, isOn, settled } = options;
     this.#options = options;
     this.publication = new Publication(context, {
       published: async () => {
-        const own = label();
-        const sets = own === null ? null : await this.publishedSets(own);
-        return own === null || sets === null ? null : { names: [{ label: own, sets }] };
+        const names: PublishedName[] = [];
+        for (const label of labels()) {
+          const sets = await this.publishedSets(label);
+          if (sets !== null) names.push({ label, sets });
+        }
+        return names.length === 0 ? null : { names };
       },
       seal: (at, text) => name.seal(at, text),
       settled,
     });
     this.signatures = new Signatures({
       ...{ context, sealer, isOn },
+      isOwn: (label) => labels().includes(label),
       inTurn: (work) => name.inTurn(work),
       mark: () => this.publication.mark(),
       signed: () => this.publication.tell(),
     });
   }
 
-  /** What is answered by `label`, the device's own if absent; null too when it is none of its. */
+  /** What is answered by `label`, the device's first if absent; null too when it is none of its. */
   async records(label?: string): Promise<readonly PublishedSet[] | null> {
-    const own = this.#options.label();
-    if (own === null || (label !== undefined && label !== own)) return null;
-    return await this.publishedSets(own);
+    const labels = this.#options.labels();
+    const [asked = labels[0]] = [label];
+    return asked !== undefined && labels.includes(asked) ? await this.publishedSets(asked) : null;
   }
 
   /** Takes over the address that the connected device comes from. */
@@ -88,7 +93,12 @@ export class Published {
 
   /** Signs what changed before anybody asks; what cannot be signed now is when it is asked for. */
   async signAhead(): Promise<void> {
-    await this.records().catch(() => undefined);
+    await this.signAll().catch(() => undefined);
+  }
+
+  /** @throws whatever keeps what is published out of reach */
+  async signAll(): Promise<void> {
+    for (const label of this.#options.labels()) await this.publishedSets(label);
   }
 
   #isOpen(): boolean {

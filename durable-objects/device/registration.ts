@@ -53,6 +53,12 @@ export class RegistrationRecord {
     );
   }
 
+  /** Calls the device by another name. */
+  rename(label: string): void {
+    this.#context.sql.run("UPDATE registration SET label = ?", label);
+    this.forgetMemory();
+  }
+
   /** From now on there is no device; its store is dropped next. */
   end(): void {
     this.#stands = false;

@@ -10,10 +10,12 @@ import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { type ReportKind, reportKinds } from "../../protocol/reports.ts";
 import type { CertificateRpc } from "./certificate-rpc.ts";
+import type { LabelsRpc } from "./labels-rpc.ts";
 import type { NameDescription, NameRpc } from "./name-rpc.ts";
 import type { SigningRpc } from "./signing-rpc.ts";
 
 export * from "./certificate-rpc.ts";
+export * from "./labels-rpc.ts";
 export * from "./name-rpc.ts";
 
 export const featureNames = ["name", "link", "lan"] as const;
@@ -118,6 +120,8 @@ export interface DeviceDescription {
   readonly id: string;
   readonly accountId: string;
   readonly label: string;
+  /** Every name that it answers to; `label` is the first. */
+  readonly labels: readonly string[];
   /** Ed25519 public key, base64url of 32 bytes. */
   readonly publicKey: string;
   readonly createdAt: number;
@@ -306,7 +310,7 @@ export interface DoorRpc {
 }
 
 /** The remote surface of a device. Every method answers null or `false` for a device that is gone. */
-export interface DeviceRpc extends DoorRpc, NameRpc, SigningRpc, CertificateRpc {
+export interface DeviceRpc extends DoorRpc, NameRpc, LabelsRpc, SigningRpc, CertificateRpc {
   register(registration: Registration): Promise<void>;
   describe(): Promise<DeviceDescription | null>;
   /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */

@@ -41,6 +41,8 @@ export interface SignaturesOptions {
   readonly context: DeviceContext;
   readonly sealer: Sealer;
   readonly isOn: () => boolean;
+  /** Whether a label is one of the device's. */
+  readonly isOwn: (label: string) => boolean;
   /** Runs after what changes the name or ends its key, and before what comes after. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
   /** Notes, in the transaction of a change, that what is published changes. */
@@ -82,8 +84,10 @@ export class Signatures {
     const kept = await this.#read();
     const now = this.#context.clock.now();
     const isFresh = ({ expiresAt }: Made) => expiresAt - limits.zoneRenewMs > now;
-    // What the device answers by other labels is none of this call's.
-    const made = new Map([...kept].filter(([, one]) => one.label !== label && isFresh(one)));
+    // What the device answers by its other labels is none of this call's.
+    const { isOwn } = this.#options;
+    const isOther = (one: Made) => one.label !== label && isOwn(one.label);
+    const made = new Map([...kept].filter(([, one]) => isOther(one) && isFresh(one)));
     const published: PublishedSet[] = [];
     for (const set of sets) {
       const of = covered(label, set);

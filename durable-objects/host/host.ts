@@ -133,6 +133,11 @@ export class DeviceHost {
       excuseNameToken: (id) => call((device) => device.naming.excuseNameToken(id)),
       nameHistory: () => call((device) => device.naming.nameHistory()),
       endNameToken: (id) => call((device) => device.naming.endNameToken(id)),
+      labels: () => call((device) => device.labeling.labels()),
+      expectLabel: (label, instead) =>
+        call((device) => device.labeling.expectLabel(label, instead)),
+      settleLabels: (judged, sure) => call((device) => device.labeling.settleLabels(judged, sure)),
+      setPrimaryLabel: (label) => call((device) => device.labeling.setPrimaryLabel(label)),
       makeSigningKey: () => call((device) => device.signed.makeSigningKey()),
       signingKey: () => call((device) => device.signed.signingKey()),
       endSigningKey: () => call((device) => device.signed.endSigningKey()),

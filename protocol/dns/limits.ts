@@ -29,6 +29,9 @@ export const nameLimits = {
   zoneInceptionMs: HOUR, // clocks of resolvers may be behind by this
   denialSignatureMs: DAY,
   denialCacheEntries: 10_000,
+  labelsPerDevice: 5,
+  labelsHeldPerAccount: 20, // given up lately; more are not claimed until some are free
+  labelSettleMs: MINUTE, // for which a change of names may be under way before the sweep ends it
   labelCacheMs: 30 * SECOND,
   labelCacheEntries: 10_000,
   dnsMessageBytes: 4096,

@@ -100,6 +100,7 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${longId}`,
       `/devices/${deviceId}/door`,
       `/devices/${deviceId}/name`,
+      `/devices/${deviceId}/names`,
       `/devices/${deviceId}/certificate`,
       `/devices/${deviceId}/certificate/revoke`,
       `/devices/${longId}/door?path=/photos`,

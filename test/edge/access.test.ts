@@ -231,6 +231,10 @@ const signedIn = `
   POST /devices/:id/certificate/authorities
   GET /devices/:id/certificate/revoke
   POST /devices/:id/certificate/revoke
+  GET /api/devices/:id/names
+  POST /api/devices/:id/names
+  PATCH /api/devices/:id/names/:label
+  DELETE /api/devices/:id/names/:label
   GET /api/devices/:id/name/tokens
   POST /api/devices/:id/name/tokens
   DELETE /api/devices/:id/name/tokens/:token
@@ -252,6 +256,14 @@ const signedIn = `
   POST /devices/:id/access
   POST /devices/:id/people
   POST /devices/:id/people/remove
+  GET /devices/:id/names
+  POST /devices/:id/names
+  POST /devices/:id/names/change
+  POST /devices/:id/names/first
+  GET /devices/:id/names/change
+  GET /devices/:id/names/first
+  GET /devices/:id/names/give-up
+  POST /devices/:id/names/give-up
   GET /devices/:id/name
   POST /devices/:id/name/tokens
   POST /devices/:id/name/tokens/end
@@ -395,6 +407,10 @@ const before = `
   ALL /api/tokens
   ALL /api/tokens/*
   ALL /api/devices/:id/name/*
+  ALL /api/devices/:id/names
+  ALL /api/devices/:id/names/*
+  ALL /devices/:id/names
+  ALL /devices/:id/names/*
   ALL /api/names
   ALL /api/names/*
   ALL /devices/:id/name

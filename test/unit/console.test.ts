@@ -21,6 +21,7 @@ const device: DeviceDescription = {
   accountId: "acc_home_0000000000000000",
   publicKey: "A".repeat(43),
   label: "attic",
+  labels: ["attic"],
   createdAt: now,
   features: { name: false, link: false, lan: false },
   access: { mode: "owner", people: [], rules: [], identity: "off", closed: null },

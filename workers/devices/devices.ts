@@ -224,12 +224,16 @@ export async function setIdentity(
   return present(await object.setIdentity(mode));
 }
 
-/** Unregisters: nothing of the device remains but its label, held. Broken off, the sweep finishes it. */
+/**
+ * Unregisters: nothing of the device remains but its names, held. Broken off, the sweep finishes it.
+ * @param holder who may take them back; absent: nobody may
+ */
 export async function unregisterDevice(
   ports: Ports,
   accountId: string,
   deviceId: string,
+  holder?: string,
 ): Promise<void> {
   await ownDevice(ports, accountId, deviceId);
-  await endDevice(ports, deviceId);
+  await endDevice(ports, deviceId, holder);
 }

@@ -27,10 +27,11 @@ export function regionDb(ports: Ports, id: string): Db {
 /**
  * Ends a device: the object drops its whole store and closes every socket, the label is held, the
  * rows go, the one that leads to the rest last. Each step may be repeated. Asks nobody's leave.
+ * @param holder who gives its names up and may take them back; absent: nobody may
  */
-export async function endDevice(ports: Ports, deviceId: string): Promise<void> {
+export async function endDevice(ports: Ports, deviceId: string, holder?: string): Promise<void> {
   await dropObject(ports, deviceId);
-  await ports.directory.holdLabelsOf(deviceId);
+  await ports.directory.holdLabelsOf(deviceId, holder);
   await deleteOrder(ports.directory.db, deviceId);
   // Guests' rows, and what people allowed its page, stand in their own regions.
   for (const region of ports.regions.ids) {

@@ -162,7 +162,8 @@ export async function approveEnrolment(
   const label = request.label.trim().toLowerCase();
   const problem = checkLabel(label);
   if (problem !== null) throw new Problem(problem, "label");
-  if (!(await ports.directory.isLabelFree(label))) throw new Problem("label-taken", "label");
+  if (!(await ports.directory.isLabelFree(label, accountId)))
+    throw new Problem("label-taken", "label");
   const code = await countedCode(ports, accountId, request.userCode);
   if (code === null) throw new Problem("code-expired", "user_code");
 
@@ -203,7 +204,7 @@ async function makeDevice(ports: Ports, made: NewDevice): Promise<DeviceDescript
   const have = await insertDevice(db, { id: deviceId, accountId, deviceCodeHash, expiresAt }, now);
   if (have === 0) throw new Problem("not-found");
   if (have > limits.devicesPerAccount) throw new Problem("too-many");
-  if (!(await ports.directory.claimLabel(label, deviceId))) {
+  if (!(await ports.directory.claimLabel(label, deviceId, accountId))) {
     throw new Problem("label-taken", "label");
   }
   const object = ports.devices.get(deviceId);

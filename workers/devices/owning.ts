@@ -31,7 +31,7 @@ export async function removeDevice(
 ): Promise<void> {
   // Null where an end broke off: asking again finishes it.
   const device = await (await ownDevice(ports, accountId, deviceId)).describe();
-  await unregisterDevice(ports, accountId, deviceId);
+  await unregisterDevice(ports, accountId, deviceId, accountId);
   const about = device === null ? {} : { about: device.label };
   await note(ports, accountId, "device-removed", { client, ...about });
 }

@@ -19,6 +19,9 @@ export const identityMode = z.enum(identityModes);
 export const deviceJson = z.strictObject({
   id: z.string(),
   label: z.string(),
+  labels: z
+    .array(z.string())
+    .meta({ description: "Every name that it answers to; `label` is the first" }),
   link: z.string(),
   host: z.string(),
   created_at: time,
@@ -98,6 +101,7 @@ export function view(config: Config, device: DeviceDescription): z.infer<typeof 
   return {
     id: device.id,
     label: device.label,
+    labels: [...device.labels],
     link: doorOrigin(config, device.label),
     host: `${device.label}.${config.ddnsZone}`,
     created_at: iso(device.createdAt),

@@ -43,6 +43,7 @@ export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise
     forgetReset(ports, contact),
   );
   await deleteAccountRows(ports.directory.db, plan.directory, accountId);
+  await ports.directory.forgetHolder(accountId);
   await forgetElsewhere(ports, accountId);
 
   const limit = limits.erasureObjectsPerRun;
@@ -65,6 +66,7 @@ export async function finishErasure(ports: Ports, erasure: OpenErasure): Promise
     ...[...plan.region, ...plan.reach].map(({ table }) => `region ${table}`),
     ...plan.directory.map(({ table }) => `directory ${table}`),
     ...plan.mentions.map(({ table }) => `region ${table} of other people`),
+    "names held for them",
     "password resets under way",
     "photo",
     "device objects",

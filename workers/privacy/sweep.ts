@@ -19,6 +19,7 @@ import type { RegionId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { advanceDue } from "../certificates/service.ts";
 import { finishEndings } from "../devices/ending.ts";
+import { finishNaming } from "../name/labels.ts";
 import { makeDueKeys } from "../openid/keys.ts";
 import type { Ports } from "../ports.ts";
 import { oldestDormant, warnOrErase } from "./dormancy.ts";
@@ -92,6 +93,13 @@ function jobsOf(ports: Ports): Job[] {
       batch: () => finishEndings(ports, db),
       oldest: () => firstExpiry(db, "device", "ends_at"),
     };
+    const naming: Job = {
+      name: "naming",
+      region,
+      leases: db,
+      batch: () => finishNaming(ports, db),
+      oldest: () => firstExpiry(db, "device", "names_at"),
+    };
     const dormancy: Job = {
       name: "dormancy",
       region,
@@ -100,7 +108,7 @@ function jobsOf(ports: Ports): Job[] {
       oldest: () => oldestDormant(ports, db),
     };
     const expiring = lanesOf("region").map((lane) => jobOf(ports, lane, region, db, db));
-    return [...expiring, unregistering, dormancy];
+    return [...expiring, unregistering, naming, dormancy];
   });
   for (const lane of lanesOf("directory")) {
     jobs.push(jobOf(ports, lane, null, ports.directory.db, shared));

@@ -239,14 +239,16 @@ export const nameClasses = {
   "held name": {
     basis: "legitimate interest",
     title: "A name that was given up",
-    holds: "a keyed hash of the name, without its former owner",
-    purpose: "so that nobody takes over a name that people still trust",
+    holds:
+      "a keyed hash of the name and, where you gave it up yourself, a keyed hash of your account; neither says who or what",
+    purpose:
+      "so that nobody takes over a name that people still trust, and that you can take it back",
     feature: "name",
     live: span(limits.heldLabelMs),
     liveMs: limits.heldLabelMs,
     copiesMs: HISTORY_MS,
     seenBy: "nobody",
-    deletedBy: "time",
+    deletedBy: "time; the hash of your account with your account",
     inExport: "no",
     place: "directory",
     obligations: ["CON-6"],

@@ -11,10 +11,13 @@ export const device = sqliteTable(
     createdAt: integer("created_at").notNull(),
     /** Since when it should be gone; null for a device that stays. */
     endsAt: integer("ends_at"),
+    /** Since when a change of its names is under way; null while none is. */
+    namesAt: integer("names_at"),
   },
   (table) => [
     index("device_account").on(table.accountId),
     index("device_ends_at").on(table.endsAt),
+    index("device_names_at").on(table.namesAt),
   ],
 );
 

@@ -16,6 +16,7 @@ import { dormancyCases } from "./dormancy-cases.ts";
 import { exportCases } from "./export-cases.ts";
 import { keyCases } from "./key-cases.ts";
 import { linkedCases } from "./linked-cases.ts";
+import { nameCases } from "./name-cases.ts";
 import { openidCases } from "./openid-cases.ts";
 import { openidDeviceCases } from "./openid-device-cases.ts";
 import { overviewCases } from "./overview-cases.ts";
@@ -52,6 +53,7 @@ export const cases: Cases = {
   ...signInCases,
   ...deviceCases,
   ...certificateCases,
+  ...nameCases,
   ...openidCases,
   ...zoneCases,
   ...linkedCases,

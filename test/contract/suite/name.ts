@@ -72,6 +72,33 @@ export function names(world: () => World): void {
       });
     });
 
+    it("[CON-6] change, and the one before answers nothing and is nobody else's", async () => {
+      const zone = world().ddnsZone;
+      const [to, more] = [newLabel(), newLabel()];
+      const labels = (answer: { json: { names: { label: string }[] } }) =>
+        answer.json.names.map(({ label }) => label);
+      const changed = await box.ask(`/names/${box.label}`, "PATCH", { label: to });
+      expect([changed.status, labels(changed)]).toEqual([200, [to]]);
+      expect((await resolve(world(), `${to}.${zone}`, "A")).data).toEqual(["192.0.2.7"]);
+      expect((await resolve(world(), host, "A")).rcode).toBe("NXDOMAIN");
+      expect(await update("myip=192.0.2.8")).toBe("badauth");
+      const stranger = await Box.enroll(world(), await newPerson(world()), newLabel());
+      const taken = await stranger.ask("/names", "POST", { label: box.label });
+      expect([taken.status, taken.json.code]).toEqual([409, "label-taken"]);
+      expect(labels(await box.ask("/names", "POST", { label: more }))).toEqual([to, more]);
+      expect((await resolve(world(), `${more}.${zone}`, "A")).data).toEqual(["192.0.2.7"]);
+      const first = await box.ask(`/names/${more}`, "PATCH", { primary: true });
+      expect(labels(first)).toEqual([more, to]);
+      const given = await box.ask(`/names/${to}`, "DELETE");
+      expect([given.status, labels(given)]).toEqual([200, [more]]);
+      expect((await resolve(world(), `${to}.${zone}`, "A")).rcode).toBe("NXDOMAIN");
+      expect((await box.ask(`/names/${more}`, "DELETE")).json.code).toBe("name-last");
+      expect(labels(await box.ask(`/names/${more}`, "PATCH", { label: box.label }))).toEqual([
+        box.label,
+      ]);
+      expect((await resolve(world(), host, "A")).data).toEqual(["192.0.2.7"]);
+    });
+
     it("refuse a wrong secret and a host that is not there", async () => {
       expect(await update("myip=192.0.2.8", `${secret}x`)).toBe("badauth");
       const [{ id }] = (await box.ask("/name/tokens")).json.tokens;

@@ -1,0 +1,126 @@
+/** Routes of a device's names: which it has, one more, another in place of one, one given up. */
+
+import { doorOrigin } from "../workers/config.ts";
+import { getDevice } from "../workers/devices/devices.ts";
+import { signedIn } from "../workers/guard.ts";
+import { type Ctx, service } from "../workers/http.ts";
+import {
+  addName,
+  furtherName,
+  makePrimary,
+  releaseName,
+  renameName,
+  wantedName,
+} from "../workers/name/labels.ts";
+import { Problem } from "../workers/problem.ts";
+import { clientOf } from "../workers/sign-in/client.ts";
+import { type Refusal, readForm, refusalOf } from "./forms.ts";
+import { page, seeOther } from "./page.ts";
+import { ChangeNamePage, GiveUpPage, NamesPage, type TypedName } from "./pages/names.tsx";
+
+const done: Readonly<Record<string, string>> = {
+  added: "Added. It answers from now on.",
+  changed: "Changed. The old name answers nothing any more, and is held for you.",
+  first: "The device is called so from now on.",
+  "given-up": "Given up. It answers nothing any more, and is held for you.",
+};
+
+export const namesPages = service();
+namesPages.use("/devices/:id/names", signedIn);
+namesPages.use("/devices/:id/names/*", signedIn);
+
+const pathOf = (c: Ctx) => `/devices/${encodeURIComponent(c.req.param("id") ?? "")}/names`;
+const idOf = (c: Ctx) => c.req.param("id") ?? "";
+
+namesPages.get("/devices/:id/names", (c) => namesPage(c));
+
+namesPages.post("/devices/:id/names", async (c) => {
+  const more = (await readForm(c))("more");
+  const refusal = await refusalOf(
+    () => addName(c.env, c.var.accountId, idOf(c), more, clientOf(c)),
+    { label: "more", "": "more" },
+  );
+  if (refusal !== null) return await namesPage(c, { typed: { more }, refusal });
+  return seeOther(c, `${pathOf(c)}?done=added`);
+});
+
+/** Twice: what is typed leads to the page that says what breaks, and that page's form changes it. */
+namesPages.post("/devices/:id/names/change", async (c) => {
+  const form = await readForm(c);
+  const [from, to, sure] = [form("from"), form("to"), form("sure") === "yes"];
+  const { accountId } = c.var;
+  const device = await getDevice(c.env, accountId, idOf(c));
+  if (!device.labels.includes(from)) throw new Problem("not-found");
+  let wanted = to;
+  const refusal = await refusalOf(
+    async () => {
+      if (sure) await renameName(c.env, accountId, device.id, { from, to }, clientOf(c));
+      else wanted = await wantedName(c.env, accountId, device, to);
+    },
+    { label: "to", "": "to" },
+  );
+  if (refusal !== null) return await namesPage(c, { typed: { from, to }, refusal });
+  if (sure) return seeOther(c, `${pathOf(c)}?done=changed`);
+  return page(
+    c,
+    { title: `Change ${from}`, at: "devices" },
+    <ChangeNamePage device={device} label={from} to={wanted} {...zonesOf(c)} />,
+  );
+});
+
+namesPages.post("/devices/:id/names/first", async (c) => {
+  const label = (await readForm(c))("label");
+  await makePrimary(c.env, c.var.accountId, idOf(c), label, clientOf(c));
+  return seeOther(c, `${pathOf(c)}?done=first`);
+});
+
+namesPages.get("/devices/:id/names/give-up", async (c) => {
+  const label = c.req.query("label") ?? "";
+  const { accountId } = c.var;
+  await furtherName(c.env, accountId, idOf(c), label);
+  const device = await getDevice(c.env, accountId, idOf(c));
+  return page(
+    c,
+    { title: `Give up ${label}`, at: "devices" },
+    <GiveUpPage device={device} label={label} {...zonesOf(c)} />,
+  );
+});
+
+namesPages.post("/devices/:id/names/give-up", async (c) => {
+  const label = (await readForm(c))("label");
+  await releaseName(c.env, c.var.accountId, idOf(c), label, clientOf(c));
+  return seeOther(c, `${pathOf(c)}?done=given-up`);
+});
+
+/** Where forms go, a person may come again by the address bar: to the page, then. */
+namesPages.on(
+  "GET",
+  ["change", "first"].map((path) => `/devices/:id/names/${path}`),
+  (c) => seeOther(c, pathOf(c as Ctx)),
+);
+
+interface Shown {
+  readonly typed?: TypedName;
+  readonly refusal?: Refusal;
+}
+
+async function namesPage(c: Ctx, { typed, refusal }: Shown = {}): Promise<Response> {
+  const device = await getDevice(c.env, c.var.accountId, idOf(c));
+  const said = c.req.query("done") ?? "";
+  return page(
+    c,
+    { title: `The names of ${device.label}`, at: "devices", refusal },
+    <NamesPage
+      device={device}
+      {...zonesOf(c)}
+      done={Object.hasOwn(done, said) ? (done[said] as string) : null}
+      typed={typed}
+      errors={refusal?.errors}
+    />,
+  );
+}
+
+function zonesOf(c: Ctx) {
+  const { config } = c.env;
+  return { ddnsZone: config.ddnsZone, door: (label: string) => doorOrigin(config, label) };
+}

@@ -1,0 +1,36 @@
+/**
+ * Which devices' names are being changed. A change goes through several stores, so that it is noted before
+ * the first of them: what broke off is found here, and brought to an end.
+ */
+
+import { and, asc, eq, lte } from "drizzle-orm";
+import type { Db } from "../db.ts";
+import { device } from "../schema/region.ts";
+
+/** Notes that a device's names change since `now`; a newer note takes the place of an older one. */
+export async function markNaming(db: Db, deviceId: string, now: number): Promise<void> {
+  await db.update(device).set({ namesAt: now }).where(eq(device.id, deviceId));
+}
+
+/** The change that began at `since` is over; a newer one stays noted. */
+export async function endNaming(db: Db, deviceId: string, since: number): Promise<void> {
+  await db
+    .update(device)
+    .set({ namesAt: null })
+    .where(and(eq(device.id, deviceId), eq(device.namesAt, since)));
+}
+
+/** Devices of a region whose change began at `until` or earlier and is not over, the latest last. */
+export async function namingDevices(
+  db: Db,
+  until: number,
+  limit: number,
+): Promise<{ id: string; since: number }[]> {
+  const rows = await db
+    .select({ id: device.id, since: device.namesAt })
+    .from(device)
+    .where(lte(device.namesAt, until))
+    .orderBy(asc(device.namesAt))
+    .limit(limit);
+  return rows.map(({ id, since }) => ({ id, since: since ?? until }));
+}

@@ -1,0 +1,148 @@
+/**
+ * The names of a device, as words: the one that it is called by stands in its registration, the others
+ * here. Each answers in DNS and at the door. Whose a name is says the directory (workers/name/labels.ts).
+ */
+
+import { limits } from "../../protocol/limits.ts";
+import type { DeviceContext } from "./context.ts";
+import type { DeviceLabels, JudgedLabel } from "./labels-rpc.ts";
+import type { RegistrationRecord } from "./registration.ts";
+
+interface Row extends Record<string, string | number | null> {
+  label: string;
+  /** `coming`: announced, and nothing answers there yet. */
+  state: "coming" | "here";
+  /** The name that it takes the place of. */
+  instead: string | null;
+  since: number;
+}
+
+export class Labels {
+  readonly #context: DeviceContext;
+  readonly #registration: RegistrationRecord;
+  /** All that answer, the primary first; every visit asks. */
+  #known: readonly string[] | null = null;
+
+  constructor(context: DeviceContext, registration: RegistrationRecord) {
+    this.#context = context;
+    this.#registration = registration;
+  }
+
+  /** Every name that answers, the primary first; none for a device that is gone. */
+  all(): readonly string[] {
+    const row = this.#registration.row();
+    if (row === null) return [];
+    this.#known ??= [row.label, ...this.#rows().flatMap(answering)];
+    return this.#known;
+  }
+
+  /**
+   * True for a request to one of them: an edge may remember for a while whose a name was. Looked at as
+   * text, for every visit comes by here.
+   */
+  areAskedBy(url: string): boolean {
+    const host = url.indexOf("://") + 3;
+    return this.all().some((label) => url.startsWith(`${label}.`, host));
+  }
+
+  list(): DeviceLabels | null {
+    const row = this.#registration.row();
+    if (row === null) return null;
+    const rows = this.#rows();
+    const coming = rows.flatMap(({ label, state }) => (state === "coming" ? [label] : []));
+    return { primary: row.label, others: rows.flatMap(answering), coming };
+  }
+
+  /** False when the device has as many as it may; a rename makes no more of them. */
+  expect(label: string, instead: string | null): boolean {
+    if (this.all().includes(label)) return true;
+    const rows = this.#rows();
+    const others = rows.filter((row) => row.label !== label && row.instead === null);
+    if (instead === null && others.length + 1 >= limits.labelsPerDevice) return false;
+    this.#context.sql.run(
+      `INSERT INTO name_other (label, state, instead, since) VALUES (?, 'coming', ?, ?)
+       ON CONFLICT (label) DO UPDATE SET instead = excluded.instead, since = excluded.since`,
+      ...[label, instead, this.#context.clock.now()],
+    );
+    return true;
+  }
+
+  /**
+   * Takes over whose each is.
+   * @param mark called in the transaction of a change
+   * @returns those that ended, and whether anything changed
+   */
+  settle(
+    judged: readonly JudgedLabel[],
+    sure: boolean,
+    mark: () => void,
+  ): { readonly ended: readonly string[]; readonly changed: boolean } {
+    const isOwn = new Map(judged.map((one) => [one.label, one.isOwn]));
+    const before = this.all();
+    const { sql, clock } = this.#context;
+    const tooOld = clock.now() - limits.labelSettleMs;
+    sql.transaction(() => {
+      for (const { label, state, since } of this.#rows()) {
+        if (state === "coming" && isOwn.get(label) === true) this.#begin(label);
+        else if (isOwn.get(label) === false && (state === "here" || sure || since <= tooOld))
+          sql.run("DELETE FROM name_other WHERE label = ?", label);
+      }
+      const primary = this.#registration.row()?.label ?? "";
+      if (isOwn.get(primary) === false) this.#replace(primary);
+      this.forgetMemory();
+      if (!isSame(before, this.all())) mark();
+    });
+    const after = this.all();
+    return { ended: before.filter((one) => !after.includes(one)), changed: !isSame(before, after) };
+  }
+
+  /** False for one that is none of the device's. */
+  setPrimary(label: string, mark: () => void): boolean {
+    const [primary, ...others] = this.all();
+    if (label === primary) return true;
+    if (primary === undefined || !others.includes(label)) return false;
+    const { sql, clock } = this.#context;
+    sql.transaction(() => {
+      sql.run("DELETE FROM name_other WHERE label = ?", label);
+      sql.run(
+        "INSERT INTO name_other (label, state, instead, since) VALUES (?, 'here', NULL, ?)",
+        ...[primary, clock.now()],
+      );
+      this.#registration.rename(label);
+      this.forgetMemory();
+      mark();
+    });
+    return true;
+  }
+
+  /** Reads the rows again next time. */
+  forgetMemory(): void {
+    this.#known = null;
+  }
+
+  #begin(label: string): void {
+    this.#context.sql.run("UPDATE name_other SET state = 'here' WHERE label = ?", label);
+  }
+
+  /** The primary is another's by now: what came in its place, or the oldest other, is the primary. */
+  #replace(primary: string): void {
+    const here = this.#rows().filter(({ state }) => state === "here");
+    const next = here.find(({ instead }) => instead === primary) ?? here[0];
+    // A device is always called something: without another name the word stays, and answers nowhere.
+    if (next === undefined) return;
+    this.#context.sql.run("DELETE FROM name_other WHERE label = ?", next.label);
+    this.#registration.rename(next.label);
+  }
+
+  #rows(): readonly Row[] {
+    return this.#context.sql.all<Row>("SELECT * FROM name_other ORDER BY since, label");
+  }
+}
+
+function answering({ label, state }: Row): string[] {
+  return state === "here" ? [label] : [];
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((label, at) => label === other[at]);
+}

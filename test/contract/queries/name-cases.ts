@@ -1,0 +1,106 @@
+/** Names that are renamed, given up, moved and taken back: one statement says whose a name is. */
+
+import assert from "node:assert/strict";
+import { endNaming, markNaming, namingDevices } from "../../../db/queries/device-names.ts";
+import { device } from "../../../db/schema/region.ts";
+import { systemRandom } from "../../../durable-objects/system.ts";
+import { newId, randomBase62 } from "../../../protocol/ids.ts";
+import { limits } from "../../../protocol/limits.ts";
+import type { Cases } from "./cases.ts";
+
+const newDevice = () => newId("dev", "home", systemRandom.bytes);
+const newAccount = () => newId("acc", "home", systemRandom.bytes);
+const newLabel = () => randomBase62(20, systemRandom.bytes).toLowerCase();
+
+export const nameCases: Cases = {
+  "a rename takes both names or none, and one of many gets the new one": async ({
+    directory,
+    names,
+  }) => {
+    const to = newLabel();
+    const all = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const one = { label: newLabel(), device: newDevice(), account: newAccount() };
+        await directory.claimLabel(one.label, one.device);
+        return one;
+      }),
+    );
+    const won = await Promise.all(
+      all.map(({ label, device, account }) => directory.renameLabel(label, to, device, account)),
+    );
+    assert.equal(won.filter(Boolean).length, 1);
+    for (const [at, { label, device }] of all.entries()) {
+      assert.equal(await names.deviceOfLabel(label), won[at] ? null : device);
+      if (won[at]) assert.equal(await names.deviceOfLabel(to), device);
+    }
+  },
+
+  "a rename of a name that is another device's changes nothing": async ({ directory, names }) => {
+    const [from, to, mine, other] = [newLabel(), newLabel(), newDevice(), newDevice()];
+    await directory.claimLabel(from, other);
+    assert.equal(await directory.renameLabel(from, to, mine, newAccount()), false);
+    assert.deepEqual(
+      [await names.deviceOfLabel(from), await names.deviceOfLabel(to)],
+      [other, null],
+    );
+  },
+
+  "[CON-6] a name that was given up is held from all but who gave it up": async ({
+    directory,
+    clock,
+  }) => {
+    const [label, ada, ben] = [newLabel(), newAccount(), newAccount()];
+    const [first, second] = [newDevice(), newDevice()];
+    await directory.claimLabel(label, first, ada);
+    await directory.releaseLabel(label, second, ben);
+    assert.equal(await directory.isLabelFree(label, ben), false);
+    await directory.releaseLabel(label, first, ada);
+    assert.deepEqual([await directory.heldLabels(ada), await directory.heldLabels(ben)], [1, 0]);
+    clock.time += limits.heldLabelMs - 1;
+    assert.equal(await directory.claimLabel(label, second, ben), false);
+    assert.equal(await directory.claimLabel(label, second), false);
+    assert.equal(await directory.isLabelFree(label, ada), true);
+    assert.equal(await directory.claimLabel(label, second, ada), true);
+    assert.equal(await directory.heldLabels(ada), 0);
+    await directory.releaseLabel(label, second, ada);
+    await directory.forgetHolder(ada);
+    assert.equal(await directory.claimLabel(label, second, ada), false);
+    clock.time += limits.heldLabelMs;
+    assert.equal(await directory.claimLabel(label, second, ben), true);
+  },
+
+  "a name moves from the device that has it, once": async ({ directory, names }) => {
+    const [label, from] = [newLabel(), newDevice()];
+    const takers = Array.from({ length: 5 }, newDevice);
+    await directory.claimLabel(label, from);
+    const moved = await Promise.all(takers.map((to) => directory.moveLabel(label, from, to)));
+    assert.equal(moved.filter(Boolean).length, 1);
+    const to = takers[moved.indexOf(true)] ?? "";
+    assert.equal(await names.deviceOfLabel(label), to);
+    const stranger = newLabel();
+    assert.deepEqual(await directory.ownLabels([stranger, label], to), [label]);
+    assert.deepEqual(await directory.ownLabels([stranger, label], from), []);
+    await directory.holdOtherLabels([label], to);
+    assert.equal(await names.deviceOfLabel(label), to);
+    await directory.holdOtherLabels([stranger], to);
+    assert.equal(await names.deviceOfLabel(label), null);
+    assert.equal(await directory.isLabelFree(label), false);
+  },
+
+  "a change of names is noted until it is over, and a newer one stays noted": async ({
+    region,
+  }) => {
+    const id = newDevice();
+    await region.insert(device).values({ id, accountId: newAccount(), createdAt: 1, endsAt: null });
+    const noted = async (until: number) =>
+      (await namingDevices(region, until, 1000)).filter((one) => one.id === id);
+    await markNaming(region, id, 5);
+    assert.deepEqual(await noted(4), []);
+    assert.deepEqual(await noted(5), [{ id, since: 5 }]);
+    await markNaming(region, id, 6);
+    await endNaming(region, id, 5);
+    assert.deepEqual(await noted(9), [{ id, since: 6 }]);
+    await endNaming(region, id, 6);
+    assert.deepEqual(await noted(9), []);
+  },
+};

@@ -1,0 +1,228 @@
+/**
+ * The names of a device: one more, another in place of one, one given up. A name that was given up answers
+ * nothing any more and is held for whoever gave it up: nobody else gets it for `limits.heldLabelMs` (CON-6).
+ *
+ * Whose a name is says the directory, in one statement; the device's object holds the words. A change is
+ * noted before the first step and may break off anywhere: `settle` makes of it what the directory says.
+ */
+
+import { endNaming, markNaming, namingDevices } from "../../db/queries/device-names.ts";
+import type {
+  DeviceDescription,
+  DeviceLabels,
+  DeviceStub,
+} from "../../durable-objects/device/rpc.ts";
+import { limits } from "../../protocol/limits.ts";
+import { checkLabel } from "../../protocol/names.ts";
+import { note } from "../account/activity.ts";
+import { ownDevice } from "../devices/devices.ts";
+import { regionDb } from "../devices/ending.ts";
+import type { Db, Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
+import type { Client } from "../sign-in/client.ts";
+
+/** One name of a device. */
+export interface NameOf {
+  readonly label: string;
+  /** What the device is called by. */
+  readonly isPrimary: boolean;
+}
+
+/** The device's names, the primary first. @throws Problem `not-found` */
+export async function namesOf(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+): Promise<readonly NameOf[]> {
+  const { primary, others } = await labelsHere(ports, accountId, deviceId);
+  return [primary, ...others].map((label) => ({ label, isPrimary: label === primary }));
+}
+
+/**
+ * Gives a device one name more.
+ * @throws Problem `label-syntax`, `label-reserved`, `label-taken`, `too-many`, `names-held`, `not-found`
+ */
+export async function addName(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  typed: string,
+  client: Client,
+): Promise<DeviceDescription> {
+  const { primary, others } = await labelsHere(ports, accountId, deviceId);
+  const label = await wantedName(ports, accountId, { labels: [primary, ...others] }, typed);
+  const device = await changed(ports, deviceId, label, async (object) => {
+    const expected = await object.expectLabel(label, null);
+    if (expected === "full") throw new Problem("too-many", "label");
+    if (expected === null) throw new Problem("not-found");
+    return await ports.directory.claimLabel(label, deviceId, accountId);
+  });
+  if (!device.labels.includes(label)) throw new Problem("label-taken", "label");
+  await note(ports, accountId, "name-added", { client, about: label });
+  return device;
+}
+
+/**
+ * Calls a device `typed` where it was called `from`: the old name answers nothing any more.
+ * @throws Problem as `addName`, and `not-found` for a name that is none of the device's
+ */
+export async function renameName(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  names: { readonly from: string; readonly to: string },
+  client: Client,
+): Promise<DeviceDescription> {
+  const { from, to: typed } = names;
+  const { primary, others } = await labelsHere(ports, accountId, deviceId);
+  if (![primary, ...others].includes(from)) throw new Problem("not-found");
+  const to = await wantedName(ports, accountId, { labels: [primary, ...others] }, typed);
+  const device = await changed(ports, deviceId, to, async (object) => {
+    if ((await object.expectLabel(to, from)) === null) throw new Problem("not-found");
+    return await ports.directory.renameLabel(from, to, deviceId, accountId);
+  });
+  if (!device.labels.includes(to)) throw new Problem("label-taken", "label");
+  await note(ports, accountId, "name-changed", { client, about: `${from} → ${to}` });
+  return device;
+}
+
+/**
+ * Gives a name up. @throws Problem `not-found`, `name-last` for the only one; `name-primary` for the one
+ * that the device is called by
+ */
+export async function releaseName(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  label: string,
+  client: Client,
+): Promise<DeviceDescription> {
+  await furtherName(ports, accountId, deviceId, label);
+  const device = await changed(ports, deviceId, null, async () => {
+    await ports.directory.releaseLabel(label, deviceId, accountId);
+    return true;
+  });
+  await note(ports, accountId, "name-released", { client, about: label });
+  return device;
+}
+
+/** Calls the device by another of its names. @throws Problem `not-found` */
+export async function makePrimary(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  label: string,
+  client: Client,
+): Promise<DeviceDescription> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  const device = await object.setPrimaryLabel(label);
+  if (device === null) throw new Problem("not-found");
+  await note(ports, accountId, "name-changed", { client, about: label });
+  return device;
+}
+
+/** A name that the device can do without. @throws Problem as `releaseName` */
+export async function furtherName(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+  label: string,
+): Promise<void> {
+  const { primary, others } = await labelsHere(ports, accountId, deviceId);
+  if (label === primary) throw new Problem(others.length === 0 ? "name-last" : "name-primary");
+  if (!others.includes(label)) throw new Problem("not-found");
+}
+
+/** Ends the changes of a region's names that broke off; one that fails again holds up no other. */
+export async function finishNaming(
+  ports: Ports,
+  db: Db,
+): Promise<{ readonly deleted: number; readonly more: boolean }> {
+  let failure: unknown = null;
+  const due = ports.clock.now() - limits.labelSettleMs;
+  for (const { id, since } of await namingDevices(db, due, limits.erasureObjectsPerRun)) {
+    try {
+      await settle(ports, id, true);
+      await endNaming(db, id, since);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  if (failure !== null) throw failure;
+  return { deleted: 0, more: false };
+}
+
+/**
+ * Changes names of a device: `work` announces them to its object and tells the directory.
+ * @param label what it announces; null: nothing
+ * @param work false: it came to nothing
+ */
+export async function changed(
+  ports: Ports,
+  deviceId: string,
+  label: string | null,
+  work: (object: DeviceStub) => Promise<boolean>,
+): Promise<DeviceDescription> {
+  const db = regionDb(ports, deviceId);
+  const now = ports.clock.now();
+  await markNaming(db, deviceId, now);
+  const object = ports.devices.get(deviceId);
+  const isDone = await work(object);
+  if (!isDone && label !== null) await object.settleLabels([{ label, isOwn: false }], true);
+  const { device, isOver } = await settle(ports, deviceId, false);
+  if (isOver) await endNaming(db, deviceId, now);
+  if (device === null) throw new Problem("not-found");
+  return device;
+}
+
+/**
+ * Makes of a device's names what the directory says. What the directory has and the device never heard of
+ * is held: nobody knows the word.
+ * @param sure nothing else can be under way
+ * @returns `isOver`: nothing is announced any more that did not come
+ */
+async function settle(
+  ports: Ports,
+  deviceId: string,
+  sure: boolean,
+): Promise<{ readonly device: DeviceDescription | null; readonly isOver: boolean }> {
+  const object = ports.devices.get(deviceId);
+  const labels = await object.labels();
+  if (labels === null) return { device: null, isOver: true };
+  const all = [labels.primary, ...labels.others, ...labels.coming];
+  const own = await ports.directory.ownLabels(all, deviceId);
+  const judged = all.map((label) => ({ label, isOwn: own.includes(label) }));
+  const device = await object.settleLabels(judged, sure);
+  if (sure) await ports.directory.holdOtherLabels(all, deviceId);
+  return { device, isOver: sure || labels.coming.every((label) => own.includes(label)) };
+}
+
+async function labelsHere(
+  ports: Ports,
+  accountId: string,
+  deviceId: string,
+): Promise<DeviceLabels> {
+  const object = await ownDevice(ports, accountId, deviceId);
+  const labels = await object.labels();
+  if (labels === null) throw new Problem("not-found");
+  return labels;
+}
+
+/** A name as it was typed, which this device may get. @throws Problem as `addName` */
+export async function wantedName(
+  ports: Ports,
+  accountId: string,
+  { labels }: Pick<DeviceDescription, "labels">,
+  typed: string,
+): Promise<string> {
+  const label = typed.trim().toLowerCase();
+  const problem = checkLabel(label);
+  if (problem !== null) throw new Problem(problem, "label");
+  if (labels.includes(label)) throw new Problem("label-yours", "label");
+  if (!(await ports.directory.isLabelFree(label, accountId))) {
+    throw new Problem("label-taken", "label");
+  }
+  const held = await ports.directory.heldLabels(accountId);
+  if (held >= limits.labelsHeldPerAccount) throw new Problem("names-held");
+  return label;
+}
