@@ -42,6 +42,30 @@ export const problems = {
     status: 409,
     title: "The zone's key cannot be replaced yet, or nothing is being replaced; ask for its state",
   },
+  "record-owner": {
+    status: 422,
+    title: "No such record can stand at this name; letters, digits and hyphens, and no wildcard",
+  },
+  "record-caa": {
+    status: 422,
+    title: 'This is no CAA record; write one as 0 issue "ca.example"',
+  },
+  "record-service": {
+    status: 422,
+    title: "This is no such record; write one as 1 . alpn=h2,h3 port=8443, without address hints",
+  },
+  "record-text": {
+    status: 422,
+    title: "This is no text that can be shown; plain ASCII, quotes closed",
+  },
+  "record-set": {
+    status: 422,
+    title: "These cannot stand together: each once, an alias alone, 800 bytes in all",
+  },
+  "interface-unfit": {
+    status: 422,
+    title: "This is no IPv6 address with an interface in its second half",
+  },
   "label-taken": { status: 409, title: "This name is taken or was given up lately" },
   "label-yours": { status: 409, title: "This name is this device's already" },
   "name-last": { status: 409, title: "This is the device's only name; give it another first" },

@@ -166,6 +166,14 @@ export const deviceMap = {
       signed_at: time,
     },
   },
+  name_own: {
+    class: "records of a name",
+    feature: "name",
+    columns: {
+      row: state,
+      records_sealed: { kind: "sealed", at: "name_own.records", key: "name" },
+    },
+  },
   publication: {
     class: "operations",
     feature: "device",

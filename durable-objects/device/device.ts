@@ -27,6 +27,7 @@ import { Named } from "./named.ts";
 import type { Naming } from "./naming.ts";
 import { readOpenid, writeOpenid } from "./openid.ts";
 import type { Published } from "./published.ts";
+import type { RecordsRpc } from "./records-rpc.ts";
 import { RegistrationRecord, type RegistrationRow } from "./registration.ts";
 import type {
   CertificateRpc,
@@ -56,16 +57,20 @@ export class Device
   implements
     Omit<
       DeviceRpc,
-      keyof DoorRpc | keyof NameRpc | keyof LabelsRpc | keyof SigningRpc | keyof CertificateRpc
+      | keyof DoorRpc
+      | keyof NameRpc
+      | keyof LabelsRpc
+      | keyof SigningRpc
+      | keyof CertificateRpc
+      | keyof RecordsRpc
     >
 {
   /** Who may come in at its door, in detail. */
   readonly doorway: Doorway;
-  /** Its name, in detail. */
+  /** Everything of its name; in detail: */
+  readonly named: Named;
   readonly naming: Naming;
-  /** DNS updates, in detail. */
   readonly signed: SignedUpdates;
-  /** Its certificates, in detail. */
   readonly certifying: Certifying;
   /** Its names, in detail. */
   readonly labeling: Labeling;
@@ -73,7 +78,6 @@ export class Device
   readonly #labels: Labels;
   readonly #registration: RegistrationRecord;
   readonly #features: Features;
-  readonly #named: Named;
   readonly #published: Published;
   readonly #agents: Agents;
   readonly #connection: Connection;
@@ -110,7 +114,7 @@ export class Device
     this.#access = new Access(context, sealer, () => this.#row()?.account_id ?? null);
     const inTurn = <T>(work: () => Promise<T>) => this.#inTurn(work);
     const turns = { inTurn, changed: () => this.#changed() };
-    this.#named = new Named({
+    this.named = new Named({
       ...{ context, sealer, ...turns },
       isOn: () => this.#isOn("name"),
       isClosed: () => this.#access.closed?.extent === "all",
@@ -119,14 +123,15 @@ export class Device
         if (this.#row() !== null) this.#upkeep.schedule();
       },
     });
-    this.#published = this.#named.published;
+    this.#published = this.named.published;
     const rooms: Rooms = {
       context,
       sealer,
       features: this.#features,
-      name: this.#named.name,
+      name: this.named.name,
       publication: this.#published.publication,
-      certificates: this.#named.certificates,
+      certificates: this.named.certificates,
+      own: this.named.own,
       access: this.#access,
       door: new Door(context),
       link: this.#link,
@@ -147,11 +152,11 @@ export class Device
       isOn: () => this.#isOn("link"),
       ...turns,
     });
-    this.certifying = this.#named.certifying;
-    this.naming = this.#named.naming;
-    this.signed = this.#named.signed;
+    this.certifying = this.named.certifying;
+    this.naming = this.named.naming;
+    this.signed = this.named.signed;
     this.labeling = new Labeling({
-      ...{ labels: this.#labels, certificates: this.#named.certificates, agents: this.#agents },
+      ...{ labels: this.#labels, certificates: this.named.certificates, agents: this.#agents },
       mark: () => this.#published.publication.mark(),
       inTurn,
       changed: () => this.#published.signAhead().then(() => this.#changed()),
@@ -222,7 +227,7 @@ export class Device
     if (this.#row() === null) return null;
     if (this.#connection.online) return this.#context.clock.now();
     const seen = (await this.#connection.describe())?.since ?? 0;
-    return Math.max(seen, this.#named.name.lastReport() ?? 0) || null;
+    return Math.max(seen, this.named.name.lastReport() ?? 0) || null;
   }
 
   async exportFor(owner: string): Promise<readonly ExportedTable[]> {

@@ -12,6 +12,7 @@ import { readBudgets } from "./budgets.ts";
 import type { DeviceContext } from "./context.ts";
 import { Device } from "./device.ts";
 import { registeredId } from "./migrations.ts";
+import type { RecordsChange } from "./records-rpc.ts";
 import type {
   AccessMode,
   AddressUpdate,
@@ -146,6 +147,9 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   signingKey() {
     return this.#device.signed.signingKey();
   }
+  signingKeyState() {
+    return this.#device.signed.signingKeyState();
+  }
   endSigningKey() {
     return this.#device.signed.endSigningKey();
   }
@@ -163,6 +167,12 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   }
   prove(change: ProofChange) {
     return this.#device.certifying.prove(change);
+  }
+  ownRecords() {
+    return this.#device.named.own.ownRecords();
+  }
+  changeRecords(change: RecordsChange) {
+    return this.#device.named.own.changeRecords(change);
   }
   issueDoorCode(accountId: string, nonceHash: string, sessionId: string, isContact = false) {
     return this.#device.doorway.issueDoorCode(accountId, nonceHash, sessionId, isContact);

@@ -53,6 +53,7 @@ const steps: readonly string[] = [
      signed_at INTEGER NOT NULL)`,
   `CREATE TABLE name_other (label TEXT PRIMARY KEY, state TEXT NOT NULL, instead TEXT,
      since INTEGER NOT NULL)`,
+  `CREATE TABLE name_own (row INTEGER PRIMARY KEY CHECK (row = 1), records_sealed TEXT NOT NULL)`,
 ];
 
 /** True when this object holds a device; never creates a table. */

@@ -9,6 +9,7 @@ import { Certifying } from "./certifying.ts";
 import type { DeviceContext } from "./context.ts";
 import { Name } from "./name.ts";
 import { Naming } from "./naming.ts";
+import { OwnRecordsRoom } from "./own-records.ts";
 import { Published } from "./published.ts";
 import { SignedUpdates } from "./signed-updates.ts";
 
@@ -38,20 +39,22 @@ export class Named {
   readonly naming: Naming;
   readonly signed: SignedUpdates;
   readonly certifying: Certifying;
+  readonly own: OwnRecordsRoom;
 
   constructor(options: NamedOptions) {
     const { context, sealer, isOn, isClosed, labels, settled, inTurn, changed } = options;
     const mark = () => this.published.publication.mark();
     this.name = new Name(context, sealer, isOn, mark);
     this.certificates = new Certificates(context, sealer, isOn, mark);
-    this.published = new Published({
-      ...{ context, sealer, name: this.name, others: [this.certificates] },
-      ...{ isOn, isClosed, labels, settled },
-    });
     const house = {
-      ...{ inTurn, isOn },
+      ...{ inTurn, isOn, mark },
       changed: () => this.published.signAhead().then(changed),
     };
+    this.own = new OwnRecordsRoom(context, sealer, house);
+    this.published = new Published({
+      ...{ context, sealer, name: this.name, others: [this.certificates], own: this.own },
+      ...{ isOn, isClosed, labels, settled },
+    });
     this.certifying = new Certifying(this.certificates, house);
     this.naming = new Naming(this.name, house);
     this.signed = new SignedUpdates(context, this.name, house);

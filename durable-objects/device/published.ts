@@ -10,6 +10,8 @@ import type { PublishedName } from "../../protocol/feed.ts";
 import type { Connection } from "./connection.ts";
 import type { DeviceContext } from "./context.ts";
 import type { Name } from "./name.ts";
+import type { OwnRecordsRoom } from "./own-records.ts";
+import { completed } from "./own-sets.ts";
 import { Publication } from "./publication.ts";
 import { Signatures } from "./signatures.ts";
 
@@ -25,6 +27,8 @@ export interface PublishedOptions {
   readonly name: Name;
   /** Who publishes beside the name itself. */
   readonly others: readonly SetProvider[];
+  /** What its owner put there. */
+  readonly own: OwnRecordsRoom;
   /** Whether the name is on. */
   readonly isOn: () => boolean;
   /** Whether an operator closed it. */
@@ -80,10 +84,11 @@ export class Published {
 
   /** Everything that `label` answers now, signed; null while it answers nothing. */
   async publishedSets(label: string): Promise<readonly PublishedSet[] | null> {
-    const { context, name, others } = this.#options;
+    const { context, name, others, own } = this.#options;
     if (!this.#isOpen()) return null;
-    const sets: RecordSet[] = [];
-    for (const provider of [name, ...others]) sets.push(...(await provider.sets()));
+    const given: RecordSet[] = [];
+    for (const provider of [name, ...others]) given.push(...(await provider.sets()));
+    const sets = completed(given, await own.read(), context.allowSpecialAddresses);
     if (context.signing !== undefined)
       sets.push(...wildcardChain(sets, label, context.signing.apex));
     const signed = await this.signatures.sign(label, sets);

@@ -12,6 +12,7 @@ import { type ReportKind, reportKinds } from "../../protocol/reports.ts";
 import type { CertificateRpc } from "./certificate-rpc.ts";
 import type { LabelsRpc } from "./labels-rpc.ts";
 import type { NameDescription, NameRpc } from "./name-rpc.ts";
+import type { RecordsRpc } from "./records-rpc.ts";
 import type { SigningRpc } from "./signing-rpc.ts";
 
 export * from "./certificate-rpc.ts";
@@ -310,7 +311,13 @@ export interface DoorRpc {
 }
 
 /** The remote surface of a device. Every method answers null or `false` for a device that is gone. */
-export interface DeviceRpc extends DoorRpc, NameRpc, LabelsRpc, SigningRpc, CertificateRpc {
+export interface DeviceRpc
+  extends DoorRpc,
+    NameRpc,
+    LabelsRpc,
+    SigningRpc,
+    CertificateRpc,
+    RecordsRpc {
   register(registration: Registration): Promise<void>;
   describe(): Promise<DeviceDescription | null>;
   /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */

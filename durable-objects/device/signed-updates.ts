@@ -3,11 +3,11 @@
  * to be there to be compared, so it is sealed under the key of the name and goes with it (FEA-4).
  */
 
-import { limits } from "../../protocol/limits.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
 import type { DeviceContext } from "./context.ts";
 import type { Name } from "./name.ts";
 import type { UpdateResult } from "./name-rpc.ts";
-import type { SignedUpdate, SigningRpc } from "./signing-rpc.ts";
+import type { SignedUpdate, SigningKeyState, SigningRpc } from "./signing-rpc.ts";
 
 const AT = "name_signing.key";
 
@@ -50,6 +50,13 @@ export class SignedUpdates implements SigningRpc {
   async signingKey(): Promise<string | null> {
     const sealed = this.#row()?.key_sealed;
     return sealed === undefined ? null : await this.#name.open(AT, sealed);
+  }
+
+  async signingKeyState(): Promise<SigningKeyState | null> {
+    const row = this.#row();
+    if (row === null) return null;
+    const at = row.signed_at * 1000;
+    return { usedDay: at === 0 ? null : at - (at % DAY) };
   }
 
   async endSigningKey(): Promise<boolean> {

@@ -13,6 +13,7 @@ import type { Door } from "./door.ts";
 import type { Features } from "./features.ts";
 import type { Link } from "./link/link.ts";
 import type { Name } from "./name.ts";
+import type { OwnRecordsRoom } from "./own-records.ts";
 import type { Publication } from "./publication.ts";
 import { type FeatureName, featureNames } from "./rpc.ts";
 import type { Shortcut } from "./shortcut.ts";
@@ -27,6 +28,7 @@ export interface Rooms {
   readonly name: Name;
   readonly publication: Publication;
   readonly certificates: Certificates;
+  readonly own: OwnRecordsRoom;
   readonly access: Access;
   readonly door: Door;
   readonly link: Link;
@@ -61,12 +63,13 @@ export class Switches {
   async off(feature: FeatureName): Promise<void> {
     const { context, features, name, signatures, access, door, link, connection, shortcut } =
       this.#rooms;
-    const { certificates, traffic } = this.#rooms;
+    const { certificates, own, traffic } = this.#rooms;
     context.sql.transaction(() => {
       features.end(feature);
       if (feature === "name") {
         name.clear();
         certificates.clear();
+        own.clear();
         signatures.clear();
       }
       if (feature === "lan") shortcut.clear();
@@ -91,8 +94,8 @@ export class Switches {
 
   /** Reads everything again next time: the store is gone. */
   forgetMemory(): void {
-    const { name, certificates, signatures, access } = this.#rooms;
-    for (const room of [name, certificates, signatures, access]) room.forgetMemory();
+    const { name, certificates, own, signatures, access } = this.#rooms;
+    for (const room of [name, certificates, own, signatures, access]) room.forgetMemory();
   }
 
   /** Destroys every key of the device, which is gone. */

@@ -18,6 +18,14 @@ export const nameLimits = {
   nameTokenNameLength: 60,
   nameTokenNetworks: 8,
   addressTtlSeconds: 60,
+  ownSetsPerDevice: 20, // records that their owner put there
+  ownRecordsPerSet: 10,
+  ownSetBytes: 800, // of one set: with its signature it fits into dnsUdpBytes
+  ownOwnerLength: 100,
+  ownOwnerLabels: 4,
+  neighborsPerDevice: 20,
+  recordChangesPerDevice: 60,
+  recordWindowMs: 10 * MINUTE,
   zoneTtlSeconds: 3600,
   negativeTtlSeconds: 60,
   zoneSerialMs: HOUR,

@@ -94,7 +94,7 @@ interface Resolver {
 }
 
 /** unbound, which asks the front for the zone and trusts our DS only. */
-async function unbound(anchor: string[]): Promise<Resolver> {
+async function unbound(anchor: string[], more = ""): Promise<Resolver> {
   const port = await freePort();
   const config = join(folder, `unbound-${port}.conf`);
   await writeFile(
@@ -111,6 +111,7 @@ async function unbound(anchor: string[]): Promise<Resolver> {
   do-ip6: no
   local-zone: "test." nodefault
   trust-anchor: "${zone()}. DS ${anchor.join(" ")}"
+  ${more}
 remote-control:
   control-enable: no
 stub-zone:
@@ -224,6 +225,84 @@ describe("unbound 1.17 with our DS as its trust anchor", () => {
   ])("sets AD on %s of %o", async (type, name, status) => {
     const answer = await resolver.look(name(), type);
     expect([answer.status, answer.flags]).toEqual([status, expect.arrayContaining(["ad"])]);
+  });
+});
+
+describe("a name whose owner switched its wildcard on", () => {
+  /** As the owner says; the front that holds the zone has it when delv sees it. */
+  beforeAll(async () => {
+    const put = (what: string, body: object) => nas.box.ask(`/name/${what}`, "PUT", body);
+    for (const [what, body] of [
+      ["records", { owner: "_dmarc", type: "TXT", values: ["v=DMARC1; p=reject"] }],
+      ["records", { owner: "", type: "CAA", values: ['0 issue "ca.example"'] }],
+      ["records", { owner: "", type: "HTTPS", values: ["1 . alpn=h2,h3"] }],
+      ["neighbors", { owner: "tv", interface: "::211:32ff:fe12:3456" }],
+      ["wildcard", { on: true }],
+    ] as const) {
+      expect((await put(what, body)).status).toBe(204);
+    }
+    const seen = async () => expect(await delv(`www.${nas.host}`, "A")).toContain("203.0.113.4");
+    await vi.waitFor(seen, { timeout: 30_000, interval: 50 });
+  });
+  afterAll(() => nas.box.ask("/name/wildcard", "PUT", { on: false }));
+
+  const yes = "; fully validated";
+  const no = "; negative response, fully validated";
+  const asked = [
+    ["A", "www", yes, "203.0.113.4"],
+    ["AAAA", "deep.www", yes, "2001:db8::4"],
+    ["HTTPS", "WwW", yes, "h2,h3"],
+    ["A", "*", yes, "203.0.113.4"],
+    ["A", "zzz", yes, "203.0.113.4"],
+    ["A", "", yes, "203.0.113.4"],
+    ["CAA", "", yes, "ca.example"],
+    ["HTTPS", "", yes, "h2,h3"],
+    ["TXT", "_dmarc", yes, "DMARC1"],
+    ["AAAA", "tv", yes, "2001:db8::211:32ff:fe12:3456"],
+    // Of another type, of a name of its own, of a name below one of its own.
+    ["TXT", "www", no, "nxrrset"],
+    ["CAA", "deep.www", no, "nxrrset"],
+    ["MX", "", no, "nxrrset"],
+    ["A", "tv", no, "nxrrset"],
+    ["A", "_dmarc", no, "nxrrset"],
+    ["A", "x.tv", no, "nxdomain"],
+    ["TXT", "x._dmarc", no, "nxdomain"],
+  ] as const;
+  const full = (owner: string) => (owner === "" ? nas.host : `${owner}.${nas.host}`);
+
+  it.each(asked)("delv validates %s of %j", async (type, owner, verdict, data) => {
+    const said = await delv(full(owner), type);
+    expect(said).toContain(verdict);
+    expect(said).toContain(data);
+  });
+
+  it("unbound sets AD on each of them, also when it makes answers of the proofs that it has", async () => {
+    const resolver = await unbound((await anchors())[0] ?? [], "aggressive-nsec: yes");
+    try {
+      for (const round of [1, 2]) {
+        for (const [type, owner, verdict, data] of asked) {
+          const { status, flags, text } = await resolver.look(full(owner), type);
+          const expected = data === "nxdomain" ? "NXDOMAIN" : "NOERROR";
+          expect([round, owner, type, status, flags.includes("ad")]).toEqual([
+            ...[round, owner, type, expected, true],
+          ]);
+          if (verdict === yes) expect(text).toContain(data.replace("h2,h3", 'alpn="h2,h3"'));
+          else expect(text).toContain("ANSWER: 0");
+        }
+      }
+    } finally {
+      await resolver.end();
+    }
+  });
+
+  it("drill chases an expanded answer, and the absence of a type and of a name", async () => {
+    expect(await drill(`www.${nas.host}`, "A")).toContain("Chase successful");
+    for (const [name, type] of [
+      [`www.${nas.host}`, "TXT"],
+      [`x.tv.${nas.host}`, "A"],
+    ] as const) {
+      expect(await drill(name, type)).toContain("Existence denied or verifiably insecure");
+    }
   });
 });
 

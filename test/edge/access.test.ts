@@ -241,6 +241,10 @@ const signedIn = `
   DELETE /api/devices/:id/name/tokens/:token/flood
   GET /api/devices/:id/name/history
   POST /api/devices/:id/reachability
+  GET /api/devices/:id/name/records
+  PUT /api/devices/:id/name/records
+  PUT /api/devices/:id/name/wildcard
+  PUT /api/devices/:id/name/neighbors
   POST /api/devices/:id/signing-key
   DELETE /api/devices/:id/signing-key
   GET /api/devices/:id/live

@@ -4,6 +4,7 @@
  * knows what is there. Each record says in its comment whose it is; records without one are left alone.
  */
 
+import { quoted } from "../../protocol/dns/presentation.ts";
 import type { Data } from "../../protocol/dns/rdata.ts";
 import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { FeedName } from "../../protocol/feed.ts";
@@ -211,11 +212,6 @@ function wordsOf(data: Data): Pick<CloudRecord, "content" | "data" | "proxied"> 
     default:
       return null;
   }
-}
-
-/** RFC 1035 §5.1. */
-function quoted(text: string): string {
-  return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /** What makes `wanted` of `there`: a record that only says something else is changed where it stands. */

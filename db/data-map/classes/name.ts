@@ -36,6 +36,22 @@ export const nameClasses = {
     place: "device object",
     obligations: ["CON-5", "FEA-4"],
   },
+  "records of a name": {
+    basis: "contract",
+    title: "What you put into DNS below a name",
+    holds:
+      "whether every name below answers as the name does, your records (CAA, HTTPS, SVCB, TXT), and the names and interface identifiers of other machines of your home, sealed",
+    purpose: "to answer DNS queries for the name, and for names below it, as you want",
+    feature: "name",
+    live: "until you take it away, or while the name is on",
+    liveMs: null,
+    copiesMs: HISTORY_MS,
+    seenBy: "everyone: DNS is public",
+    deletedBy: "you, switching the name off, unregistering; its key at once",
+    inExport: "yes",
+    place: "device object",
+    obligations: ["CON-5", "FEA-4"],
+  },
   "published name": {
     basis: "contract",
     title: "The public name of a device, for its name servers",

@@ -11,6 +11,7 @@ import { doorAccess } from "./door-access.ts";
 import { FRONT_TOKEN_HASHES, fronts } from "./front.ts";
 import { lasting } from "./lasting.ts";
 import { names } from "./name.ts";
+import { nameRecords } from "./name-records.ts";
 import { OPENID_CLIENTS, openid } from "./openid.ts";
 import { passkeys } from "./passkeys.ts";
 import { people } from "./people.ts";
@@ -40,6 +41,7 @@ export function defineContract(runtime: Runtime): void {
     openid(current);
     devices(current);
     names(current);
+    nameRecords(current);
     doors(current);
     doorAccess(current);
     reports(current);

@@ -4,9 +4,9 @@ import * as z from "zod";
 import { json, nothing } from "../described.ts";
 import { scoped } from "../guard.ts";
 import { noStore, service } from "../http.ts";
-import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
-import { getDevice, ownDevice } from "./devices.ts";
+import { clientOf } from "../sign-in/client.ts";
+import { endSigningKey, makeSigningKey } from "./signing-key.ts";
 
 const path = "/api/devices/{id}/signing-key";
 const params = z.strictObject({ id: z.string() });
@@ -29,11 +29,8 @@ signing.openapi(
   }),
   async (c) => {
     const { id } = c.req.valid("param");
-    const { label } = await getDevice(c.env, c.var.accountId, id);
-    const secret = await c.env.devices.get(id).makeSigningKey();
-    if (secret === null) throw new Problem("feature-off");
-    const name = `${label}.${c.env.config.ddnsZone}`;
-    return c.json({ name, algorithm: "hmac-sha256" as const, secret }, 201);
+    const key = await makeSigningKey(c.env, c.var.accountId, id, clientOf(c));
+    return c.json({ ...key, algorithm: "hmac-sha256" as const }, 201);
   },
 );
 
@@ -47,8 +44,7 @@ signing.openapi(
     responses: { 204: nothing },
   }),
   async (c) => {
-    const object = await ownDevice(c.env, c.var.accountId, c.req.valid("param").id);
-    await object.endSigningKey();
+    await endSigningKey(c.env, c.var.accountId, c.req.valid("param").id, clientOf(c));
     return c.body(null, 204);
   },
 );
