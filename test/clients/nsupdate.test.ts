@@ -152,6 +152,8 @@ describe("nsupdate 9.18", () => {
   });
 
   it("[FEA-4] is over when the key is ended, and when the name is off", async () => {
+    const today = new Date().toISOString().slice(0, "2026-01-01".length);
+    expect((await nas.box.ask("/signing-key")).json).toEqual({ used_day: today });
     expect((await nas.box.ask("/signing-key", "DELETE")).status).toBe(204);
     expect((await nsupdate(set("203.0.113.12"))).said).toMatch(/BADKEY|NOTAUTH/);
     secret = (await nas.box.ask("/signing-key", "POST")).json.secret;

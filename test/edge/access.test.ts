@@ -245,6 +245,7 @@ const signedIn = `
   PUT /api/devices/:id/name/records
   PUT /api/devices/:id/name/wildcard
   PUT /api/devices/:id/name/neighbors
+  GET /api/devices/:id/signing-key
   POST /api/devices/:id/signing-key
   DELETE /api/devices/:id/signing-key
   GET /api/devices/:id/live

@@ -42,6 +42,7 @@ const declared: Readonly<Record<string, TokenScope>> = {
   "GET /api/devices/:id/shares": "devices:read",
   "POST /api/devices/:id/shares": "devices:write",
   "DELETE /api/devices/:id/shares/:share": "devices:write",
+  "GET /api/devices/:id/signing-key": "devices:read",
   "POST /api/devices/:id/signing-key": "devices:write",
   "DELETE /api/devices/:id/signing-key": "devices:write",
   "POST /api/devices/:id/reachability": "devices:write",

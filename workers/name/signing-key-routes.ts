@@ -3,10 +3,11 @@
 import * as z from "zod";
 import { json, nothing } from "../described.ts";
 import { scoped } from "../guard.ts";
-import { noStore, service } from "../http.ts";
+import { iso, noStore, service } from "../http.ts";
+import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
-import { endSigningKey, makeSigningKey } from "./signing-key.ts";
+import { endSigningKey, makeSigningKey, signingKeyState } from "./signing-key.ts";
 
 const path = "/api/devices/{id}/signing-key";
 const params = z.strictObject({ id: z.string() });
@@ -15,6 +16,8 @@ const keyJson = z.strictObject({
   algorithm: z.literal("hmac-sha256"),
   secret: z.string().meta({ description: "Base64, as nsupdate and `key` clauses take it" }),
 });
+
+const dayOf = (at: number | null) => (at === null ? null : iso(at).slice(0, "2026-01-01".length));
 
 export const signing = service();
 
@@ -31,6 +34,24 @@ signing.openapi(
     const { id } = c.req.valid("param");
     const key = await makeSigningKey(c.env, c.var.accountId, id, clientOf(c));
     return c.json({ ...key, algorithm: "hmac-sha256" as const }, 201);
+  },
+);
+
+signing.openapi(
+  createRoute({
+    method: "get",
+    path,
+    summary: "Whether there is a key that signs DNS updates, and when it was used last",
+    middleware: [scoped("devices:read"), noStore] as const,
+    request: { params },
+    responses: {
+      200: json(z.strictObject({ used_day: z.iso.date().nullable() }), "Never the key itself"),
+    },
+  }),
+  async (c) => {
+    const state = await signingKeyState(c.env, c.var.accountId, c.req.valid("param").id);
+    if (state === null) throw new Problem("not-found");
+    return c.json({ used_day: dayOf(state.usedDay) }, 200);
   },
 );
 

@@ -132,6 +132,19 @@ export function nameRecords(world: () => World): void {
       ]).toEqual([404, 404, 404, 404]);
     });
 
+    it("have a key that signs updates, which is shown once, and leave a trace of each change", async () => {
+      expect((await box.ask("/signing-key")).status).toBe(404);
+      expect((await box.ask("/signing-key", "POST")).json).toMatchObject({ name: host });
+      expect((await box.ask("/signing-key")).json).toEqual({ used_day: null });
+      expect((await box.ask("/signing-key", "DELETE")).status).toBe(204);
+      expect((await box.ask("/signing-key")).status).toBe(404);
+      const { json } = await ask(world(), "/api/account/activity", { token: box.owner.token });
+      const events = json.entries.map(({ event }: { event: string }) => event);
+      expect(events).toEqual(
+        expect.arrayContaining(["signing-key-made", "signing-key-ended", "name-records-changed"]),
+      );
+    });
+
     it("[CON-5] go with the name and do not come back with it", async () => {
       await put("wildcard", { on: true });
       await box.switch("name", false);
