@@ -139,7 +139,7 @@ export function nameRecords(world: () => World): void {
       expect((await box.ask("/signing-key", "DELETE")).status).toBe(204);
       expect((await box.ask("/signing-key")).status).toBe(404);
       const { json } = await ask(world(), "/api/account/activity", { token: box.owner.token });
-      const events = json.entries.map(({ event }: { event: string }) => event);
+      const events = json.events.map(({ event }: { event: string }) => event);
       expect(events).toEqual(
         expect.arrayContaining(["signing-key-made", "signing-key-ended", "name-records-changed"]),
       );
