@@ -9,6 +9,7 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
 import { buildConsole } from "../build-console.ts";
+import { withoutDescriptions } from "./without-descriptions.ts";
 import { withoutUnused } from "./without-unused.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -40,7 +41,7 @@ export async function bundleWorker(): Promise<WorkerModule[]> {
     absWorkingDir: ROOT,
     outdir: "out",
     logLevel: "error",
-    plugins: [withoutUnused, wasmModules(wasm)],
+    plugins: [withoutUnused, withoutDescriptions, wasmModules(wasm)],
   });
   const scripts = result.outputFiles.map(({ path, text }) => ({
     type: "ESModule" as const,

@@ -52,6 +52,16 @@ it("starts without what only people need", { timeout: 60_000 }, async () => {
   }
 });
 
+it("carries what its routes take, and not what only their documents say", {
+  timeout: 60_000,
+}, async () => {
+  const text = (await bundleWorker()).map(({ contents }) => String(contents)).join("\n");
+  expect(text.includes("/api/account/activity")).toBe(true);
+  for (const said of ["summary:", ".meta({", "Shown this once", "Latest first"]) {
+    expect([said, text.includes(said)]).toEqual([said, false]);
+  }
+});
+
 it("carries no font, no style and no island of the console", { timeout: 60_000 }, async () => {
   const text = (await bundleWorker()).map(({ contents }) => String(contents)).join("\n");
   const built = linked();
