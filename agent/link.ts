@@ -30,7 +30,7 @@ export interface LinkServerOptions {
   /** The local service, e.g. `http://127.0.0.1:8080`; null offers nothing, so every stream is refused. */
   readonly origin: string | null;
   /** The TCP services that tunnels lead to; none when absent. */
-  readonly tcp?: TcpServices | null;
+  readonly tcp?: Pick<TcpServices, "serve"> | null;
   /** Sends one binary message over the device's socket; `sent` when its bytes are no longer needed. */
   send(message: Uint8Array<ArrayBuffer>, sent: () => void): void;
   /** Bytes that the socket has taken and not sent yet. */

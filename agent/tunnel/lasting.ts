@@ -30,6 +30,7 @@ export class LastingTunnel {
   readonly duplex = new PipeDuplex();
   #stream: LinkStream | null = null;
   #waiting: ReturnType<typeof setTimeout> | undefined;
+  #met = false;
 
   /** @param onOver told once, when nothing of it is left */
   constructor(onOver: () => void) {
@@ -40,6 +41,14 @@ export class LastingTunnel {
       this.#stream = null;
       onOver();
     };
+  }
+
+  /**
+   * The visitor said something here. One that never did may not know of this end: when the answer to its
+   * asking was lost, it was asked for anew, perhaps at another program of the box.
+   */
+  get met(): boolean {
+    return this.#met;
   }
 
   /** Goes on over `stream`, which a visitor opened who got so far. */
@@ -71,6 +80,7 @@ export class LastingTunnel {
       message: (bytes, text, last) => {
         stream.consumed(messageCost(bytes.byteLength));
         if (!isCurrent()) return true;
+        this.#met = true;
         if (text) this.end("protocolError");
         else if (!last) pieces.push(bytes);
         else {
@@ -94,7 +104,7 @@ export class LastingTunnel {
   #lost(forGood: boolean): void {
     this.#stream = null;
     this.duplex.wire.detach();
-    if (forGood) this.duplex.fail(null);
+    if (forGood || !this.#met) this.duplex.fail(null);
     else this.#waiting = setTimeout(() => this.duplex.fail(null), limits.tunnelLastingMs);
   }
 }

@@ -107,7 +107,8 @@ export class TcpServices {
       return this.#open(stream, service, id, target);
     }
     const there = readPosition(at);
-    if (known === undefined || there === null) return refused(stream, tunnelStatuses.gone);
+    if (known === undefined || !known.met || there === null)
+      return refused(stream, tunnelStatuses.gone);
     known.carry(stream, there);
     return silent;
   }

@@ -4,7 +4,9 @@
  */
 
 import type { Dispatcher } from "undici";
+import type { BulkLane } from "../../agent/bulk.ts";
 import { LinkServer } from "../../agent/link.ts";
+import type { TcpServices } from "../../agent/tunnel/services.ts";
 import {
   type AgentAttachment,
   type AgentRefusal,
@@ -16,6 +18,7 @@ import { doorHeader } from "../../durable-objects/device/door.ts";
 import { Link } from "../../durable-objects/device/link/link.ts";
 import { agentHeader, closeCodes, greetingText } from "../../protocol/agent.ts";
 import { encodeMessage, frameType } from "../../protocol/link/frames.ts";
+import { tcpHeader } from "../../protocol/tunnel.ts";
 
 /** A small fast generator (mulberry32): the same seed, the same history. */
 export class Chance {
@@ -345,6 +348,42 @@ class CountedTraffic {
   async learn(): Promise<void> {}
 }
 
+/** A visitor's WebSocket: what either end says waits until the test brings it over. */
+export class GuestLine {
+  readonly socket: Socket;
+  readonly toEdge: Uint8Array[] = [];
+  readonly toGuest: (Uint8Array | { readonly code: number | null })[] = [];
+  /** False once either end closed it, or it broke. */
+  open = true;
+
+  constructor(first: unknown) {
+    let attachment = first;
+    this.socket = {
+      send: (data) => {
+        if (!this.open) throw new Error("closed");
+        this.toGuest.push((data as Uint8Array).slice());
+      },
+      close: (code) => {
+        if (this.open) this.toGuest.push({ code });
+        this.open = false;
+      },
+      attachment: () => attachment,
+      attach: (value) => {
+        attachment = structuredClone(value);
+      },
+      heardAt: () => null,
+      bufferedBytes: () => null,
+    };
+  }
+}
+
+/** What a world may have beside frames and requests. */
+export interface Beside {
+  /** The TCP services of a program, each called "ssh". */
+  tcp?(program: number): Pick<TcpServices, "serve">;
+  bulk?(): BulkLane;
+}
+
 export class World {
   now = 1_800_000_000_000;
   link: Link;
@@ -362,9 +401,13 @@ export class World {
   readonly #chance: Chance;
   readonly #epochs = new Map<number, number>();
   readonly #sockets: Sockets;
+  readonly #beside: Beside;
+  /** Visitors' WebSockets, by the answer that opened them. */
+  readonly guests = new Map<Response, GuestLine>();
 
-  constructor(chance: Chance, budgets: Partial<Budgets> = {}) {
+  constructor(chance: Chance, budgets: Partial<Budgets> = {}, beside: Beside = {}) {
     this.#chance = chance;
+    this.#beside = beside;
     this.budgets = { ...defaultBudgets, ...budgets };
     const clock = { now: () => this.now };
     this.#sockets = {
@@ -372,10 +415,16 @@ export class World {
         this.#accept(attachment as AgentAttachment);
         return { status: 101, headers: new Headers() } as Response;
       },
-      acceptSocket: () => {
-        throw new Error("no visitor's WebSocket comes here");
+      acceptSocket: (_request, _tags, attachment) => {
+        const response = { status: 101, headers: new Headers() } as Response;
+        const guest = new GuestLine(attachment);
+        this.guests.set(response, guest);
+        return [response, guest.socket];
       },
-      tagged: (tag) => (tag === "agent" ? this.lines.map((line) => line.socket) : []),
+      tagged: (tag) => {
+        if (tag === "agent") return this.lines.map((line) => line.socket);
+        return [...this.guests.values()].filter(({ open }) => open).map(({ socket }) => socket);
+      },
     };
     this.agents = new Agents({ sockets: this.#sockets, clock, deviceId: "dev" }, (socket) =>
       this.link.onAgentGone(socket),
@@ -407,8 +456,10 @@ export class World {
   connect(program = 0, epoch = (this.#epochs.get(program) ?? 0) + 1): "connected" | AgentRefusal {
     this.now++; // no two come at the same moment
     const id = `program-of-the-box-${program}`;
-    const headers = { [agentHeader]: greetingText({ id, epoch }) };
-    const answer = this.agents.accept(new Request("http://nas.test/", { headers }), "jti");
+    const headers: Record<string, string> = { [agentHeader]: greetingText({ id, epoch }) };
+    if (this.#beside.tcp !== undefined) headers[tcpHeader] = "ssh";
+    const request = new Request("http://nas.test/", { headers });
+    const answer = this.agents.accept(request, `jti-${this.now}`);
     if (typeof answer === "string") return answer;
     this.#epochs.set(program, Math.max(epoch, this.#epochs.get(program) ?? 0));
     this.link.onAgent();
@@ -433,8 +484,12 @@ export class World {
       heardAt: () => line.deafSince ?? this.now,
       bufferedBytes: () => null,
     };
+    const program = Number(first.id.split("-").at(-1));
+    const { tcp, bulk } = this.#beside;
     const server: LinkServer = new LinkServer({
       origin: "http://127.0.0.1:9",
+      tcp: tcp?.(program) ?? null,
+      ...(bulk === undefined ? {} : { bulk: bulk() }),
       send: (message, sent) => {
         if (this.lines.includes(line)) toEdge.push({ message, sent });
       },
@@ -452,7 +507,6 @@ export class World {
         },
       } as Pick<Dispatcher, "dispatch" | "destroy">,
     });
-    const program = Number(first.id.split("-").at(-1));
     const line: Line = {
       program,
       epoch: first.epoch,
@@ -495,7 +549,8 @@ export class World {
   /** The object forgets what is in its memory; the sockets stay. Only an idle object does. */
   hibernate(): void {
     const { exchanges, waiting } = this.link.load;
-    if (exchanges === 0 && waiting === 0 && this.#timers.size === 0) this.link = this.#newLink();
+    if (exchanges + waiting + this.#timers.size > 0 || this.link.passages.busy) return;
+    this.link = this.#newLink();
   }
 
   deliverToAgent(line: Line | null = this.line): void {

@@ -7,7 +7,10 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { Carriers } from "../../agent/tunnel/carriers.ts";
 import { PipeDuplex } from "../../agent/tunnel/duplex.ts";
+import { LastingTunnel } from "../../agent/tunnel/lasting.ts";
 import { encodeMessage, frameType } from "../../protocol/link/frames.ts";
+import type { SocketHandler } from "../../protocol/link/messages.ts";
+import type { LinkStream } from "../../protocol/link/stream.ts";
 import { tunnelAtHeader, tunnelCloseCodes, tunnelSubprotocol } from "../../protocol/tunnel.ts";
 
 let server: Server;
@@ -86,4 +89,28 @@ it("is not opened at first by asking twice", async () => {
   answers = [410, "socket"];
   expect(await begin().end).toBe("The box has given this tunnel up.");
   expect(asked).toEqual([undefined]);
+});
+
+it.each([false, true])("the box keeps an end whose visitor spoke, and no other (%s)", (spoke) => {
+  let over = false;
+  let carrier: SocketHandler | undefined;
+  const stream = {
+    sendHead: () => undefined,
+    upgrade: (handler: SocketHandler) => {
+      carrier = handler;
+    },
+    ...{ send: () => true, consumed: () => undefined, close: () => undefined },
+  };
+  const tunnel = new LastingTunnel(() => {
+    over = true;
+  });
+  tunnel.carry(stream as unknown as LinkStream, { received: 0, taken: 0 });
+  const payload = [new Uint8Array(3)];
+  const words = encodeMessage([{ type: frameType.data, end: false, stream: 1, payload }]);
+  if (spoke) carrier?.message(words, false, true);
+  expect(tunnel.met).toBe(spoke);
+  carrier?.reset(null);
+  expect(over).toBe(!spoke);
+  tunnel.end("ended");
+  expect(over).toBe(true);
 });

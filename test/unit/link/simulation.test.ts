@@ -6,62 +6,13 @@
 
 import { describe, expect, it } from "vitest";
 import { limits } from "../../../protocol/limits.ts";
-import {
-  type Call,
-  Chance,
-  content,
-  type Line,
-  MAX_BODY,
-  MAX_START,
-  type Script,
-  Upload,
-  Visitor,
-  World,
-} from "../../support/link-world.ts";
+import { type Asked, checkWindows, judge, randomRequest } from "../../support/link-history.ts";
+import { Chance, type Line, World } from "../../support/link-world.ts";
 
 /** `LINK_HISTORIES` runs more of them (CONTRIBUTING.md), from the seed `LINK_SEED`. */
 const HISTORIES = Number(process.env.LINK_HISTORIES ?? 2000);
 const FIRST_SEED = Number(process.env.LINK_SEED ?? 1);
 const STEPS = 60;
-
-interface Request {
-  readonly path: string;
-  readonly method: string;
-  readonly visitor: Visitor;
-  readonly upload: Upload | null;
-  readonly script: Script;
-}
-
-function randomScript(chance: Chance): Script {
-  const length = chance.is(0.15) ? chance.below(MAX_BODY) : chance.below(3000);
-  const wrong = chance.is(0.08);
-  const announced = chance.is(0.4) ? null : wrong ? length + 1 + chance.below(50) : length;
-  return {
-    status: chance.pick([200, 200, 200, 206, 404, 500]),
-    start: chance.below(MAX_START),
-    length,
-    announced,
-    breakAfter: chance.is(0.15) ? chance.below(length + 1) : null,
-    readsBody: chance.is(0.85),
-  };
-}
-
-function randomRequest(world: World, chance: Chance, number: number): Request {
-  const method = chance.pick(["GET", "GET", "POST", "PUT", "DELETE"]);
-  const hasBody = method === "POST" || method === "PUT";
-  const size = chance.is(0.2) ? chance.below(MAX_BODY) : chance.below(3000);
-  const upload = hasBody ? new Upload(chance.below(MAX_START), size) : null;
-  const request = {
-    path: `/${number}`,
-    method,
-    visitor: new Visitor(),
-    upload,
-    script: randomScript(chance),
-  };
-  world.scripts.set(request.path, request.script);
-  void request.visitor.ask(world, request.path, method, upload);
-  return request;
-}
 
 /** Something happens to a connection: it breaks, is replaced, drains, falls silent, or the object forgets. */
 function happen(world: World, chance: Chance, line: Line | null, programs: number): void {
@@ -81,7 +32,7 @@ function happen(world: World, chance: Chance, line: Line | null, programs: numbe
 async function step(
   world: World,
   chance: Chance,
-  requests: Request[],
+  requests: Asked[],
   programs: number,
 ): Promise<void> {
   const someone = requests.length > 0 ? chance.pick(requests) : null;
@@ -102,7 +53,7 @@ async function step(
 }
 
 /** Lets everything come to its end. */
-async function quiesce(world: World, chance: Chance, requests: Request[]): Promise<void> {
+async function quiesce(world: World, chance: Chance, requests: Asked[]): Promise<void> {
   for (let round = 0; round < 4000; round++) {
     for (const { visitor, upload } of requests) {
       visitor.read();
@@ -130,38 +81,10 @@ function deliverAll(world: World, line: Line): void {
   while (line.toEdge.length > 0) world.deliverToEdge(line);
 }
 
-function sameBytes(pieces: readonly Uint8Array[], start: number, length: number): boolean {
-  return Buffer.concat(pieces).equals(content(start, length));
-}
-
-/** What must hold of one request, whatever happened on the way. */
-function judge({ path, method, visitor, upload, script }: Request, calls: readonly Call[]): void {
-  const mine = calls.filter((call) => call.path === path);
-  expect(mine.length, "a request with effects reaches the service once").toBeLessThanOrEqual(
-    method === "GET" ? 2 : 1,
-  );
-  if (visitor.ending === "complete") {
-    expect(visitor.status).toBe(script.status);
-    expect(script.breakAfter, "a broken response is never a clean end").toBeNull();
-    expect(script.announced ?? script.length, "nor is one of a wrong length").toBe(script.length);
-    expect(sameBytes(visitor.received, script.start, script.length)).toBe(true);
-  } else {
-    const got = Buffer.concat(visitor.received);
-    expect(got.equals(content(script.start, got.length)), "what came was a beginning").toBe(true);
-  }
-  for (const call of mine) {
-    const got = Buffer.concat(call.received);
-    if (upload === null) expect(got.length).toBe(0);
-    else if (call.upload === "complete") {
-      expect(sameBytes(call.received, upload.start, upload.length), "a whole upload").toBe(true);
-    } else expect(got.equals(content(upload.start, got.length))).toBe(true);
-  }
-}
-
 async function history(seed: number): Promise<Record<string, number>> {
   const chance = new Chance(seed);
   const world = new World(chance);
-  const requests: Request[] = [];
+  const requests: Asked[] = [];
   const programs = 1 + chance.below(limits.agentsPerDevice);
   for (let program = 0; program < programs; program++) if (chance.is(0.9)) world.connect(program);
   for (let count = 0; count < STEPS; count++) {
@@ -180,16 +103,6 @@ async function history(seed: number): Promise<Record<string, number>> {
   expect(sessions.filter((session) => session.size > 0)).toEqual([]);
   for (const line of world.lines) if (line.deafSince === null) checkWindows(world, line);
   return endings;
-}
-
-/** Every byte of credit is somewhere: with the sender, or with the receiver who still owes it. */
-function checkWindows(world: World, line: Line): void {
-  const edge = world.link.sessionOn(line.socket)?.windows;
-  if (edge === undefined) return;
-  const agent = line.server.session.windows;
-  expect([edge.held, agent.held]).toEqual([0, 0]);
-  expect(edge.send + agent.owed).toBe(limits.linkConnectionWindowBytes);
-  expect(agent.send + edge.owed).toBe(limits.linkConnectionWindowBytes);
 }
 
 describe("Link under chance", () => {
