@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type FrontOptions, startFront } from "./front.ts";
+import { collectAlone } from "./heap.ts";
 import { Sentence } from "./listen.ts";
 
 const usage = `Usage: npm run dns -- [options]
@@ -78,6 +79,7 @@ async function main(args: readonly string[]): Promise<void> {
     console.log(usage);
     return;
   }
+  collectAlone();
   const front = await startFront({ ...options, onNews: (sentence) => console.error(sentence) });
   console.log(
     `Answering DNS on ${options.host} port ${front.port}, UDP and TCP, from ${options.edge}\n` +

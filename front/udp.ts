@@ -10,21 +10,15 @@ import type { Transport } from "./tcp.ts";
 export type AnswerUdp = (message: Buffer, peer: string) => Buffer | null | Promise<Buffer | null>;
 
 /** @throws Sentence when it cannot listen */
-export async function startUdp(
-  host: string,
-  port: number,
-  answer: AnswerUdp,
-  shared = false,
-): Promise<Transport> {
+export async function startUdp(host: string, port: number, answer: AnswerUdp): Promise<Transport> {
   const socket = createSocket({
     type: isIPv6(host) ? "udp6" : "udp4",
     // What is sent goes to an address always; nothing is looked up.
     lookup: (name, _options, done) => done(null, name, isIPv6(name) ? 6 : 4),
-    ...(shared ? { reusePort: true } : {}),
   });
   let inFlight = 0;
   const send = (octets: Buffer | null, to: number, address: string) => {
-    if (octets !== null) socket.send(octets, 0, octets.length, to, address);
+    if (octets !== null) socket.send(octets, to, address);
   };
   socket.on("message", (message, client) => {
     // Over its limit it is silent, as a full queue would be; clients ask again.
