@@ -57,6 +57,13 @@ export class Names {
     return deviceId;
   }
 
+  /** True when `deviceOfLabel` costs no query. */
+  knows(text: string): boolean {
+    const cached = this.#labels.get(text);
+    if (cached !== undefined && cached.until > this.#clock.now()) return true;
+    return checkLabel(text) === "label-syntax";
+  }
+
   /** The next one asks the directory again: for one label, or for all. */
   forget(text?: string): void {
     if (text === undefined) this.#labels.clear();

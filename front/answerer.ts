@@ -10,7 +10,7 @@ import type { FeedAnswer } from "../protocol/feed.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Edge } from "./edge.ts";
 import { Kept } from "./kept.ts";
-import { Memory } from "./memory.ts";
+import { type Ask, Memory } from "./memory.ts";
 import {
   Asked,
   compose,
@@ -28,6 +28,11 @@ const TCP_BYTES = 0xffff;
 /** What the zone itself has, for which the edge is asked before anybody else asks. */
 const OWN_TYPES = [types.SOA, types.NS, types.DNSKEY, types.CDS, types.CDNSKEY];
 
+/** In a key: what is kept is the same for every type. No question has it (RFC 6895 §3.1). */
+const ANY_TYPE = 0;
+/** Where nothing is held. */
+const unheld: Ask = { ask: true, otherwise: null, invented: false, anyType: false };
+
 export interface AnswererOptions {
   readonly edge: Edge;
   /** The apex, `name.example`; null: nothing is held, and the edge is asked for everything. */
@@ -40,6 +45,11 @@ export interface Manner {
   readonly udp: boolean;
   /** False when its network has asked enough that costs the edge something. */
   mayAsk(): boolean;
+  /**
+   * The same of what anybody can make up without end, for which there is a bound for all networks together.
+   * @param again true for what was asked before, which is not made up for this one question
+   */
+  mayInvent(again: boolean): boolean;
 }
 
 export class Answerer {
@@ -101,15 +111,15 @@ export class Answerer {
     if (!readAsked(message, asked)) return this.#uncommon(message, manner);
     const room = manner.udp ? asked.udpBytes : TCP_BYTES;
     const memory = this.#memory;
-    const found = memory === null ? { ask: true as const, otherwise: null } : memory.find(asked);
+    const found = memory === null ? unheld : memory.find(asked);
     if (!("ask" in found)) return compose(message, asked, found, room);
     const { name, type, dnssecOk } = asked;
-    const key = keyOf(name, type, dnssecOk);
+    const key = keyOf(name, found.anyType ? ANY_TYPE : type, dnssecOk);
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.freshUntil > this.#now()) {
       return compose(message, asked, kept.part, room);
     }
-    if (!manner.mayAsk()) {
+    if (!(found.invented ? manner.mayInvent(kept !== undefined) : manner.mayAsk())) {
       return manner.udp
         ? truncated(message, asked)
         : compose(message, asked, verdict(rcodes.refused), room);
@@ -158,12 +168,13 @@ export class Answerer {
     head: Parameters<typeof writeError>[0],
     manner: Manner,
   ): Promise<Buffer> {
-    const answer = manner.mayAsk() ? await this.#edge.ask(message) : null;
+    const isQuestion = head.opcode === 0 && this.#memory !== null;
+    const may = isQuestion ? manner.mayInvent(false) : manner.mayAsk();
+    if (!may && isQuestion && manner.udp) return cutShort(head, rcodes.noError);
+    const answer = may ? await this.#edge.ask(message) : null;
     if (answer === null) return Buffer.from(writeError(head, rcodes.serverFailure));
     if (!manner.udp || answer.length <= limits.dnsUdpBytes) return answer;
-    const cut = Buffer.from(writeError(head, (answer[3] as number) & 0x0f));
-    cut[2] = (cut[2] as number) | 0x02;
-    return cut;
+    return cutShort(head, (answer[3] as number) & 0x0f);
   }
 
   /** Asks once for all who ask the same. Never rejects; null when the edge is away. */
@@ -216,6 +227,13 @@ export class Answerer {
     }
     this.#memory?.setStart({ record, signatures });
   }
+}
+
+/** A verdict alone, and TC. */
+function cutShort(head: Parameters<typeof writeError>[0], rcode: number): Buffer {
+  const cut = Buffer.from(writeError(head, rcode));
+  cut[2] = (cut[2] as number) | 0x02;
+  return cut;
 }
 
 function keyOf(name: string, type: number, dnssecOk: boolean): string {

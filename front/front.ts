@@ -5,13 +5,13 @@
 
 import { limits } from "../protocol/limits.ts";
 import { Answerer } from "./answerer.ts";
+import { Budgets, type Rates } from "./budgets.ts";
 import { Edge } from "./edge.ts";
 import { openFeed } from "./feed.ts";
-import { Floods } from "./floods.ts";
 import { startTcp, type Transport } from "./tcp.ts";
 import { startUdp } from "./udp.ts";
 
-export interface FrontOptions {
+export interface FrontOptions extends Rates {
   /** The edge's origin, e.g. `https://latchkey.example`. */
   readonly edge: string;
   readonly host: string;
@@ -19,10 +19,6 @@ export interface FrontOptions {
   readonly port: number;
   /** The zone to hold and the token that the edge knows; absent: it asks the edge for everything. */
   readonly held?: { readonly zone: string; readonly token: string };
-  /** Questions a second of one network; absent: the limit by this name. */
-  readonly rate?: number;
-  /** Of those that the edge is asked about; absent: the limit by this name. */
-  readonly askRate?: number;
   /** Told of what an operator should know: a sentence. */
   readonly onNews?: (sentence: string) => void;
 }
@@ -98,25 +94,16 @@ async function startBoth(options: FrontOptions, answerer: Answerer): Promise<Tra
   }
 }
 
-async function startPair(
-  { host, port, rate, askRate }: FrontOptions,
-  answerer: Answerer,
-): Promise<Transport> {
+async function startPair(options: FrontOptions, answerer: Answerer): Promise<Transport> {
+  const { host, port } = options;
   const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-  const questions = new Floods(rate ?? limits.dnsFrontRate, seed);
-  const costly = new Floods(askRate ?? limits.dnsFrontAskRate, seed);
-  const manner = (udp: boolean, peer: string) => ({
-    udp,
-    mayAsk: () => costly.take(peer, Date.now()),
-  });
+  const budgets = new Budgets(options, seed, Date.now);
   const udp = await startUdp(host, port, (message, peer) =>
-    questions.take(peer, Date.now())
-      ? answerer.answer(message, manner(true, peer))
-      : answerer.curt(message),
+    budgets.take(peer) ? answerer.answer(message, budgets.of(peer, true)) : answerer.curt(message),
   );
   try {
     const tcp = await startTcp(host, udp.port, (message, peer) =>
-      answerer.answer(message, manner(false, peer)),
+      answerer.answer(message, budgets.of(peer, false)),
     );
     return {
       port: udp.port,

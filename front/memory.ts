@@ -51,8 +51,27 @@ export interface Start {
   readonly signatures: readonly Buffer[];
 }
 
-/** What memory says: an answer, or that the edge is to be asked, and what to say when it is away. */
-export type Found = Part | { readonly ask: true; readonly otherwise: Part | null };
+/** That the edge is to be asked. */
+export interface Ask {
+  readonly ask: true;
+  /** What to say when it is away. */
+  readonly otherwise: Part | null;
+  /** That anybody can make up such questions without end: there is no such name, or no such type. */
+  readonly invented: boolean;
+  /** That there is no such name, whatever type was asked for: one answer for all. */
+  readonly anyType: boolean;
+}
+
+/** What memory says: an answer, or that the edge is to be asked. */
+export type Found = Part | Ask;
+
+const asking = (otherwise: Part | null, how: Partial<Ask> = {}): Ask => ({
+  ...{ ask: true, otherwise, invented: false, anyType: false },
+  ...how,
+});
+
+/** What names have; of every other type nobody needs to ask. */
+const knownTypes: ReadonlySet<number> = new Set(Object.values(types));
 
 export class Memory {
   readonly #apex: string;
@@ -163,13 +182,14 @@ export class Memory {
       name.endsWith(this.#apex) &&
       (below === labels || starts[below] === name.length - this.#apex.length);
     if (!inside) return verdict(rcodes.refused);
-    if (below === 0) return { ask: true, otherwise: null };
+    if (below === 0) return asking(null);
     if (asked.type === types.AXFR || asked.type === types.IXFR) return verdict(rcodes.refused);
     const node = this.#nodes.get(name);
     if (node !== undefined) return this.#at(node, asked, null);
     // A server of ours inside the zone, or what nobody has told us yet.
     const isOurs = checkLabel(this.labelOf(asked) ?? "") === "label-reserved";
-    if (isOurs || !this.#isWhole || this.#start === null) return { ask: true, otherwise: null };
+    if (!this.#isWhole || this.#start === null) return asking(null);
+    if (isOurs) return asking(null, { invented: below > 1 || !knownTypes.has(asked.type) });
     const encloser = this.#encloser(asked, below);
     const at = encloser === null ? name.length : (starts[encloser] as number);
     const wildcard = this.#nodes.get(`\u0001*${name.slice(at)}`);
@@ -190,10 +210,9 @@ export class Memory {
       if (encloser === null) return dnssecOk ? set.signed : set.plain;
       if (type !== types.NSEC) return this.#expanded(set, asked, encloser);
     }
-    if (type === types.RRSIG) return { ask: true, otherwise: null };
-    if (type === types.ANY)
-      return dnssecOk && this.#isSigned ? { ask: true, otherwise: minimal } : minimal;
-    if (this.#start === null) return { ask: true, otherwise: null };
+    if (type === types.RRSIG) return asking(null);
+    if (type === types.ANY) return dnssecOk && this.#isSigned ? asking(minimal) : minimal;
+    if (this.#start === null) return asking(null);
     return this.#denied(rcodes.noError, asked, encloser);
   }
 
@@ -201,7 +220,7 @@ export class Memory {
   #expanded({ plain, signed }: SetParts, asked: Asked, encloser: number): Found {
     if (!asked.dnssecOk || !this.#isSigned) return plain;
     const covering = this.#proof(asked, encloser).slice(0, 1);
-    if (covering.length === 0) return { ask: true, otherwise: plain };
+    if (covering.length === 0) return asking(plain, { invented: true });
     const records = this.#recordsOf(covering, asked);
     const body = Buffer.concat([signed.body, ...records.flat()]);
     return { ...signed, authorities: records.length, body };
@@ -212,7 +231,10 @@ export class Memory {
     const plain = this.#denial(rcode, asked, []);
     if (!asked.dnssecOk || !this.#isSigned) return plain;
     const proof = this.#proof(asked, encloser);
-    return proof.length === 0 ? { ask: true, otherwise: plain } : this.#denial(rcode, asked, proof);
+    if (proof.length > 0) return this.#denial(rcode, asked, proof);
+    const isName = rcode === rcodes.nameError;
+    const invented = isName || encloser !== null || !knownTypes.has(asked.type);
+    return asking(plain, { invented, anyType: isName && asked.type !== types.NSEC });
   }
 
   /** Which links of the device's chain show where the name stands; none where there is no chain. */

@@ -393,3 +393,28 @@ describe("DNS over HTTPS", () => {
     expect((await get("", "DELETE")).status).toBe(405);
   });
 });
+
+describe("a network that makes up names", () => {
+  it("is told to wait a second, while what is known is answered it and all is answered others", async () => {
+    const own = testPorts({ env, variables: { NAME_SERVERS, NETWORK_LIMIT_FACTOR: "1" } });
+    const from = async (peer: string, name: string) => {
+      const message = query([{ name, type: "A" }]);
+      const request = new Request(ENDPOINT, {
+        ...{ method: "POST", body: message, headers: { "content-type": MEDIA_TYPE } },
+      });
+      const ports = Object.create(own.ports, { peer: { value: peer } });
+      return (await handle(request, ports)).status;
+    };
+    expect(await from("192.0.2.9", "both.ddns.test")).toBe(200);
+    const seen: number[] = [];
+    for (let at = 0; at <= limits.dnsEdgeInventedRate; at++) {
+      seen.push(await from("192.0.2.9", `made-up-${at}.ddns.test`));
+    }
+    expect(seen.slice(0, -2)).toEqual(seen.slice(0, -2).map(() => 200));
+    expect(seen.at(-1)).toBe(429);
+    expect(await from("192.0.2.9", "both.ddns.test")).toBe(200);
+    expect(await from("198.51.100.9", "made-up.ddns.test")).toBe(200);
+    own.clock.advance(1000);
+    expect(await from("192.0.2.9", "made-up.ddns.test")).toBe(200);
+  });
+});

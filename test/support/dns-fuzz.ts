@@ -75,7 +75,7 @@ export async function fuzz(
   const name = { id: "nas", names: [{ label: "nas", sets: held }] };
   front.hear({ kind: "page", whole: true, names: [name], to: { epoch: "e", seq: 1 }, end: true });
   await front.refresh();
-  const manner: Manner = { udp: true, mayAsk: () => true };
+  const manner: Manner = { udp: true, mayAsk: () => true, mayInvent: () => true };
   const random = generator(seed);
   const seen: Record<string, number> = {};
   let answered = 0;

@@ -8,10 +8,12 @@ import packet from "dns-packet";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { Answerer, type Manner } from "../../front/answerer.ts";
+import { Budgets } from "../../front/budgets.ts";
 import type { Edge } from "../../front/edge.ts";
 import { readQuery, udpBytes, writeAnswer, writeTruncated } from "../../protocol/dns/message.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
 import type { FeedAnswer, FeedName } from "../../protocol/feed.ts";
+import { limits } from "../../protocol/limits.ts";
 import { type Kind, question } from "../support/dns.ts";
 import { memoryZone, newKey } from "../support/zone.ts";
 
@@ -56,10 +58,12 @@ const change = (name: FeedName): FeedAnswer => ({ kind: "change", before: at, to
 
 let edge: NearEdge;
 let front: Answerer;
+let now: number;
 
 beforeEach(async () => {
   edge = new NearEdge();
-  front = new Answerer({ edge: edge as unknown as Edge, zone: APEX, now: () => NOW });
+  now = NOW;
+  front = new Answerer({ edge: edge as unknown as Edge, zone: APEX, now: () => now });
   const names = await Promise.all(
     Object.entries(devices).map(([label, sets]) => feedName(label, sets)),
   );
@@ -68,7 +72,7 @@ beforeEach(async () => {
   edge.asked = 0;
 });
 
-const udp: Manner = { udp: true, mayAsk: () => true };
+const udp: Manner = { udp: true, mayAsk: () => true, mayInvent: () => true };
 
 /** Every record but for the signature's own octets, which are others each time. */
 function read(message: Buffer) {
@@ -179,5 +183,75 @@ describe("a front that holds a signed zone", () => {
     expect((await ask(`www.later.${APEX}`, "A")).answers).toEqual([]);
     expect((await ask(`later.${APEX}`, "A")).answers).toEqual([]);
     expect(edge.asked).toBe(3);
+  });
+});
+
+describe("a flood of names that are not there", () => {
+  const most = limits.dnsFrontInventedRate;
+  let budgets: Budgets;
+  beforeEach(() => {
+    budgets = new Budgets({}, 7, () => now);
+  });
+  /** As many random names, each from a network of its own, for a source over UDP can be made up. */
+  const flood = async (count: number, isUdp = true, owner = (at: number) => `random${at}`) => {
+    let truncated = 0;
+    for (let at = 0; at < count; at++) {
+      const manner = budgets.of(`10.${at >> 8}.${at & 255}.1`, isUdp);
+      const message = question(`${owner(at)}.${APEX}`, "A", true);
+      const said = read((await front.answer(message, manner)) as Buffer);
+      if (said.flag_tc) truncated++;
+    }
+    return truncated;
+  };
+  const honest = async (name: string, isUdp = true, kind: Kind = "A") =>
+    read(
+      (await front.answer(
+        question(`${name}.${APEX}`, kind, true),
+        budgets.of("192.0.2.1", isUdp),
+      )) as Buffer,
+    );
+
+  it("asks the edge for no more than a second's turn of all networks together, and sends the rest to TCP", async () => {
+    expect(await flood(500)).toBe(500 - most);
+    expect(edge.asked).toBe(most);
+    now += 1000;
+    expect(await flood(10, true, (at) => `other${at}`)).toBe(0);
+  });
+
+  it("takes nothing from who asks for what is there, what was asked before, and who comes by TCP", async () => {
+    await honest("often");
+    await flood(500);
+    const asked = edge.asked;
+    const often = await honest("often");
+    expect([often.flag_tc, often.above.length, edge.asked]).toEqual([false, 4, asked]);
+    expect((await honest("nas")).answers).toHaveLength(2);
+    expect((await honest("nas", true, "AAAA")).above).toHaveLength(4);
+    expect((await honest("new")).flag_tc).toBe(true);
+    expect((await honest("new", false)).above).toHaveLength(4);
+    // Its denial has run out: it is not one of those that were made up just now.
+    now += 61_000;
+    await flood(500, true, (at) => `later${at}`);
+    expect((await honest("often")).above).toHaveLength(4);
+  });
+
+  it("is not helped by other types, other labels below, nor by asking for the code of RFC 9824", async () => {
+    await honest("often");
+    edge.asked = 0;
+    for (const kind of ["AAAA", "TXT", "SOA", "ANY"] as const) await honest("often", true, kind);
+    expect(edge.asked).toBe(0);
+    for (const owner of [(at: number) => `x${at}.nas`, (at: number) => `x${at}.ns1`]) {
+      now += 1000;
+      edge.asked = 0;
+      expect(await flood(100, true, owner)).toBe(100 - most);
+      expect(edge.asked).toBe(most);
+    }
+    now += 1000;
+    edge.asked = 0;
+    for (let at = 0; at < 100; at++) {
+      const message = question(`co${at}.${APEX}`, "A", true);
+      message[message.length - 4] = 0xc0; // DO and CO
+      await front.answer(message, budgets.of(`10.0.${at}.1`, true));
+    }
+    expect(edge.asked).toBe(most);
   });
 });

@@ -4,13 +4,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Answerer, type Manner } from "../../front/answerer.ts";
 import type { Edge } from "../../front/edge.ts";
-import { Floods } from "../../front/floods.ts";
 import { Kept } from "../../front/kept.ts";
 import { verdict } from "../../front/wire.ts";
 import { readQuery, udpBytes, writeAnswer, writeTruncated } from "../../protocol/dns/message.ts";
 import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { FeedAnswer, FeedName } from "../../protocol/feed.ts";
 import { parseAnswer, parseAsk } from "../../protocol/feed.ts";
+import { Floods } from "../../protocol/floods.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Kind, question, readAnswer } from "../support/dns.ts";
 import { memoryZone } from "../support/zone.ts";
@@ -63,7 +63,7 @@ async function holding(): Promise<{ answerer: Answerer; edge: NearEdge }> {
   return { answerer, edge };
 }
 
-const udp: Manner = { udp: true, mayAsk: () => true };
+const udp: Manner = { udp: true, mayAsk: () => true, mayInvent: () => true };
 const ask = async (answerer: Answerer, message: Buffer, manner = udp) => {
   const answer = await answerer.answer(message, manner);
   return answer === null ? null : readAnswer(answer);
@@ -223,7 +223,7 @@ describe("a front that holds the zone", () => {
     const same = question(`mail.${APEX}`, "TXT");
     await Promise.all([ask(answerer, same), ask(answerer, same), ask(answerer, same)]);
     expect(edge.asked).toBe(before + 1);
-    const greedy = { udp: true, mayAsk: () => false };
+    const greedy = { ...udp, mayAsk: () => false };
     expect(await ask(answerer, question(`www.${APEX}`), greedy)).toMatchObject({ truncated: true });
     expect(edge.asked).toBe(before + 1);
   });

@@ -19,7 +19,7 @@ import { fromBase64url } from "../../protocol/tokens.ts";
 import { readBounded } from "../body.ts";
 import type { FrontPorts } from "../ports.ts";
 import { Problem } from "../problem.ts";
-import { prove, zoneOf } from "./signing.ts";
+import { mayInvent, prove, zoneOf } from "./signing.ts";
 
 const MEDIA_TYPE = "application/dns-message";
 const MAX_BASE64_LENGTH = Math.ceil((limits.dnsMessageBytes * 4) / 3);
@@ -40,7 +40,10 @@ export async function answerDoh(request: Request, ports: FrontPorts): Promise<Re
   return dnsResponse(writeAnswer(read.query, answer), freshSeconds(answer));
 }
 
-/** The zone's answer; SERVFAIL when a store or an object is away, so that resolvers ask again. */
+/**
+ * The zone's answer; SERVFAIL when a store or an object is away, so that resolvers ask again.
+ * @throws Problem `too-many-tries` to a network that makes up too many names
+ */
 async function decide(query: Query, ports: FrontPorts): Promise<Answer> {
   try {
     if (query.edns?.dnssecOk) await withKey(ports);
@@ -51,6 +54,7 @@ async function decide(query: Query, ports: FrontPorts): Promise<Answer> {
       ? draft.answer
       : withProof(draft, await prove(ports, draft.denial));
   } catch (error) {
+    if (error instanceof Problem) throw error;
     ports.log({ event: "internal-error", code: error instanceof Error ? error.name : "unknown" });
     return empty(rcodes.serverFailure);
   }
@@ -64,7 +68,9 @@ async function withKey(ports: FrontPorts): Promise<void> {
 }
 
 /** What the device that has `label` publishes. An unknown label creates no object. */
-async function recordsOf(label: string, { names, devices }: FrontPorts) {
+async function recordsOf(label: string, ports: FrontPorts) {
+  const { names, devices } = ports;
+  if (!names.knows(label)) mayInvent(ports);
   const deviceId = await names.deviceOfLabel(label);
   return deviceId === null ? null : await devices.get(deviceId).records(label);
 }

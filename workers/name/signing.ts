@@ -9,9 +9,11 @@ import { ownSets } from "../../protocol/dns/own.ts";
 import { types } from "../../protocol/dns/rdata.ts";
 import type { PublishedSet, RecordSet } from "../../protocol/dns/sets.ts";
 import type { Denial, Proof, Zone } from "../../protocol/dns/zone.ts";
+import { Floods } from "../../protocol/floods.ts";
 import { limits } from "../../protocol/limits.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import type { FrontPorts } from "../ports.ts";
+import { Problem } from "../problem.ts";
 
 interface KeptZone {
   readonly zone: Zone;
@@ -25,18 +27,32 @@ interface KeptProof {
   readonly until: number;
 }
 
+/**
+ * Counts what anybody can make up without end, so that a flood of names that nobody has takes no more
+ * than its share from everybody else.
+ * @throws Problem `too-many-tries` when the client's network has used its second up
+ */
+export function mayInvent(ports: FrontPorts): void {
+  if (!keptOf(ports).invented.take(ports.peer ?? "", ports.clock.now())) {
+    throw new Problem("too-many-tries");
+  }
+}
+
 /** Of an edge; values, never promises: a failure is not remembered. */
 interface Kept {
   zone: KeptZone | null;
   /** In the order of use. */
   readonly proofs: Map<string, KeptProof>;
+  readonly invented: Floods;
 }
 const kept = new WeakMap<FrontPorts["zoneKeys"], Kept>();
 
-function keptOf({ zoneKeys }: FrontPorts): Kept {
+function keptOf({ zoneKeys, config, random }: FrontPorts): Kept {
   const existing = kept.get(zoneKeys);
   if (existing !== undefined) return existing;
-  const made: Kept = { zone: null, proofs: new Map() };
+  const [seed = 0] = new Uint32Array(Uint8Array.from(random.bytes(4)).buffer);
+  const most = limits.dnsEdgeInventedRate * config.networkLimitFactor;
+  const made: Kept = { zone: null, proofs: new Map(), invented: new Floods(most, seed) };
   kept.set(zoneKeys, made);
   return made;
 }
@@ -81,7 +97,7 @@ async function signOwn(
 
 /**
  * Proves a denial; the same one is signed once in half its time.
- * @throws Error when the zone has no key
+ * @throws Error when the zone has no key; Problem as `mayInvent`
  */
 export async function prove(ports: FrontPorts, { name, present }: Denial): Promise<Proof> {
   const { zoneKeys, clock, config } = ports;
@@ -97,6 +113,7 @@ export async function prove(ports: FrontPorts, { name, present }: Denial): Promi
     proofs.set(of, known);
     return known.proof;
   }
+  if (present === null) mayInvent(ports);
   const nsec = compactNsec(folded, present);
   const rrset = { name: folded, type: types.NSEC, ttl: limits.negativeTtlSeconds, rdata: [nsec] };
   const times = validity(now, limits.denialSignatureMs);

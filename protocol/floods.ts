@@ -4,7 +4,26 @@
  * takes memory.
  */
 
-import { ipv6Octets, parsePeer } from "../protocol/addresses.ts";
+import { ipv6Octets, parsePeer } from "./addresses.ts";
+
+/** How much everybody together may, a second: what no number of networks gets beyond. */
+export class Budget {
+  readonly #max: number;
+  #second = 0;
+  #count = 0;
+
+  /** @param max a second */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Counts one; false when this second is used up. */
+  take(now: number): boolean {
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) [this.#second, this.#count] = [second, 0];
+    return ++this.#count <= this.#max;
+  }
+}
 
 const COUNTERS = 1 << 16;
 const V6_NETWORK_OCTETS = 7; // of /56
