@@ -73,6 +73,10 @@ export const problems = {
     status: 409,
     title: "The device is called by this name; call it by another of its names first",
   },
+  "not-contact": {
+    status: 422,
+    title: "You are no contacts; both of you must agree to that first",
+  },
   "names-held": {
     status: 409,
     title: "You gave up many names lately; some must be free for others before you take more",

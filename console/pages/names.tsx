@@ -54,6 +54,9 @@ export function NamesPage(props: NamesPageProps) {
         </div>
       </section>
       <ChangeSubject {...props} />
+      <p>
+        <a href="/names">Names that change hands between you and your contacts</a>
+      </p>
     </>
   );
 }
@@ -85,6 +88,9 @@ function NameRow(props: NamesPageProps & { readonly label: string; readonly isFi
           </form>
           <a class="button plain small" href={`${path}/give-up?label=${encodeURIComponent(label)}`}>
             Give it up<span class="hidden-text"> ({label})</span>
+          </a>
+          <a class="button plain small" href={`${path}/give?label=${encodeURIComponent(label)}`}>
+            To a contact<span class="hidden-text"> ({label})</span>
           </a>
         </>
       )}

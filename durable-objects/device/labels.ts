@@ -10,8 +10,11 @@ import type { RegistrationRecord } from "./registration.ts";
 
 interface Row extends Record<string, string | number | null> {
   label: string;
-  /** `coming`: announced, and nothing answers there yet. */
-  state: "coming" | "here";
+  /**
+   * - `coming`: announced, and nothing answers there yet
+   * - `gone`: the word in the registration, which is not the device's any more, where it has no other
+   */
+  state: "coming" | "here" | "gone";
   /** The name that it takes the place of. */
   instead: string | null;
   since: number;
@@ -32,7 +35,10 @@ export class Labels {
   all(): readonly string[] {
     const row = this.#registration.row();
     if (row === null) return [];
-    this.#known ??= [row.label, ...this.#rows().flatMap(answering)];
+    if (this.#known !== null) return this.#known;
+    const rows = this.#rows();
+    const isGone = rows.some(({ state }) => state === "gone");
+    this.#known = [...(isGone ? [] : [row.label]), ...rows.flatMap(answering)];
     return this.#known;
   }
 
@@ -84,7 +90,9 @@ export class Labels {
     sql.transaction(() => {
       for (const { label, state, since } of this.#rows()) {
         if (state === "coming" && isOwn.get(label) === true) this.#begin(label);
-        else if (isOwn.get(label) === false && (state === "here" || sure || since <= tooOld))
+        else if (state === "gone") {
+          if (isOwn.get(label) === true) sql.run("DELETE FROM name_other WHERE label = ?", label);
+        } else if (isOwn.get(label) === false && (state === "here" || sure || since <= tooOld))
           sql.run("DELETE FROM name_other WHERE label = ?", label);
       }
       const primary = this.#registration.row()?.label ?? "";
@@ -128,9 +136,16 @@ export class Labels {
   #replace(primary: string): void {
     const here = this.#rows().filter(({ state }) => state === "here");
     const next = here.find(({ instead }) => instead === primary) ?? here[0];
-    // A device is always called something: without another name the word stays, and answers nowhere.
-    if (next === undefined) return;
-    this.#context.sql.run("DELETE FROM name_other WHERE label = ?", next.label);
+    const { sql, clock } = this.#context;
+    if (next === undefined) {
+      // A device is always called something: without another name the word stays, and answers nowhere.
+      sql.run(
+        "INSERT INTO name_other (label, state, since) VALUES (?, 'gone', ?) ON CONFLICT DO NOTHING",
+        ...[primary, clock.now()],
+      );
+      return;
+    }
+    sql.run("DELETE FROM name_other WHERE label = ? OR state = 'gone'", next.label);
     this.#registration.rename(next.label);
   }
 

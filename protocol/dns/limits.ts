@@ -39,6 +39,8 @@ export const nameLimits = {
   denialCacheEntries: 10_000,
   labelsPerDevice: 5,
   labelsHeldPerAccount: 20, // given up lately; more are not claimed until some are free
+  nameOfferMs: 14 * DAY,
+  nameOffersPerAccount: 10, // that wait for an answer
   labelSettleMs: MINUTE, // for which a change of names may be under way before the sweep ends it
   labelCacheMs: 30 * SECOND,
   labelCacheEntries: 10_000,

@@ -101,6 +101,7 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${deviceId}/door`,
       `/devices/${deviceId}/name`,
       `/devices/${deviceId}/names`,
+      "/names",
       `/devices/${deviceId}/certificate`,
       `/devices/${deviceId}/certificate/revoke`,
       `/devices/${longId}/door?path=/photos`,

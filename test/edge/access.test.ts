@@ -261,6 +261,17 @@ const signedIn = `
   POST /devices/:id/access
   POST /devices/:id/people
   POST /devices/:id/people/remove
+  GET /names
+  POST /names/take
+  POST /names/end
+  GET /names/take
+  GET /names/end
+  GET /devices/:id/names/give
+  POST /devices/:id/names/give
+  GET /api/name-offers
+  POST /api/devices/:id/names/:label/offer
+  POST /api/name-offers/:id/acceptance
+  DELETE /api/name-offers/:id
   GET /devices/:id/names
   POST /devices/:id/names
   POST /devices/:id/names/change
@@ -412,6 +423,11 @@ const before = `
   ALL /api/tokens
   ALL /api/tokens/*
   ALL /api/devices/:id/name/*
+  ALL /names
+  ALL /names/*
+  ALL /devices/:id/names/give
+  ALL /api/name-offers
+  ALL /api/name-offers/*
   ALL /api/devices/:id/names
   ALL /api/devices/:id/names/*
   ALL /devices/:id/names

@@ -60,13 +60,15 @@ import {
   pollEnrolment,
   startEnrolment,
 } from "../../workers/devices/devices.ts";
+import { addName } from "../../workers/name/labels.ts";
+import { offerName, offersOf } from "../../workers/name/offers.ts";
 import type { Client } from "../../workers/openid/clients.ts";
 import { newCode } from "../../workers/openid/codes.ts";
 import { allow } from "../../workers/openid/grants.ts";
 import { makeDueKeys, publicKeys } from "../../workers/openid/keys.ts";
 import type { AuthorizeRequest } from "../../workers/openid/rules.ts";
 import { checkAccessToken } from "../../workers/openid/tokens.ts";
-import { askContact, knownPeople } from "../../workers/people/contacts.ts";
+import { acceptContact, askContact, knownPeople } from "../../workers/people/contacts.ts";
 import { lanesOf } from "../../workers/privacy/plan.ts";
 import { openCeremony } from "../../workers/sign-in/ceremonies.ts";
 import { ownRecovery } from "../../workers/sign-in/lost-step.ts";
@@ -74,6 +76,7 @@ import { checkSession, listSessions } from "../../workers/sign-in/sessions.ts";
 import { signUp } from "../../workers/sign-in/sign-up.ts";
 import { completeSignIn, verifySignUp } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { newPerson } from "./devices-support.ts";
 
 const bindings = env as unknown as { DB_HOME: D1Database; DIRECTORY: D1Database };
 const client = { userAgent: "curl/8.5.0", peer: "198.51.100.7" };
@@ -378,6 +381,22 @@ const readers: Record<string, Reader> = {
     await askContact(test.ports, accountId, other, client);
     const isSeen = async () => (await knownPeople(test.ports, accountId)).length === 1;
     return { liveMs: limits.contactAskMs, isSeen };
+  },
+  "region.name_offer": async () => {
+    const { ports } = test;
+    const other = await newPerson();
+    await askContact(ports, accountId, other, client);
+    await acceptContact(ports, other, accountId, client);
+    const { userCode } = await enrolling();
+    const device = await approveEnrolment(ports, accountId, {
+      userCode,
+      label: `late-${serial++}`,
+    });
+    const label = `late-${serial++}`;
+    await addName(ports, accountId, device.id, label, client);
+    await offerName(ports, accountId, device.id, { label, to: other }, client);
+    const isSeen = async () => (await offersOf(ports, other)).length === 1;
+    return { liveMs: limits.nameOfferMs, isSeen };
   },
   "directory.label": async () => {
     const [label, device] = [`held-${serial++}`, newId("dev", "home", systemRandom.bytes)];

@@ -11,6 +11,7 @@ import {
   endingDevices,
   markEnding,
 } from "../../db/queries/devices.ts";
+import { deleteOffersOf } from "../../db/queries/name-offers.ts";
 import { deleteClient } from "../../db/queries/openid-device.ts";
 import { deleteObjection, deleteReportsOf, reportsOf } from "../../db/queries/reports.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -37,6 +38,7 @@ export async function endDevice(ports: Ports, deviceId: string, holder?: string)
   for (const region of ports.regions.ids) {
     await deleteGuestsOf(regionDb(ports, region), deviceId);
     await deleteClient(regionDb(ports, region), deviceId);
+    await deleteOffersOf(regionDb(ports, region), deviceId);
   }
   await forgetReports(ports, deviceId);
   await deleteDevice(regionDb(ports, deviceId), deviceId);

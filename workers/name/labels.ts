@@ -181,7 +181,7 @@ export async function changed(
  * @param sure nothing else can be under way
  * @returns `isOver`: nothing is announced any more that did not come
  */
-async function settle(
+export async function settle(
   ports: Ports,
   deviceId: string,
   sure: boolean,

@@ -252,6 +252,22 @@ export const nameClasses = {
     place: "directory",
     obligations: ["SEC-3"],
   },
+  "name offer": {
+    basis: "contract",
+    title: "A name that is offered to a contact",
+    holds: "the name, sealed, who offers it to whom and until when, by random identifiers",
+    purpose: "to let somebody you know take over a name of a device of yours",
+    feature: "name",
+    live: `until it is taken, declined or withdrawn, at most ${span(limits.nameOfferMs)}`,
+    liveMs: limits.nameOfferMs,
+    copiesMs: HISTORY_MS,
+    seenBy: "both of you",
+    deletedBy:
+      "taking it, declining it, withdrawing it, time, unregistering, erasing either account",
+    inExport: "yes",
+    place: "region",
+    obligations: ["CON-6", "ACC-11"],
+  },
   "held name": {
     basis: "legitimate interest",
     title: "A name that was given up",

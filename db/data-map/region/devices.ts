@@ -1,7 +1,7 @@
 /** Data map of db/schema/region/devices.ts. */
 
 import type * as schema from "../../schema/region/devices.ts";
-import { id, keyedHash, secret, state, time } from "../columns.ts";
+import { id, keyedHash, sealed, secret, state, time } from "../columns.ts";
 import type { MapOf } from "../types.ts";
 
 export const deviceTables = {
@@ -24,6 +24,20 @@ export const deviceTables = {
     expires: "expires_at",
     erase: { by: "account_id" },
     columns: { id, account_id: id, device_id: id, expires_at: time },
+  },
+  name_offer: {
+    class: "name offer",
+    key: "id",
+    erase: { by: "account_id", mentions: "from_id" },
+    expires: "expires_at",
+    columns: {
+      id: keyedHash,
+      account_id: id,
+      from_id: id,
+      device_id: id,
+      label_sealed: sealed("name_offer.label", "id"),
+      expires_at: time,
+    },
   },
   enrolment: {
     class: "enrolment",

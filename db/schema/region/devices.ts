@@ -54,6 +54,28 @@ export const doorReach = sqliteTable(
   ],
 );
 
+/** A name that its owner offers to a contact, in the region of the contact. */
+export const nameOffer = sqliteTable(
+  "name_offer",
+  {
+    /** Keyed hash of the name: it is offered to one at a time. */
+    id: text().primaryKey(),
+    /** Who may take it. */
+    accountId: text("account_id").notNull(),
+    fromId: text("from_id").notNull(),
+    /** Which device has the name. */
+    deviceId: text("device_id").notNull(),
+    labelSealed: text("label_sealed").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [
+    index("name_offer_account").on(table.accountId),
+    index("name_offer_from").on(table.fromId),
+    index("name_offer_device").on(table.deviceId),
+    index("name_offer_expires_at").on(table.expiresAt),
+  ],
+);
+
 /** RFC 8628 device authorization before anyone approved it: no person, no address. */
 export const enrolment = sqliteTable(
   "enrolment",

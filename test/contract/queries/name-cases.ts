@@ -2,6 +2,14 @@
 
 import assert from "node:assert/strict";
 import { endNaming, markNaming, namingDevices } from "../../../db/queries/device-names.ts";
+import {
+  deleteOffersOf,
+  insertOffer,
+  offersFrom,
+  offersTo,
+  takeOffer,
+  withdrawOffer,
+} from "../../../db/queries/name-offers.ts";
 import { device } from "../../../db/schema/region.ts";
 import { systemRandom } from "../../../durable-objects/system.ts";
 import { newId, randomBase62 } from "../../../protocol/ids.ts";
@@ -85,6 +93,40 @@ export const nameCases: Cases = {
     await directory.holdOtherLabels([stranger], to);
     assert.equal(await names.deviceOfLabel(label), null);
     assert.equal(await directory.isLabelFree(label), false);
+  },
+
+  "an offer is taken, declined or withdrawn by one, and over at its end": async ({ region }) => {
+    const [ada, ben] = [newAccount(), newAccount()];
+    const offered = async (expiresAt = 10) => {
+      const row = { id: newLabel(), accountId: ben, fromId: ada, deviceId: newDevice(), expiresAt };
+      const whole = { ...row, labelSealed: "sealed" };
+      await insertOffer(region, whole);
+      return whole;
+    };
+    const row = await offered();
+    await insertOffer(region, { ...row, accountId: ada });
+    assert.deepEqual([await offersTo(region, ben, 9), await offersTo(region, ada, 9)], [[row], []]);
+    assert.deepEqual(
+      [await offersFrom(region, ada, 9), await offersFrom(region, ada, 10)],
+      [[row], []],
+    );
+    assert.deepEqual(await offersTo(region, ben, 10), []);
+    assert.equal(await takeOffer(region, row.id, ada, 9), null);
+    assert.equal(await takeOffer(region, row.id, ben, 10), null);
+    const taken = await Promise.all([1, 2, 3].map(() => takeOffer(region, row.id, ben, 9)));
+    assert.deepEqual(
+      taken.filter((one) => one !== null),
+      [row],
+    );
+    const next = await offered();
+    assert.equal(await withdrawOffer(region, next.id, ben), false);
+    assert.equal(await withdrawOffer(region, next.id, ada), true);
+    assert.equal(await withdrawOffer(region, next.id, ada), false);
+    const last = await offered();
+    await deleteOffersOf(region, newDevice());
+    assert.deepEqual(await offersTo(region, ben, 9), [last]);
+    await deleteOffersOf(region, last.deviceId);
+    assert.deepEqual(await offersTo(region, ben, 9), []);
   },
 
   "a change of names is noted until it is over, and a newer one stays noted": async ({

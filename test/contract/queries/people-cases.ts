@@ -175,7 +175,10 @@ export const peopleCases: Cases = {
   },
 
   "[ACC-11] rows that mention an account are found by the data map": async ({ region }) => {
-    assert.deepEqual(mentioningTables(regionMap), [{ table: "contact_edge", by: "other_id" }]);
+    assert.deepEqual(mentioningTables(regionMap), [
+      { table: "name_offer", by: "from_id" },
+      { table: "contact_edge", by: "other_id" },
+    ]);
     const [me, other] = [await newAccount(region), nobody()];
     await putBlock(region, { me, other }, NOW, 5);
     const rows = await region.select().from(contactEdge).where(eq(contactEdge.otherId, other));

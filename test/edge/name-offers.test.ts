@@ -1,0 +1,182 @@
+/** Names that go from one person's device to another's: who may, who wins, and what does not go along. */
+
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { limits } from "../../protocol/limits.ts";
+import { handle } from "../../workers/app.ts";
+import { setFeature } from "../../workers/devices/devices.ts";
+import { removeDevice } from "../../workers/devices/owning.ts";
+import { addName, makePrimary, releaseName } from "../../workers/name/labels.ts";
+import { acceptOffer, endOffer, offerName, offersOf } from "../../workers/name/offers.ts";
+import { acceptContact, askContact, removeContact } from "../../workers/people/contacts.ts";
+import type { Ports } from "../../workers/ports.ts";
+import { eraseAccount } from "../../workers/privacy/erase.ts";
+import { sweep } from "../../workers/privacy/sweep.ts";
+import { nameSecret } from "../support/name.ts";
+import { CLIENT } from "../support/person.ts";
+import { type TestPorts, testPorts } from "../support/ports.ts";
+import {
+  bindings,
+  type Enrolled,
+  enroll,
+  newLabel,
+  newPerson,
+  problemOf,
+} from "./devices-support.ts";
+
+let test: TestPorts;
+let ports: Ports;
+let ada: string;
+let ben: string;
+let hers: Enrolled;
+let his: Enrolled;
+let label: string;
+beforeEach(async () => {
+  test = testPorts({ env });
+  ports = test.ports;
+  [ada, ben] = [await newPerson(), await newPerson()];
+  await befriend(ada, ben);
+  [hers, his] = [await enroll(ports, ada), await enroll(ports, ben)];
+  label = newLabel();
+  await addName(ports, ada, hers.device.id, label, CLIENT);
+});
+
+async function befriend(one: string, other: string): Promise<void> {
+  await askContact(ports, one, other, CLIENT);
+  await acceptContact(ports, other, one, CLIENT);
+}
+
+const offer = (to = ben) => offerName(ports, ada, hers.device.id, { label, to }, CLIENT);
+const offers = (of = ben) => offersOf(ports, of);
+async function accept(device = his.device.id, by = ben, id?: string): Promise<void> {
+  const [first] = await offers();
+  await acceptOffer(ports, by, id ?? first?.id ?? "none", device, CLIENT);
+}
+const labels = async (device: Enrolled) => (await device.stub.labels())?.others;
+const rows = async () => {
+  const query = bindings.DB_HOME.prepare("SELECT id FROM name_offer WHERE from_id = ?");
+  return (await query.bind(ada).all()).results.length;
+};
+
+describe("a name that is offered", () => {
+  it("[CON-6] goes with the word alone: it answers at the new device, and nothing of the old one does", async () => {
+    for (const { device } of [hers]) {
+      await setFeature(ports, ada, device.id, "name", true);
+      await setFeature(ports, ada, device.id, "link", true);
+    }
+    await setFeature(ports, ben, his.device.id, "name", true);
+    const secret = await nameSecret(ports, ada, hers.device.id);
+    const host = `${label}.ddns.test`;
+    const update = async () => {
+      const asked = new Request(
+        `http://localhost:8787/nic/update?hostname=${host}&myip=203.0.113.4`,
+        {
+          headers: { authorization: `Basic ${btoa(`${host}:${secret}`)}`, "user-agent": "test/1" },
+        },
+      );
+      return (await (await handle(asked, ports)).text()).trim();
+    };
+    const door = async () =>
+      (await handle(new Request(`http://${label}.link.localhost:8787/`), ports)).status;
+    expect(await update()).toBe("good 203.0.113.4");
+    await offer();
+    expect(await offers()).toMatchObject([{ label, from: ada, to: ben }]);
+    expect(await offers(ada)).toMatchObject([{ label, from: ada, to: ben }]);
+    // Until it is taken everything is as it was.
+    expect([await update(), await door()]).toEqual(["nochg 203.0.113.4", 401]);
+    await accept();
+    expect([await labels(hers), await labels(his)]).toEqual([[], [label]]);
+    expect(await ports.names.deviceOfLabel(label)).toBe(his.device.id);
+    expect(await hers.stub.records(label)).toBeNull();
+    expect(await his.stub.records(label)).toEqual([]);
+    expect([await update(), await door()]).toEqual(["badauth", 404]);
+    expect([await offers(), await offers(ada), await rows()]).toEqual([[], [], 0]);
+  });
+
+  it("is taken once, by the one it was offered to, for a device of theirs", async () => {
+    await offer();
+    const [{ id } = { id: "" }] = await offers();
+    const eve = await newPerson();
+    const evil = await enroll(ports, eve);
+    expect(await problemOf(accept(evil.device.id, eve, id))).toBe("not-found");
+    expect(await problemOf(accept(evil.device.id))).toBe("not-found");
+    expect(await problemOf(accept(hers.device.id))).toBe("not-found");
+    const more = await enroll(ports, ben);
+    const tries = [his, more, his].map(({ device }) => accept(device.id, ben, id));
+    const won = (await Promise.allSettled(tries)).filter(({ status }) => status === "fulfilled");
+    expect(won).toHaveLength(1);
+    const all = [...((await labels(his)) ?? []), ...((await labels(more)) ?? [])];
+    expect(all).toEqual([label]);
+    expect(
+      (await Promise.all([his, more].map(({ stub }) => stub.labels()))).flatMap((l) => l?.coming),
+    ).toEqual([]);
+  });
+
+  it("is declined, withdrawn, offered to another instead, or over by itself", async () => {
+    await offer();
+    const [{ id } = { id: "" }] = await offers();
+    expect(await problemOf(endOffer(ports, await newPerson(), id))).toBe("not-found");
+    await endOffer(ports, ben, id);
+    expect([await offers(), await labels(hers)]).toEqual([[], [label]]);
+    await offer();
+    await endOffer(ports, ada, id);
+    expect(await offers()).toEqual([]);
+    const cleo = await newPerson();
+    await befriend(ada, cleo);
+    await offer();
+    await offer(cleo);
+    expect([await offers(), (await offers(cleo)).length]).toEqual([[], 1]);
+    await offer();
+    test.clock.advance(limits.nameOfferMs);
+    expect(await offers()).toEqual([]);
+    expect(await problemOf(accept(his.device.id, ben, id))).toBe("not-found");
+    await sweep(ports);
+    expect(await rows()).toBe(0);
+  });
+
+  it("goes to a contact only, also when it is taken, and never a device's first name", async () => {
+    const stranger = await newPerson();
+    expect(await problemOf(offer(stranger))).toBe("not-contact");
+    expect(await problemOf(offer("acc_home_nobody0000000000"))).toMatch(/not-contact|id-syntax/);
+    expect(await problemOf(offer(ada))).toBe("own-id");
+    const first = { label: hers.device.label, to: ben };
+    const offered = offerName(ports, ada, hers.device.id, first, CLIENT);
+    expect(await problemOf(offered)).toBe("name-primary");
+    await offer();
+    await removeContact(ports, ada, ben, CLIENT);
+    expect(await problemOf(accept())).toBe("not-found");
+    await befriend(ada, ben);
+    await makePrimary(ports, ada, hers.device.id, label, CLIENT);
+    expect(await problemOf(accept())).toBe("not-found");
+  });
+
+  it("[ACC-11] [CON-11] goes with either account, with the device and with the name", async () => {
+    await offer();
+    await eraseAccount(ports, ben);
+    expect(await rows()).toBe(0);
+    const cleo = await newPerson();
+    await befriend(ada, cleo);
+    await offer(cleo);
+    await removeDevice(ports, ada, hers.device.id, CLIENT);
+    expect(await rows()).toBe(0);
+  });
+
+  it("is not taken once it was given up, by whoever still has the offer", async () => {
+    await offer();
+    await releaseName(ports, ada, hers.device.id, label, CLIENT);
+    expect(await problemOf(accept())).toBe("not-found");
+    expect(await ports.directory.isLabelFree(label, ben)).toBe(false);
+  });
+
+  it("[CON-6] is in one place when the change breaks off half way, and the sweep ends it", async () => {
+    await offer();
+    const cut = vi.spyOn(ports.directory, "ownLabels").mockRejectedValue(new Error("away"));
+    await expect(accept()).rejects.toThrow("away");
+    cut.mockRestore();
+    // The directory has moved it: the old device answers by it no more for anybody who asks there.
+    expect(await ports.names.deviceOfLabel(label)).toBe(his.device.id);
+    test.clock.advance(limits.labelSettleMs);
+    await sweep(ports);
+    expect([await labels(hers), await labels(his)]).toEqual([[], [label]]);
+  });
+});
