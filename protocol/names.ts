@@ -8,7 +8,7 @@ const RESERVED = new Set(
   `about abuse account accounts acme admin administrator api app assets auth autoconfig autodiscover
    billing blog cdn confirm console contact device devices dns dns-query docs door favicon forgot ftp
    healthz help home-page hostmaster imap info install latchkey legal link localhost login mail master
-   mta-sts mx name nic ns ns1 ns2 ns3 oauth office operations payments people pop postmaster privacy
+   mta-sts mx name names nic ns ns1 ns2 ns3 oauth office operations payments people pop postmaster privacy
    problems push recovery register relay report reports robots root security server sessions share shares shop sign-in
    sign-out sign-up signin signup smtp ssl status store support sysadmin system test tls undo update
    verify view webmaster wpad www`.split(/\s+/),
