@@ -37,6 +37,9 @@ const unused: readonly Unused[] = [
 /** Certificates of the makers of keys, as constants. */
 const ROOTS = /@simplewebauthn\/server\/esm\/services\/defaultRootCerts\/[\w-]+\.js$/;
 
+/** Draws JSX in a browser's page. Here it becomes text: nothing is ever being drawn. */
+const DRAWING = /\/hono\/dist\/jsx\/dom\/render\.js$/;
+
 export const withoutUnused: Plugin = {
   name: "without-unused",
   setup({ onLoad, onResolve }) {
@@ -45,6 +48,11 @@ export const withoutUnused: Plugin = {
         contents: refusing(await readFile(path, "utf8"), why),
       }));
     }
+    onLoad({ filter: DRAWING }, () => ({
+      contents: `export const buildDataStack = [];
+        const refuse = () => { throw new Error("nothing is drawn here"); };
+        export { refuse as update, refuse as createPortal, refuse as getNameSpaceContext };`,
+    }));
     onLoad({ filter: ROOTS }, async ({ path }) => {
       const names = (await readFile(path, "utf8")).matchAll(/^export const (\w+)/gm);
       return { contents: [...names].map(([, name]) => `export const ${name} = "";`).join("\n") };
