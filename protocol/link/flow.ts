@@ -60,6 +60,13 @@ export class ReceiveWindow {
     this.#size += bytes;
   }
 
+  /** From now on less may be on its way, as far as `due`, which is not given as credit, allows. @returns how much less */
+  shrink(due: number): number {
+    const less = Math.min(due, this.grown);
+    this.#size -= less;
+    return less;
+  }
+
   /** Bytes that arrived and that the consumer has not taken. */
   get held(): number {
     return this.#held;

@@ -1,7 +1,8 @@
 /**
- * When a stream's window grows: a consumer that takes half of it faster than a credit can come back is
- * held up by the distance, not by itself. Near by,
- * where the first window is enough, nothing grows: what is on its way delays what others ask for.
+ * When a stream's window grows. Far away, a consumer that takes half of it faster than a credit can come
+ * back is held up by the distance, not by itself. Near by the first window is enough, but a large one
+ * lets more go in one message, which costs both ends less; as what is on its way delays what others ask
+ * for, such a window grows only while nobody opens another stream, and shrinks when somebody does.
  *
  * What all streams of a connection grow by is bounded below the connection's own window, so that none
  * that stalls with a large one can hold up the others, and what may wait here is as much as before.
@@ -22,6 +23,10 @@ export class Growth {
   #roundTrip = Number.POSITIVE_INFINITY;
   #askedAt: number | null = null;
   #nextAskAt = 0;
+  /** The stream that was opened last, when, and when the one before it was. */
+  #newest = 0;
+  #newestAt = Number.NEGATIVE_INFINITY;
+  #beforeAt = Number.NEGATIVE_INFINITY;
 
   constructor(now: (() => number) | null, streams: ReadonlyMap<number, LinkStream>) {
     this.#now = now;
@@ -45,23 +50,41 @@ export class Growth {
     this.#askedAt = null;
   }
 
+  /** Somebody asks for something: what others have on their way should not delay it long. */
+  opened(stream: number): void {
+    if (this.#now === null) return;
+    this.#beforeAt = this.#newestAt;
+    this.#newest = stream;
+    this.#newestAt = this.#now();
+  }
+
   /**
-   * Credit is given for a window now: by how many bytes it grows with it.
+   * Credit is given for a stream's window now: by how many bytes the window grows with it; negative when
+   * it shrinks.
    * @param due bytes that were taken since credit was given last
    */
-  of(window: ReceiveWindow, due: number): number {
-    if (this.#now === null) return 0;
+  of({ id, receiveWindow: window }: LinkStream, due: number): number {
+    if (this.#now === null || !Number.isFinite(this.#roundTrip)) return 0;
     const now = this.#now();
     const took = now - window.creditAt;
     window.creditAt = now;
-    const isFar = Number.isFinite(this.#roundTrip) && this.#roundTrip >= limits.linkGrowRoundTripMs;
+    if (this.#roundTrip < limits.linkGrowRoundTripMs) {
+      const since = id === this.#newest ? this.#beforeAt : this.#newestAt;
+      if (now - since < limits.linkAloneMs) return -window.shrink(due);
+      const isFast = took * limits.linkNearBytesPerMs <= due;
+      return isFast ? this.#grow(window, limits.linkNearWindowBytes) : 0;
+    }
     // Half of a window within a round trip, whether credit comes for halves or for more at once.
     const isFast = took * (window.size / 2) < this.#roundTrip * due;
-    if (!isFar || !isFast) return 0;
+    return isFast ? this.#grow(window, limits.linkStreamWindowMaxBytes) : 0;
+  }
+
+  /** @returns by how much: to twice the size, as far as `maxBytes` and the other streams leave room */
+  #grow(window: ReceiveWindow, maxBytes: number): number {
     const room = limits.linkGrownWindowsBytes - this.#grown();
-    const more = Math.min(window.size, limits.linkStreamWindowMaxBytes - window.size, room);
-    if (more > 0) window.grow(more);
-    return Math.max(0, more);
+    const more = Math.max(0, Math.min(window.size, maxBytes - window.size, room));
+    window.grow(more);
+    return more;
   }
 
   #grown(): number {

@@ -4,15 +4,19 @@ import { DAY, HOUR, MINUTE, SECOND } from "../durations.ts";
 
 export const linkLimits = {
   // Link (both ends)
-  linkFrameBytes: 64 * 1024,
-  linkMessageBytes: 256 * 1024,
+  linkFrameBytes: 256 * 1024,
+  linkMessageBytes: 260 * 1024, // a whole frame with what goes before it
+  linkQuantumBytes: 64 * 1024, // of one stream, before it is another's turn
   linkHeadBytes: 64 * 1024,
   linkHeaders: 256,
   linkPathBytes: 16 * 1024,
   linkStreamWindowBytes: 256 * 1024,
   linkStreamWindowMaxBytes: 4 * 1024 * 1024, // of a stream whose consumer is faster than the way is short
   linkGrownWindowsBytes: 4 * 1024 * 1024, // what all streams of a connection grow by; below its own window
-  linkGrowRoundTripMs: 5, // nearer than that nothing grows: 256 KiB are 50 MB/s and more
+  linkGrowRoundTripMs: 5, // nearer than that, 256 KiB are 50 MB/s and more
+  linkNearWindowBytes: 1024 * 1024, // of a stream nearer than that, while nobody opens another
+  linkNearBytesPerMs: 64 * 1024, // that its consumer takes
+  linkAloneMs: SECOND, // since another stream was opened
   linkConnectionWindowBytes: 8 * 1024 * 1024,
   linkStreams: 256,
   linkStreamsPerDevice: 512, // over all of its connections; an operator may set these (docs/link.md)

@@ -45,7 +45,7 @@ const SPARE_BUFFERS = 4;
 export class Outbox {
   readonly #port: OutboxPort;
   readonly #onEnd: (stream: LinkStream) => void;
-  readonly #ready = new FairQueue<LinkStream>(limits.linkFrameBytes);
+  readonly #ready = new FairQueue<LinkStream>(limits.linkQuantumBytes);
   #window = new SendWindow(limits.linkConnectionWindowBytes);
   #control: Frame[] = [];
   #scheduled = false;
@@ -157,7 +157,9 @@ export class Outbox {
     for (let left = this.#ready.size; left > 0 && room > 0; ) {
       const stream = this.#ready.next();
       if (stream === null) break;
-      const most = Math.min(stream.deficit, room, limits.linkFrameBytes, this.#window.available);
+      // Nobody else waits: one long frame costs either end less than several.
+      const turn = this.#ready.size === 0 ? limits.linkFrameBytes : stream.deficit;
+      const most = Math.min(turn, room, limits.linkFrameBytes, this.#window.available);
       if (!stream.hungry() || most < (stream.least() ?? 0)) {
         this.#ready.settle(stream, 0, stream.hungry());
         left--;
@@ -169,7 +171,7 @@ export class Outbox {
       room -= frameHeaderBytes + payloadBytes(frame);
       frames.push(frame);
       if (end) this.#onEnd(stream);
-      this.#ready.settle(stream, cost, stream.hungry());
+      this.#ready.settle(stream, Math.min(cost, stream.deficit), stream.hungry());
       streams.push(stream);
       left = this.#ready.size;
     }

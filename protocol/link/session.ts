@@ -105,6 +105,7 @@ export class Session implements StreamHost {
   open(payload: Uint8Array, end: boolean, handler: StreamHandler): LinkStream {
     const stream = new LinkStream(this.#streams.nextId(), this, handler);
     this.#streams.live.set(stream.id, stream);
+    this.#growth.opened(stream.id);
     stream.sendEnded = end;
     this.#outbox.control(frameType.open, stream.id, payload, end);
     return stream;
@@ -151,8 +152,8 @@ export class Session implements StreamHost {
     if (!stream.receiveEnded && !stream.dead) {
       const due = stream.receiveWindow.creditDue();
       if (due > 0) {
-        const more = this.#growth.of(stream.receiveWindow, due);
-        this.#outbox.control(frameType.credit, stream.id, u32(due + more));
+        const credit = due + this.#growth.of(stream, due);
+        if (credit > 0) this.#outbox.control(frameType.credit, stream.id, u32(credit));
         if (this.#growth.wantsProbe) this.#outbox.control(frameType.ping, 0, probe);
       }
     }
@@ -256,6 +257,7 @@ export class Session implements StreamHost {
       return null;
     }
     this.#streams.live.set(id, stream);
+    this.#growth.opened(id);
     stream.gotHead = true;
     stream.receiveEnded = end;
     const handler = this.#accept(stream, payload);
