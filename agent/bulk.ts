@@ -4,12 +4,24 @@
  * Frames carry what comes before, and everything where the edge grants no lane or refuses it.
  */
 
+import { Agent, type ClientRequest, type RequestOptions, request as requestPlain } from "node:http";
+import { Agent as AgentTls, request as requestTls } from "node:https";
 import { type Dispatcher, Pool } from "undici";
 import { agentBulkPath, bulkOffsetHeader } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
 import { notePassed } from "./heap.ts";
 
-/** Sends one segment; resolves when the visitor has all of it. @throws Error when it broke */
+/** Bytes, and who wants their memory back. */
+export interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly free: (() => void) | null;
+}
+
+/**
+ * Sends one segment; resolves when the visitor has all of it. Asks `body` for more only when what it gave
+ * is written, for its memory is used again then.
+ * @throws Error when it broke
+ */
 export type SendSegment = (
   token: Uint8Array,
   offset: number,
@@ -44,7 +56,10 @@ export interface BulkLane {
 
 /** The lane of one device to its cloud, over connections that are kept. */
 export function bulkLaneTo(cloud: string, deviceId: string): BulkLane {
-  const pool = new Pool(new URL(cloud).origin, {
+  const url = new URL(agentBulkPath + deviceId, cloud);
+  const kept = { keepAlive: true, maxSockets: limits.linkBulkConnections };
+  const connections = url.protocol === "https:" ? new AgentTls(kept) : new Agent(kept);
+  const pool = new Pool(url.origin, {
     connections: limits.linkBulkConnections,
     allowH2: false,
     headersTimeout: 0, // the answer comes when the visitor has read it all
@@ -52,22 +67,50 @@ export function bulkLaneTo(cloud: string, deviceId: string): BulkLane {
   });
   return {
     async send(token, offset, body, signal) {
-      const { statusCode, body: answer } = await pool.request({
-        method: "POST",
-        path: agentBulkPath + deviceId,
-        headers: {
-          authorization: `Bearer ${Buffer.from(token).toString("base64url")}`,
-          [bulkOffsetHeader]: String(offset),
-        },
-        body: body as unknown as Buffer,
-        signal,
-      });
-      await answer.dump();
-      if (statusCode !== 204) throw new Error(`the edge answered ${statusCode}`);
+      const headers = { ...bearer(token), [bulkOffsetHeader]: String(offset) };
+      const status = await post(url, { method: "POST", agent: connections, headers, signal }, body);
+      if (status !== 204) throw new Error(`the edge answered ${status}`);
     },
     fetch: (token, events) => fetchRest(pool, deviceId, token, events),
-    close: () => void pool.destroy(),
+    close: () => {
+      connections.destroy();
+      void pool.destroy();
+    },
   };
+}
+
+const bearer = (token: Uint8Array) => ({
+  authorization: `Bearer ${Buffer.from(token).toString("base64url")}`,
+});
+
+/** Posts `body`. Node's client tells when bytes are written, which undici does not. @returns the status */
+async function post(
+  url: URL,
+  options: RequestOptions,
+  body: AsyncIterable<Uint8Array>,
+): Promise<number> {
+  const request = (url.protocol === "https:" ? requestTls : requestPlain)(url, options);
+  const status = new Promise<number>((resolve, reject) => {
+    request.once("error", reject);
+    request.once("response", (response) => {
+      response.once("error", reject).once("end", () => resolve(response.statusCode ?? 0));
+      response.resume();
+    });
+  });
+  void pump(body, request);
+  try {
+    return await status;
+  } finally {
+    if (!request.writableFinished) request.destroy();
+  }
+}
+
+async function pump(body: AsyncIterable<Uint8Array>, request: ClientRequest): Promise<void> {
+  for await (const bytes of body) {
+    await new Promise((written) => request.write(bytes, written));
+    if (request.destroyed) return;
+  }
+  request.end();
 }
 
 function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: RestEvents): Rest {
@@ -78,9 +121,8 @@ function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: Rest
     over = true;
   };
   const path = agentBulkPath + deviceId;
-  const headers = { authorization: `Bearer ${Buffer.from(token).toString("base64url")}` };
   pool.dispatch(
-    { method: "GET", path, headers },
+    { method: "GET", path, headers: bearer(token) },
     {
       onRequestStart(started) {
         controller = started;
@@ -113,8 +155,8 @@ function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: Rest
 export interface BulkEvents {
   /** There is room to write again. */
   drain(): void;
-  /** The lane was refused before anything came of it: `bytes` go in frames, and so does the rest. */
-  refused(bytes: readonly Uint8Array[], ended: boolean): void;
+  /** The lane was refused before anything came of it: `chunks` go in frames, and so does the rest. */
+  refused(chunks: readonly Chunk[], ended: boolean): void;
   /** The body broke: what the visitor has is not all. */
   broken(): void;
   /** The visitor has everything. */
@@ -129,7 +171,7 @@ export class BulkBody {
   readonly #giveUp = new AbortController();
   /** The next segment's, which the edge sends when it reads the one before. */
   #token: Uint8Array | null;
-  #chunks: Uint8Array[] = [];
+  #chunks: Chunk[] = [];
   #queued = 0;
   #ended = false;
   /** Whether the edge has begun to read: from then on there is no way back to frames. */
@@ -146,9 +188,12 @@ export class BulkBody {
     this.#events = events;
   }
 
-  /** @returns false when the writer should wait for `drain` */
-  write(bytes: Uint8Array): boolean {
-    this.#chunks.push(bytes);
+  /**
+   * @param free called when `bytes`, which must not change until then, are not needed any more
+   * @returns false when the writer should wait for `drain`
+   */
+  write(bytes: Uint8Array, free: (() => void) | null = null): boolean {
+    this.#chunks.push({ bytes, free });
     this.#queued += bytes.byteLength;
     this.#paused = this.#queued >= limits.linkBulkQueueBytes;
     this.#next();
@@ -169,7 +214,7 @@ export class BulkBody {
 
   /** Nobody needs the rest. */
   abort(): void {
-    this.#chunks = [];
+    for (const { free } of this.#chunks.splice(0)) free?.();
     this.#giveUp.abort();
     this.#wake?.();
   }
@@ -195,6 +240,7 @@ export class BulkBody {
     } catch {
       if (this.#giveUp.signal.aborted) return;
       this.#giveUp.abort();
+      this.#wake?.();
       if (this.#isRead) this.#events.broken();
       else this.#events.refused(this.#chunks, this.#ended);
       return;
@@ -213,21 +259,27 @@ export class BulkBody {
       }
       const chunk = this.#chunks[0];
       if (chunk === undefined) return;
-      left -= chunk.byteLength;
+      left -= chunk.bytes.byteLength;
       if (first && !this.#isRead) {
-        yield chunk;
+        yield chunk.bytes;
         while (!this.#isRead && !this.#giveUp.signal.aborted) await this.#woken();
+        if (this.#giveUp.signal.aborted) return;
         this.#taken(chunk);
+        chunk.free?.();
       } else {
         this.#taken(chunk);
-        yield chunk;
+        try {
+          yield chunk.bytes;
+        } finally {
+          chunk.free?.();
+        }
       }
     }
   }
 
-  #taken(chunk: Uint8Array): void {
+  #taken({ bytes }: Chunk): void {
     this.#chunks.shift();
-    this.#queued -= chunk.byteLength;
+    this.#queued -= bytes.byteLength;
     if (!this.#paused || this.#queued > limits.linkBulkQueueBytes / 2) return;
     this.#paused = false;
     this.#events.drain();

@@ -22,6 +22,7 @@ import { Session } from "../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
 import { BulkBody, type BulkLane, type FetchRest, type SendSegment } from "./bulk.ts";
 import { notePassed } from "./heap.ts";
+import { connectLending, type Lender, lendRest } from "./lending-socket.ts";
 import { LocalSocket } from "./local-socket.ts";
 import type { TcpServices } from "./tunnel/services.ts";
 import { RequestBody } from "./upload.ts";
@@ -140,10 +141,16 @@ function connectionsTo(origin: string): Pool {
     connections: limits.linkStreams,
     pipelining: 1,
     allowH2: false,
+    ...(lends(origin) ? { connect: connectLending } : {}),
     headersTimeout: limits.linkHeadMs,
     bodyTimeout: 0,
     maxHeaderSize: limits.linkHeadBytes,
   });
+}
+
+/** Node's sockets read into memory of ours; Deno's do not, and TLS has its own. */
+function lends(origin: string): boolean {
+  return origin.startsWith("http:") && !("Deno" in globalThis);
 }
 
 /** What undici's controller has besides its published type: the headers as they came. */
@@ -164,6 +171,8 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   /** The rest of the response, once it goes by the bulk lane. */
   #bulk: BulkBody | null = null;
   #controller: Dispatcher.DispatchController | null = null;
+  /** Lends the body of the response; null when its memory is its own. */
+  #lender: Lender | null = null;
   #body: RequestBody | null = null;
   /** The response is complete, or the stream is dead: nothing more may be said. */
   #over = false;
@@ -224,10 +233,10 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   #onLane(send: SendSegment, token: Uint8Array): BulkBody {
     return new BulkBody(send, token, this.#framed, {
       drain: () => this.#controller?.resume(),
-      refused: (bytes, ended) => {
+      refused: (chunks, ended) => {
         this.#laneFor(true);
         this.#bulk = null;
-        for (const chunk of bytes) this.#stream.write(chunk);
+        for (const { bytes, free } of chunks) this.#stream.write(bytes, free);
         if (ended) this.#finish();
         else this.#controller?.resume();
       },
@@ -255,22 +264,25 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
     const headers = responseHeaders(controller as RawHeaders);
     const length = contentLength(headers);
     this.#length = length === "bad" ? null : length;
+    if ((this.#length ?? 0) >= limits.linkBulkAfterBytes) this.#lender = lendRest();
     const payload = encodeHead({ status, headers });
     if (payload === null) this.#fail(resetCode.badMessage);
     else this.#stream.sendHead(payload, false);
   }
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    notePassed(chunk.byteLength);
     if (this.#over) return;
+    const free = this.#lender?.hold(chunk) ?? null;
+    if (free === null) notePassed(chunk.byteLength);
     if (this.#bulk !== null) {
-      if (!this.#bulk.write(chunk)) controller.pause();
+      if (!this.#bulk.write(chunk, free)) controller.pause();
       return;
     }
     this.#framed += chunk.byteLength;
-    if (!this.#stream.write(chunk)) controller.pause();
+    if (!this.#stream.write(chunk, free)) controller.pause();
     this.#askForLane();
   }
   onResponseEnd(): void {
+    this.#lender?.stop();
     if (this.#bulk !== null) this.#bulk.end();
     else this.#finish();
   }

@@ -109,7 +109,7 @@ const shapes: { readonly [type: number]: Shape } = {
   [frameType.hello]: { stream: "none", flags: 0, min: 8, max: 8 },
   [frameType.open]: { stream: "some", flags: endFlag, min: 2, max: limits.linkHeadBytes },
   [frameType.head]: { stream: "some", flags: endFlag, min: 2, max: limits.linkHeadBytes },
-  [frameType.data]: { stream: "some", flags: endFlag, min: 0, max: limits.linkFrameBytes },
+  [frameType.data]: { stream: "some", flags: endFlag, min: 0, max: limits.linkDataBytes },
   [frameType.credit]: { stream: "either", flags: 0, min: 4, max: 4 },
   [frameType.reset]: { stream: "some", flags: 0, min: 4, max: 4 },
   [frameType.ping]: { stream: "none", flags: 0, min: 0, max: MAX_PING_BYTES },

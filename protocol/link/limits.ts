@@ -4,9 +4,9 @@ import { DAY, HOUR, MINUTE, SECOND } from "../durations.ts";
 
 export const linkLimits = {
   // Link (both ends)
-  linkFrameBytes: 256 * 1024,
-  linkMessageBytes: 260 * 1024, // a whole frame with what goes before it
-  linkQuantumBytes: 64 * 1024, // of one stream, before it is another's turn
+  linkFrameBytes: 64 * 1024, // of one stream, before it is another's turn
+  linkDataBytes: 256 * 1024, // of a body in one frame, where nobody else waits
+  linkMessageBytes: 260 * 1024, // such a frame with what goes before it
   linkHeadBytes: 64 * 1024,
   linkHeaders: 256,
   linkPathBytes: 16 * 1024,
@@ -82,6 +82,10 @@ export const linkLimits = {
   agentStopMs: 8 * SECOND, // a stopping agent's visitors; service managers kill after 10
   agentStableMs: 10 * SECOND,
   agentRequestMs: 15 * SECOND,
+  agentConnectMs: 10 * SECOND, // to the local service
+  agentOwnReadBytes: 64 * 1024, // of each connection to it
+  agentReadBytes: 256 * 1024, // of one read of a long body, in memory that is used again
+  agentLentBuffers: 64, // of such memory; beyond it, bytes are copied
   agentCollectBytes: 8 * 1024 * 1024, // that pass between two short collections of garbage
   keyRetryMs: MINUTE,
   watchersPerDevice: 20,

@@ -98,7 +98,7 @@ export class MessageQueue {
       return { type: frameType.wsClose, flags: 0, pieces, cost: 0, end: true };
     }
     const from = this.#sent ?? 0;
-    const most = Math.min(max - frameHeaderBytes, limits.linkFrameBytes);
+    const most = Math.min(max, limits.linkFrameBytes) - frameHeaderBytes;
     const to = Math.min(message.bytes.byteLength, from + most);
     const last = to === message.bytes.byteLength;
     const flags =

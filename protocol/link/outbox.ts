@@ -45,7 +45,7 @@ const SPARE_BUFFERS = 4;
 export class Outbox {
   readonly #port: OutboxPort;
   readonly #onEnd: (stream: LinkStream) => void;
-  readonly #ready = new FairQueue<LinkStream>(limits.linkQuantumBytes);
+  readonly #ready = new FairQueue<LinkStream>(limits.linkFrameBytes);
   #window = new SendWindow(limits.linkConnectionWindowBytes);
   #control: Frame[] = [];
   #scheduled = false;
@@ -158,8 +158,8 @@ export class Outbox {
       const stream = this.#ready.next();
       if (stream === null) break;
       // Nobody else waits: one long frame costs either end less than several.
-      const turn = this.#ready.size === 0 ? limits.linkFrameBytes : stream.deficit;
-      const most = Math.min(turn, room, limits.linkFrameBytes, this.#window.available);
+      const turn = this.#ready.size === 0 ? limits.linkDataBytes : stream.deficit;
+      const most = Math.min(turn, room, limits.linkDataBytes, this.#window.available);
       if (!stream.hungry() || most < (stream.least() ?? 0)) {
         this.#ready.settle(stream, 0, stream.hungry());
         left--;

@@ -32,6 +32,12 @@ export interface StreamHandler {
 /** Makes the handler of a stream that the edge opened; null refuses it. */
 export type Accept = (stream: LinkStream, head: Uint8Array) => StreamHandler | null;
 
+/** Bytes that wait to be sent, and who wants their memory back. */
+interface Chunk {
+  bytes: Uint8Array;
+  readonly free: (() => void) | null;
+}
+
 /** What a stream needs of its session. */
 export interface StreamHost {
   /** Bytes, an end or both wait in `stream`. */
@@ -67,7 +73,7 @@ export class LinkStream implements Contender {
   dead = false;
   #host: StreamHost;
   #handler: StreamHandler;
-  #chunks: Uint8Array[] = [];
+  #chunks: Chunk[] = [];
   #pending = 0;
   #ending = false;
   #full = false;
@@ -153,13 +159,16 @@ export class LinkStream implements Contender {
   }
 
   /**
-   * Queues body bytes, which must not change afterwards.
+   * Queues body bytes, which must not change before `free` is called, or at all without one.
    * @returns false when the writer should wait for `drain`
    */
-  write(bytes: Uint8Array): boolean {
-    if (this.dead || this.#ending) return true;
+  write(bytes: Uint8Array, free: (() => void) | null = null): boolean {
+    if (this.dead || this.#ending) {
+      free?.();
+      return true;
+    }
     if (bytes.byteLength > 0) {
-      this.#chunks.push(bytes);
+      this.#chunks.push({ bytes, free });
       this.#pending += bytes.byteLength;
       this.#host.wantsToSend(this);
     }
@@ -235,22 +244,25 @@ export class LinkStream implements Contender {
 
   #takeData(max: number): Taken {
     let wanted = Math.min(max, this.#pending);
-    const bytes = wanted;
+    const taken = wanted;
     const pieces: Uint8Array[] = [];
     while (wanted > 0) {
-      const chunk = this.#chunks[0] as Uint8Array;
-      if (chunk.byteLength <= wanted) {
-        pieces.push(chunk);
+      const chunk = this.#chunks[0] as Chunk;
+      const { bytes, free } = chunk;
+      if (bytes.byteLength <= wanted) {
+        pieces.push(bytes);
         this.#chunks.shift();
-        wanted -= chunk.byteLength;
+        wanted -= bytes.byteLength;
+        // Its bytes are copied into the message before anything else runs.
+        if (free !== null) void copied.then(free);
       } else {
-        pieces.push(chunk.subarray(0, wanted));
-        this.#chunks[0] = chunk.subarray(wanted);
+        pieces.push(bytes.subarray(0, wanted));
+        chunk.bytes = bytes.subarray(wanted);
         wanted = 0;
       }
     }
-    this.#pending -= bytes;
-    return takenData(pieces, bytes, this.#ending && this.#pending === 0);
+    this.#pending -= taken;
+    return takenData(pieces, taken, this.#ending && this.#pending === 0);
   }
 
   /** Tells the writer once that there is room again. */
@@ -264,10 +276,13 @@ export class LinkStream implements Contender {
   /** Forgets what waits; nothing is sent or told from now on. */
   kill(): void {
     this.dead = true;
+    for (const { free } of this.#chunks) free?.();
     this.#chunks = [];
     this.#pending = 0;
   }
 }
+
+const copied = Promise.resolve();
 
 /** Serves a stream between its OPEN and its handler. */
 const unserved: StreamHandler = {

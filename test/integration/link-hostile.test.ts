@@ -90,7 +90,7 @@ const broken: readonly (readonly [string, Attack])[] = [
   ],
   [
     "a frame of more than 64 KiB",
-    (stream) => [Buffer.concat([head(stream), data(stream, limits.linkFrameBytes + 1)])],
+    (stream) => [Buffer.concat([head(stream), data(stream, limits.linkDataBytes + 1)])],
   ],
   ["credit beyond every window", (stream) => [frame(frameType.credit, stream, u32(0xffff_ffff))]],
   ["a credit of three bytes", (stream) => [frame(frameType.credit, stream, "abc")]],

@@ -147,7 +147,7 @@ const NOTHING = new Uint8Array(0);
 
 /**
  * Reads a request body in pieces.
- * @param length the announced length: known, a piece waits for `limits.linkQuantumBytes`, which makes
+ * @param length the announced length: known, a piece waits for `limits.linkFrameBytes`, which makes
  * fewer and larger ones, and never longer, for a slow visitor moves too; unknown, whatever has arrived
  * goes on at once
  */
@@ -165,7 +165,7 @@ export function bodySource(body: ReadableStream<Uint8Array>, length: number | nu
       const view = new Uint8Array(used, 0, size);
       const { done, value } =
         length !== null && reader.readAtLeast !== undefined
-          ? await reader.readAtLeast(Math.min(size, limits.linkQuantumBytes), view)
+          ? await reader.readAtLeast(Math.min(size, limits.linkFrameBytes), view)
           : await reader.read(view);
       const bytes = value ?? NOTHING;
       left -= bytes.byteLength;

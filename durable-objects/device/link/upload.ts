@@ -73,7 +73,7 @@ export class Upload implements TokenHolder {
       return false;
     }
     this.waitsFor = "visitor";
-    const { bytes, last } = await this.#source.read(limits.linkFrameBytes);
+    const { bytes, last } = await this.#source.read(limits.linkDataBytes);
     this.#count(bytes);
     if (this.#stopped) return false;
     this.#framed += bytes.byteLength;

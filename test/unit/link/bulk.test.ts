@@ -29,8 +29,8 @@ function lane() {
     77,
     {
       drain: () => void told.push("drain"),
-      refused: (bytes, ended) => {
-        refused.push(...bytes);
+      refused: (chunks, ended) => {
+        refused.push(...chunks.map(({ bytes }) => bytes));
         told.push(`refused ${ended}`);
       },
       broken: () => void told.push("broken"),
@@ -111,6 +111,26 @@ describe("a body on the bulk lane", () => {
     body.granted(TOKEN);
     await settled();
     expect(told).toEqual(["drain"]);
+  });
+
+  it("gives memory back once what lies in it is sent, and not before", async () => {
+    const { body, refused, segments } = lane();
+    const freed: string[] = [];
+    const free = (name: string) => () => void freed.push(name);
+    body.write(new Uint8Array(10), free("first"));
+    body.write(new Uint8Array(20), free("second"));
+    await settled();
+    // Sent, and kept until the edge reads: it may go in frames yet.
+    expect(segments[0]?.bytes).toBe(10);
+    expect(freed).toEqual([]);
+    body.granted(TOKEN);
+    await settled();
+    expect(freed).toEqual(["first", "second"]);
+    body.write(new Uint8Array(30), free("third"));
+    body.abort();
+    await settled();
+    expect(freed).toEqual(["first", "second", "third"]);
+    expect(refused).toEqual([]);
   });
 
   it("says nothing more once nobody needs it", async () => {

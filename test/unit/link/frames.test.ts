@@ -174,7 +174,7 @@ describe("frames", () => {
     ["a long RESET", raw(frameType.reset, { length: 5 }), "frame of a wrong length"],
     [
       "a long DATA",
-      raw(frameType.data, { length: limits.linkFrameBytes + 1 }),
+      raw(frameType.data, { length: limits.linkDataBytes + 1 }),
       "frame of a wrong length",
     ],
     [

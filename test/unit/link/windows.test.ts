@@ -134,7 +134,7 @@ describe("a stream's window", () => {
   });
 
   it.each([
-    ["near by", 2, ALL],
+    ["near by, with a consumer that is no faster than it", 2, () => 50_000],
     ["with a consumer that is slower than the way", 50, () => 2000],
   ])("stays as it was %s", (_what, roundTrip, speed) => {
     const way = new Way(roundTrip);
@@ -143,6 +143,33 @@ describe("a stream's window", () => {
     way.pour(0);
     way.pass(3000, take);
     expect(stream.receiveWindow.size).toBe(FIRST);
+    expect(way.faults).toEqual([]);
+  });
+
+  it("grows near by while nobody else asks, shrinks when somebody does, and grows again", () => {
+    const way = new Way(2);
+    const { state, stream, take } = reader(way, ALL);
+    way.pass(60, take);
+    way.pour(0);
+    way.pass(500, take);
+    expect(stream.receiveWindow.size).toBe(limits.linkNearWindowBytes);
+    way.pass(500, take);
+    const click = reader(way, ALL);
+    const both = () => {
+      take();
+      click.take();
+    };
+    way.pass(20, both);
+    expect(stream.receiveWindow.size).toBe(FIRST);
+    state.most = 0;
+    way.pass(limits.linkAloneMs - 30, both);
+    expect(state.most).toBeLessThanOrEqual(FIRST);
+    expect(state.most).toBeGreaterThan(0);
+    way.pass(100, both);
+    expect(stream.receiveWindow.size).toBe(limits.linkNearWindowBytes);
+    // What was not given back while it shrank is not lost to the sender.
+    way.pass(100, () => click.take());
+    expect(state.held).toBe(limits.linkNearWindowBytes);
     expect(way.faults).toEqual([]);
   });
 
@@ -204,7 +231,7 @@ describe("a stream's window", () => {
     // An answer that nobody waits for, long after: it makes no long way of a short one.
     way.agent.ping();
     way.pass(5000, take);
-    expect(stream.receiveWindow.size).toBe(FIRST);
+    expect(stream.receiveWindow.size).toBe(limits.linkNearWindowBytes);
   });
 });
 
