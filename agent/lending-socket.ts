@@ -75,7 +75,7 @@ class LendingSocket extends Socket {
   }
 
   lend(): Lender {
-    this.#lends = false;
+    this.#lends = true;
     return {
       hold: (bytes) => {
         const loan = lent.get(bytes.buffer);
