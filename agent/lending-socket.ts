@@ -129,11 +129,6 @@ class LendingSocket extends Socket {
     return came;
   }
 
-  /** What was not parsed because its reader waits comes back, to memory of its own. */
-  unshift(bytes: Uint8Array): void {
-    super.unshift(Buffer.from(bytes));
-  }
-
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#giveBackParsed();
     if (this.#cameIn !== null) giveBack(this.#cameIn);

@@ -95,6 +95,55 @@ describe("a session", () => {
     ]);
   });
 
+  it("sends a stream alone in long frames, and several in turns", () => {
+    const agent = new Bench("agent");
+    agent.say(hello);
+    for (const stream of [1, 3]) {
+      agent.say({ type: frameType.open, stream, end: true, payload: [open] });
+    }
+    const [first, second] = agent.streams as [LinkStream, LinkStream];
+    const sent = () =>
+      agent
+        .flush()
+        .filter(({ type }) => type === frameType.data)
+        .map(({ stream, bytes }) => [stream, bytes]);
+    first.write(new Uint8Array(WINDOW));
+    expect(sent()).toEqual([[1, WINDOW]]);
+    for (const stream of [1, 3]) {
+      agent.say({ type: frameType.credit, stream, payload: [u32(WINDOW / 2)] });
+    }
+    first.write(new Uint8Array(WINDOW));
+    second.write(new Uint8Array(1000));
+    expect(sent().slice(0, 2)).toEqual([
+      [1, limits.linkFrameBytes],
+      [3, 1000],
+    ]);
+  });
+
+  it("gives memory back when its bytes are in a message, or are needed no more", async () => {
+    const agent = new Bench("agent");
+    agent.say(hello);
+    agent.say({ type: frameType.open, stream: 1, end: true, payload: [open] });
+    const [stream] = agent.streams as [LinkStream];
+    const memory = new Uint8Array(1000).fill(7);
+    const freed: string[] = [];
+    stream.write(memory, () => {
+      memory.fill(0); // somebody else's from now on
+      freed.push("sent");
+    });
+    expect(freed).toEqual([]);
+    expect(agent.flush().at(-1)?.value).toBe(0x0707_0707);
+    await Promise.resolve();
+    expect(freed).toEqual(["sent"]);
+    stream.write(new Uint8Array(WINDOW), () => freed.push("half sent"));
+    agent.flush();
+    await Promise.resolve();
+    expect(freed).toEqual(["sent"]);
+    stream.reset(resetCode.cancel);
+    stream.write(new Uint8Array(1), () => freed.push("too late"));
+    expect(freed).toEqual(["sent", "half sent", "too late"]);
+  });
+
   it("shares between hungry streams by bytes", () => {
     const agent = new Bench("agent");
     agent.say(hello);
