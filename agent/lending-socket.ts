@@ -69,7 +69,6 @@ class LendingSocket extends Socket {
 
   constructor() {
     super({
-      highWaterMark: limits.agentOwnReadBytes,
       onread: { buffer: () => this.#memory(), callback: (bytes) => this.#read(bytes) },
     });
   }
@@ -135,7 +134,7 @@ class LendingSocket extends Socket {
     if (this.#next !== null) giveBack(this.#next);
     this.#cameIn = null;
     this.#next = null;
-    super._destroy(error, done);
+    super._destroy(error, (late) => done(late ?? error));
   }
 
   #giveBackParsed(): void {
