@@ -16,6 +16,7 @@ import { parseArgs } from "node:util";
 import { bulk } from "./lanes/bulk.ts";
 import { click } from "./lanes/click.ts";
 import { dns } from "./lanes/dns.ts";
+import { flood } from "./lanes/flood.ts";
 import { idle } from "./lanes/idle.ts";
 import { requests } from "./lanes/requests.ts";
 import { signing } from "./lanes/signing.ts";
@@ -60,6 +61,10 @@ const subjects: Readonly<Record<string, () => Promise<Section | Section[]>>> = {
   dns: async () => {
     await close();
     return await dns(plan);
+  },
+  flood: async () => {
+    await close();
+    return await flood(closing, plan);
   },
   signing: () => signing(plan),
   idle: async () => {

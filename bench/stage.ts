@@ -94,7 +94,7 @@ export interface House {
   readonly folder: string;
 }
 
-interface HouseOptions extends Pick<EdgeOptions, "beside"> {
+interface HouseOptions extends Pick<EdgeOptions, "beside" | "variables"> {
   /** Lets `heap()` look into the runtime; speed is measured without. */
   readonly inspected?: boolean;
   /** Where its files are, else among the system's temporary ones. */
@@ -107,7 +107,7 @@ export async function startHouse(
   serve: string,
   more: HouseOptions = {},
 ): Promise<House> {
-  const { beside, inspected = false, under = tmpdir() } = more;
+  const { beside, variables = {}, inspected = false, under = tmpdir() } = more;
   const folder = await mkdtemp(join(under, "latchkey-bench-"));
   closing.push(() => rm(folder, { recursive: true, force: true }));
   const mailbox = await startMailbox();
@@ -118,7 +118,11 @@ export async function startHouse(
     data: join(folder, "edge"),
     port: await freePort(),
     // The load comes from one network: with the budgets of one visitor it would be refused.
-    variables: { SMTP_URL: mailbox.smtpUrl, LINK_BUDGETS: "requests=1M visitor-requests=1M" },
+    variables: {
+      SMTP_URL: mailbox.smtpUrl,
+      LINK_BUDGETS: "requests=1M visitor-requests=1M",
+      ...variables,
+    },
     ...(beside === undefined ? {} : { beside }),
     ...(inspected ? { inspectorPort } : {}),
   });

@@ -8,52 +8,54 @@ import { ipv6Octets, parsePeer } from "./addresses.ts";
 
 /** How much everybody together may, a second: what no number of networks gets beyond. */
 export class Budget {
-  readonly #max: number;
-  #second = 0;
-  #count = 0;
+  readonly #floods: Floods;
 
-  /** @param max a second */
+  /** @param max a second, and at once */
   constructor(max: number) {
-    this.#max = max;
+    this.#floods = new Floods(max, 0, 1);
   }
 
-  /** Counts one; false when this second is used up. */
+  /** Counts one; false when there is no more for now. */
   take(now: number): boolean {
-    const second = Math.floor(now / 1000);
-    if (second !== this.#second) [this.#second, this.#count] = [second, 0];
-    return ++this.#count <= this.#max;
+    return this.#floods.take("", now);
   }
 }
 
 const COUNTERS = 1 << 16;
 const V6_NETWORK_OCTETS = 7; // of /56
+const SECOND = 1000;
 
+/**
+ * A second's share may come at once; what is used of it comes back evenly, so that who goes on and on
+ * takes no more than a steady trickle, and nobody beside them waits for a burst each second.
+ */
 export class Floods {
-  readonly #max: number;
-  readonly #counts = new Uint32Array(COUNTERS);
+  /** What one question takes of a second. */
+  readonly #each: number;
+  readonly #counters: number;
+  /** When each has all of its share again; ms since the epoch. */
+  readonly #whole: Float64Array;
   readonly #seed: number;
-  #second = 0;
 
   /**
    * @param max questions a second
    * @param seed random
    */
-  constructor(max: number, seed: number) {
-    this.#max = max;
+  constructor(max: number, seed: number, counters = COUNTERS) {
+    this.#each = SECOND / max;
     this.#seed = seed >>> 0;
+    this.#counters = counters;
+    this.#whole = new Float64Array(counters);
   }
 
-  /** Counts one; false when its network has used its second up. */
+  /** Counts one; false when its network has used its share up. */
   take(address: string, now: number): boolean {
-    const second = Math.floor(now / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#counts.fill(0);
-    }
     const at = this.#slot(address);
-    const count = (this.#counts[at] as number) + 1;
-    this.#counts[at] = count;
-    return count <= this.#max;
+    const whole = Math.max(this.#whole[at] as number, now) + this.#each;
+    // A thousandth of a millisecond: sums of fractions come out beside the second.
+    if (whole - now > SECOND + 0.001) return false;
+    this.#whole[at] = whole;
+    return true;
   }
 
   #slot(address: string): number {
@@ -62,7 +64,7 @@ export class Floods {
     for (let at = 0; at < network.length; at++) {
       hash = Math.imul(hash ^ network.charCodeAt(at), 0x01000193);
     }
-    return (hash ^ (hash >>> 16)) & (COUNTERS - 1);
+    return (hash ^ (hash >>> 16)) & (this.#counters - 1);
   }
 }
 

@@ -2,10 +2,12 @@
 
 import { inTurn, type Load } from "../load.ts";
 import type { Plan } from "../plan.ts";
-import { Section } from "../report.ts";
+import { judged, Section } from "../report.ts";
 import type { Stage } from "../stage.ts";
 
 const CONNECTIONS = 16;
+const OBJECT = "bare route with an object call (peer)";
+const NOCHG = "DDNS nochg";
 
 interface Lane {
   readonly name: string;
@@ -14,13 +16,14 @@ interface Lane {
 
 export async function requests(stage: Stage, plan: Plan): Promise<Section> {
   const section = new Section(`Requests of ours, ${CONNECTIONS} at a time`, [
-    ...["requests/s", "p50 ms", "p99 ms", "CPU µs", "of a bare route", "p50"],
+    ...["requests/s", "p50 ms", "p99 ms", "CPU µs", "of a bare route", "p50", "limits"],
   ]);
   const lanes = lanesOf(stage, plan.seconds);
   const loads = lanes.map(({ load }) => load);
   const measured = await inTurn(loads, plan.rounds);
   const bare = measured[0];
   if (bare === undefined) throw new Error("the bare route was not measured");
+  const object = measured[lanes.findIndex(({ name }) => name === OBJECT)];
   for (const [index, one] of measured.entries()) {
     const { requestsPerSecond, p50Ms, p99Ms, cpuUs } = one;
     section.row(
@@ -29,6 +32,9 @@ export async function requests(stage: Stage, plan: Plan): Promise<Section> {
       cpuUs.toFixed(0),
       (requestsPerSecond / bare.requestsPerSecond).toFixed(2),
       `${(p50Ms / bare.p50Ms).toFixed(2)}×`,
+      lanes[index]?.name === NOCHG && object !== undefined
+        ? judged(requestsPerSecond / object.requestsPerSecond, { atLeast: 0.5 }, OBJECT)
+        : "",
     );
   }
   return section;
@@ -44,6 +50,7 @@ function lanesOf({ edge, runtime, demo, session, baseline }: Stage, seconds: num
       name: "bare Hono route (peer)",
       load: { ...load, ...baseline, path: "/plain", says: "ok" },
     },
+    { name: OBJECT, load: { ...load, ...baseline, path: "/object", says: "ok" } },
     { name: "route of ours, no session", load: { ...load, path: "/healthz" } },
     // The front page looks at the session, finds a person, and sends them on: the check and nothing else.
     { name: "signed-in request", load: { ...load, path: "/", headers: bearer, status: 303 } },
@@ -52,7 +59,7 @@ function lanesOf({ edge, runtime, demo, session, baseline }: Stage, seconds: num
       load: { ...load, path: "/api/sessions", headers: bearer },
     },
     {
-      name: "DDNS nochg",
+      name: NOCHG,
       load: {
         ...load,
         path: `/nic/update?hostname=${host}&myip=127.0.0.1`,
