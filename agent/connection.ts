@@ -181,8 +181,7 @@ export class Connection {
     this.#heardAt = this.#with.clock.now();
     const notice = parseNotice(text);
     if (notice?.type === "unregistered") this.#told = true;
-    if (notice?.type === "label" && checkLabel(notice.label) !== "label-syntax")
-      this.#with.onLabel(notice.label);
+    if (notice?.type === "label") this.#rename(notice.label);
     if (notice?.type !== "features") return;
     this.#setLink(notice.link);
     this.#with.kept.want(notice.name === true);
@@ -190,6 +189,11 @@ export class Connection {
     if (notice.name !== true) this.#saidIpv6 = null;
     void this.#sayAddress();
     void this.#with.shortcut?.follow(notice.lan === true, (said) => this.#socket?.send(said));
+  }
+
+  #rename(label: unknown): void {
+    if (typeof label !== "string" || checkLabel(label) === "label-syntax") return;
+    this.#with.onLabel(label);
   }
 
   #onBinary(data: Uint8Array): void {

@@ -105,6 +105,26 @@ describe("dnsdist 1.7 and haproxy 2.6", () => {
     });
   });
 
+  it("[CON-6] answer nothing at a name that was changed, within seconds", async () => {
+    await nas.box.switch("name", true);
+    const secret = await nas.box.nameToken();
+    const authorization = `Basic ${btoa(`${nas.host}:${secret}`)}`;
+    const query = `hostname=${nas.host}&myip=203.0.113.6`;
+    await fetch(`${world.origin}/nic/update?${query}`, { headers: { authorization } });
+    const says = (host: string, said: object) =>
+      vi.waitFor(async () => expect(await look(port, host)).toMatchObject(said), {
+        timeout: 20_000,
+        interval: 100,
+      });
+    await says(nas.host, { answers: [`${nas.host} A 203.0.113.6`] });
+    const [label = ""] = nas.host.split(".");
+    const to = `${label}-new`;
+    expect((await nas.box.ask(`/names/${label}`, "PATCH", { label: to })).status).toBe(200);
+    const there = `${to}.${world.ddnsZone}`;
+    await says(there, { answers: [`${there} A 203.0.113.6`] });
+    await says(nas.host, { rcode: "NXDOMAIN", answers: [] });
+  });
+
   it("send who asks too much to TCP", async () => {
     const flood = Array.from({ length: 4000 }, (_, at) =>
       look(port, `flood${at % 50}.${world.ddnsZone}`).catch(() => null),

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { backoffMs } from "../../agent/backoff.ts";
 import type { AgentClock } from "../../agent/clock.ts";
 import { cloudOrigin } from "../../agent/cloud.ts";
@@ -360,6 +360,27 @@ describe("a running agent", () => {
     expect(cloud.addresses).toEqual([null, "2001:db8::2"]);
     stop.abort();
     await end;
+  });
+
+  it("is called what the cloud calls it from then on, and keeps that", async () => {
+    const { end } = await start();
+    cloud.events.onOpen();
+    for (const label of ['"nas"', '"ATTIC"', '"a b"', "7", "null"]) {
+      cloud.events.onText(`{"type":"label","label":${label}}`);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect((await new Home(folder).device())?.label).toBe("nas");
+    cloud.events.onText('{"type":"label","label":"attic"}');
+    const called = { label: "attic", link: "https://attic.l", host: "attic.d" };
+    await vi.waitFor(async () => expect(await new Home(folder).device()).toMatchObject(called));
+    expect(lines.at(-1)).toBe('This box is now "attic": https://attic.l, attic.d');
+    const again = cloud.connected();
+    cloud.events.onEnd({ kind: "closed", code: 1006 });
+    await again;
+    cloud.events.onOpen();
+    expect(lines.at(-1)).toBe('Connected to https://cloud.example as "attic".');
+    stop.abort();
+    expect(await end).toBe("stopped");
   });
 
   it("waits longer after each failure, and starts over after a connection that held", async () => {

@@ -200,6 +200,19 @@ describe("the zone at Cloudflare", () => {
     expect(cloud.said()).toEqual(["tv.ddns.test A 192.0.2.2", "www.ddns.test A 192.0.2.80"]);
   });
 
+  it("[CON-6] is by its names: a changed one takes the old one's records away, one more adds to them", async () => {
+    const sets = [a("192.0.2.1")];
+    const named = (...labels: string[]) => labels.map((label) => ({ label, sets }));
+    await publish({ id: "one", names: named("nas") });
+    await publish({ id: "one", names: named("attic", "photos") });
+    expect(cloud.said()).toEqual(["attic.ddns.test A 192.0.2.1", "photos.ddns.test A 192.0.2.1"]);
+    // The one goes to another device before this one says that it let it go.
+    await publish({ id: "two", names: named("photos") }, { id: "one", names: named("attic") });
+    expect(cloud.said()).toEqual(["attic.ddns.test A 192.0.2.1", "photos.ddns.test A 192.0.2.1"]);
+    await publish({ id: "one", names: named("attic") }, { id: "two", names: [] });
+    expect(cloud.said()).toEqual(["attic.ddns.test A 192.0.2.1"]);
+  });
+
   it("asks nothing and changes nothing while nothing changed", async () => {
     await publish({ id: "one", names: [{ label: "nas", sets: [a("192.0.2.1")] }] });
     const { requests } = cloud;

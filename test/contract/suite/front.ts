@@ -59,6 +59,15 @@ export function fronts(world: () => World): void {
       return { box, host, update };
     }
 
+    /** The person and `friend` agree to be contacts. */
+    async function befriend(friend: Person): Promise<void> {
+      const asked = { token: person.token, method: "POST", body: { account: friend.accountId } };
+      expect((await ask(world(), "/api/contacts", asked)).status).toBeLessThan(300);
+      const path = `/api/contacts/${person.accountId}/accept`;
+      const accepted = await ask(world(), path, { token: friend.token, method: "POST" });
+      expect(accepted.status).toBeLessThan(300);
+    }
+
     /** Waits until the front says so. */
     const resolves = (host: string, answers: string[], rcode = "NOERROR") =>
       vi.waitFor(
@@ -95,6 +104,42 @@ export function fronts(world: () => World): void {
       await resolves(gone.host, [], "NXDOMAIN");
       expect((await off.box.ask("", "DELETE")).status).toBe(204);
       await resolves(off.host, [], "NXDOMAIN");
+    });
+
+    it("[CON-6] forgets a name that was changed, given up or given away, and answers by the new one", async () => {
+      const { box, host, update } = await named();
+      await update("myip=192.0.2.15");
+      await resolves(host, [`${host} A 192.0.2.15`]);
+      const [to, more] = [newLabel(), newLabel()];
+      const [there, other] = [to, more].map((label) => `${label}.${world().ddnsZone}`) as [
+        string,
+        string,
+      ];
+      expect((await box.ask(`/names/${box.label}`, "PATCH", { label: to })).status).toBe(200);
+      await resolves(there, [`${there} A 192.0.2.15`]);
+      await resolves(host, [], "NXDOMAIN");
+      expect((await box.ask("/names", "POST", { label: more })).status).toBe(201);
+      await resolves(other, [`${other} A 192.0.2.15`]);
+      expect((await box.ask(`/names/${more}`, "DELETE")).status).toBe(200);
+      await resolves(other, [], "NXDOMAIN");
+      await resolves(there, [`${there} A 192.0.2.15`]);
+
+      expect((await box.ask("/names", "POST", { label: more })).status).toBe(201);
+      const friend = await newPerson(world());
+      const theirs = await Box.enroll(world(), friend, newLabel());
+      await theirs.switch("name", true);
+      await befriend(friend);
+      const { token } = friend;
+      const offered = await box.ask(`/names/${more}/offer`, "POST", { to: friend.accountId });
+      expect(offered.status).toBe(204);
+      const [offer] = (await ask(world(), "/api/name-offers", { token })).json.offers;
+      const taking = { token, method: "POST", body: { device: theirs.id } };
+      const path = `/api/name-offers/${offer.id}/acceptance`;
+      expect((await ask(world(), path, taking)).status).toBe(204);
+      await resolves(other, []);
+      await resolves(there, [`${there} A 192.0.2.15`]);
+      expect((await theirs.ask("", "DELETE")).status).toBe(204);
+      await resolves(other, [], "NXDOMAIN");
     });
 
     it("answers while the edge is away, and knows afterwards what it missed", async () => {
