@@ -9,8 +9,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { frameType } from "../../protocol/link/frames.ts";
 import { tunnelAtHeader, tunnelCloseCodes, tunnelStatuses } from "../../protocol/tunnel.ts";
 import { testPorts } from "../support/ports.ts";
+import { data } from "../support/tunnel-attacks.ts";
 import { newDevice, type ScriptedAgent, type TestDevice } from "./link-device.ts";
-import { agree, askTunnel, data, opened, resume, type Tunnel } from "./tunnel-support.ts";
+import { agree, askTunnel, opened, resume, type Tunnel } from "./tunnel-support.ts";
 
 const { DEVICES } = env as unknown as { DEVICES: DurableObjectNamespace };
 let device: TestDevice;

@@ -10,13 +10,7 @@ import { attachmentMap } from "../../db/data-map/device.ts";
 import type { Closure } from "../../durable-objects/device/rpc.ts";
 import { closeCodes } from "../../protocol/agent.ts";
 import { limits } from "../../protocol/limits.ts";
-import {
-  encodeMessage,
-  frameType,
-  messageFlag,
-  resetCode,
-  u32,
-} from "../../protocol/link/frames.ts";
+import { frameType, messageFlag, resetCode, u32 } from "../../protocol/link/frames.ts";
 import {
   tunnelAtHeader,
   tunnelCloseCodes,
@@ -25,6 +19,7 @@ import {
 } from "../../protocol/tunnel.ts";
 import type { Ports } from "../../workers/ports.ts";
 import { testPorts } from "../support/ports.ts";
+import { credit, data, PIECE, tunnelAttacks } from "../support/tunnel-attacks.ts";
 import {
   codeOf,
   guest,
@@ -33,7 +28,7 @@ import {
   stranger,
   type TestDevice,
 } from "./link-device.ts";
-import { type Asking, agree, askTunnel, credit, data, frame, resume } from "./tunnel-support.ts";
+import { type Asking, agree, askTunnel, resume } from "./tunnel-support.ts";
 
 const { DEVICES } = env as unknown as { DEVICES: DurableObjectNamespace };
 const WINDOW = limits.tunnelWindowBytes;
@@ -57,8 +52,6 @@ async function open(asking: Asking = {}) {
   await agent.hello();
   return await opening;
 }
-
-const PIECE = 60_000;
 
 const evict = () => evictDurableObject(DEVICES.getByName(device.id));
 
@@ -319,55 +312,8 @@ describe("who may open a tunnel", () => {
   });
 });
 
-type Attack = (say: (message: Uint8Array | string) => void) => void;
-
-/** What neither end may do, to the other or to the relay. */
-const attacks: readonly (readonly [string, Attack])[] = [
-  ["text", (say) => say("hello")],
-  ["an empty message", (say) => say(new Uint8Array(0))],
-  ["half a frame", (say) => say(data(100).subarray(0, 50))],
-  ["another stream", (say) => say(frame(frameType.data, new Uint8Array(1), false, 3))],
-  ["a frame of a session", (say) => say(frame(frameType.goaway, new Uint8Array(0), false, 0))],
-  ["data without a byte", (say) => say(data(0))],
-  [
-    "data after the end",
-    (say) => {
-      say(data(1, true));
-      say(data(1));
-    },
-  ],
-  [
-    "a word after the end of all",
-    (say) => {
-      say(frame(frameType.reset, u32(1)));
-      say(frame(frameType.reset, u32(1)));
-    },
-  ],
-  ["credit that nobody needs", (say) => say(credit(4 * WINDOW))],
-  [
-    "credit in drops",
-    (say) => {
-      for (let count = 0; count < 10; count++) say(credit(1));
-    },
-  ],
-  [
-    "more than the window",
-    (say) => {
-      for (let sent = 0; sent <= WINDOW; sent += PIECE) say(data(PIECE));
-    },
-  ],
-  [
-    "a window of small frames",
-    (say) => {
-      const small = { type: frameType.data, end: false, stream: 1, payload: [new Uint8Array(1)] };
-      const many = encodeMessage(Array(1000).fill(small));
-      for (let sent = 0; sent <= 2 * limits.tunnelFrames; sent += 1000) say(many);
-    },
-  ],
-];
-
 describe("a hostile end of a tunnel", () => {
-  it.each(attacks)(
+  it.each(tunnelAttacks)(
     "is the visitor who says %s: closed, and no other harmed",
     async (_name, act) => {
       const { visitor, stream } = await open();
@@ -384,7 +330,7 @@ describe("a hostile end of a tunnel", () => {
     },
   );
 
-  it.each(attacks)(
+  it.each(tunnelAttacks)(
     "is the device that says %s: closed, and no other harmed",
     async (_name, act) => {
       const { visitor, stream } = await open();

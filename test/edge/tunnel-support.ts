@@ -1,8 +1,8 @@
-/** A visitor who opens tunnels at a device of link-device.ts, and the frames that both ends say in them. */
+/** A visitor who opens tunnels at a device of link-device.ts. */
 
 import { peerHeader, tunnelHeaders, wayHeader } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
-import { encodeMessage, type FrameType, frameType, u32 } from "../../protocol/link/frames.ts";
+import { frameType, u32 } from "../../protocol/link/frames.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import {
   tunnelAtHeader,
@@ -70,9 +70,3 @@ export async function resume(
   const { stream } = await agent.next(frameType.resume);
   agent.send({ type: frameType.resume, stream, payload: [u32(bytes)] });
 }
-
-export const frame = (type: FrameType, payload: Uint8Array, end = false, stream = 1) =>
-  encodeMessage([{ type, end, stream, payload: [payload] }]);
-export const data = (bytes: number, end = false) =>
-  frame(frameType.data, new Uint8Array(bytes), end);
-export const credit = (bytes: number) => frame(frameType.credit, u32(bytes));
