@@ -34,12 +34,14 @@ export async function pebbleFolder(): Promise<string> {
  * Starts it. Resolves when it listens.
  * @param dns the port of the DNS server that it asks
  * @param badNonces how many nonces in a hundred it refuses
+ * @param bindings the keys of external accounts, by id; where there are some, it takes no other account
  */
 export async function startPebble(
   folder: string,
   port: number,
   dns: number,
   badNonces = 0,
+  bindings: Readonly<Record<string, string>> = {},
 ): Promise<Pebble> {
   const managementPort = await freePort();
   const configuration = {
@@ -51,7 +53,8 @@ export async function startPebble(
       httpPort: 5002,
       tlsPort: 5001,
       ocspResponderURL: "",
-      externalAccountBindingRequired: false,
+      externalAccountBindingRequired: Object.keys(bindings).length > 0,
+      externalAccountMACKeys: bindings,
       certificateValidityPeriod: 7_776_000,
     },
   };
