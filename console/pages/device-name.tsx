@@ -47,6 +47,9 @@ export function NameSubject(props: DeviceProps) {
               <small> · {name.tokens === 0 ? "none" : name.tokens}</small>
             </p>
             <p>
+              <a href={`/devices/${device.id}/records`}>What DNS says, and names below it</a>
+            </p>
+            <p>
               <a href={`/devices/${device.id}/certificate`}>Its certificate, for https</a>
             </p>
             {name.flooding > 0 && (

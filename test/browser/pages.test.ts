@@ -42,6 +42,15 @@ beforeAll(async () => {
     const seen = await call(world, "GET", attic, undefined, owner);
     online = (seen.connection as { online: boolean } | null)?.online === true;
   }
+  const caa = ['0 issue "letsencrypt.org"', '0 iodef "mailto:me@example.org"'];
+  for (const [what, body] of [
+    ["records", { owner: "", type: "CAA", values: caa }],
+    ["records", { owner: "_dmarc", type: "TXT", values: ["x".repeat(300)] }],
+    ["neighbors", { owner: "television-in-the-living-room", interface: "::211:32ff:fe12:3456" }],
+    ["wildcard", { on: true }],
+  ] as const) {
+    await call(world, "PUT", `/api/devices/${longId}/name/${what}`, body, owner);
+  }
   const { label } = await call(world, "GET", `/api/devices/${longId}`, undefined, owner);
   const words = "The page behind it copies that of a bank, also its address.\nSee report 17.";
   const closure = { reason: "phishing", extent: "all", words };
@@ -102,6 +111,8 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${deviceId}/name`,
       `/devices/${deviceId}/names`,
       "/names",
+      `/devices/${deviceId}/records`,
+      `/devices/${longId}/records`,
       `/devices/${deviceId}/certificate`,
       `/devices/${deviceId}/certificate/revoke`,
       `/devices/${longId}/door?path=/photos`,

@@ -226,6 +226,14 @@ const signedIn = `
   GET /api/devices/:id/certificate
   POST /api/devices/:id/certificate/revocation
   PUT /api/devices/:id/certificate/authorities
+  GET /devices/:id/records
+  POST /devices/:id/records
+  POST /devices/:id/records/wildcard
+  POST /devices/:id/records/neighbors
+  POST /devices/:id/records/key
+  GET /devices/:id/records/wildcard
+  GET /devices/:id/records/neighbors
+  GET /devices/:id/records/key
   GET /devices/:id/certificate
   GET /devices/:id/certificate/authorities
   POST /devices/:id/certificate/authorities
@@ -397,6 +405,8 @@ const before = `
   ALL /api/operator/*
   ALL /api/operator/zone
   ALL /api/operator/zone/*
+  ALL /devices/:id/records
+  ALL /devices/:id/records/*
   ALL /devices/:id/certificate
   ALL /devices/:id/certificate/*
   ALL /api/reports
