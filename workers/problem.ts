@@ -44,7 +44,8 @@ export const problems = {
   },
   "record-owner": {
     status: 422,
-    title: "No such record can stand at this name; letters, digits and hyphens, and no wildcard",
+    title:
+      "A record of this kind cannot stand there: plain words, no wildcard; _acme-challenge is for certificate programs",
   },
   "record-caa": {
     status: 422,
