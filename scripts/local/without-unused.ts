@@ -37,6 +37,11 @@ const unused: readonly Unused[] = [
     files: /\/drizzle-orm\/sqlite-core\/columns\/(?:blob|custom|numeric|real)\.js$/,
     why: "no column is of this kind",
   },
+  {
+    // Queries name their tables themselves (db/queries).
+    files: /\/drizzle-orm\/(?:relations|sqlite-core\/query-builders\/query)\.js$/,
+    why: "no table is asked for by its relations",
+  },
 ];
 
 /** Certificates of the makers of keys, as constants. */
@@ -44,6 +49,20 @@ const ROOTS = /@simplewebauthn\/server\/esm\/services\/defaultRootCerts\/[\w-]+\
 
 /** Draws JSX in a browser's page. Here it becomes text: nothing is ever being drawn. */
 const DRAWING = /\/hono\/dist\/jsx\/dom\/render\.js$/;
+
+/** What has a word of another kind for what we never have. */
+const others: readonly { readonly files: RegExp; readonly contents: string }[] = [
+  {
+    // Elements as a browser's page draws them.
+    files: /\/hono\/dist\/jsx\/dom\/intrinsic-element\/components\.js$/,
+    contents: "export const components_exports = {};",
+  },
+  {
+    // PostgreSQL's kinds of values, for which every piece of a statement is looked at.
+    files: /\/drizzle-orm\/pg-core\/columns\/enum\.js$/,
+    contents: "export const isPgEnum = () => false;",
+  },
+];
 
 export const withoutUnused: Plugin = {
   name: "without-unused",
@@ -53,6 +72,7 @@ export const withoutUnused: Plugin = {
         contents: refusing(await readFile(path, "utf8"), why),
       }));
     }
+    for (const { files, contents } of others) onLoad({ filter: files }, () => ({ contents }));
     onLoad({ filter: DRAWING }, () => ({
       contents: `export const buildDataStack = [];
         const refuse = () => { throw new Error("nothing is drawn here"); };

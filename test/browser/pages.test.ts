@@ -49,7 +49,7 @@ beforeAll(async () => {
     ["neighbors", { owner: "television-in-the-living-room", interface: "::211:32ff:fe12:3456" }],
     ["wildcard", { on: true }],
   ] as const) {
-    await call(world, "PUT", `/api/devices/${longId}/name/${what}`, body, owner);
+    await call(world, "PUT", `${attic}/name/${what}`, body, owner);
   }
   const { label } = await call(world, "GET", `/api/devices/${longId}`, undefined, owner);
   const words = "The page behind it copies that of a bank, also its address.\nSee report 17.";
