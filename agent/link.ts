@@ -71,7 +71,11 @@ export class LinkServer {
           }),
         bufferedBytes: () => options.bufferedAmount(),
         now: () => performance.now(),
-        soon: (work) => void setImmediate(work),
+        // What several streams say in one turn of the loop shares a message; one alone waits for nobody.
+        soon: (work) => {
+          if (this.#session.size > 1) setImmediate(work);
+          else queueMicrotask(work);
+        },
         later: (work) => {
           this.#onSent = work;
         },
