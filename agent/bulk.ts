@@ -153,6 +153,8 @@ function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: Rest
 }
 
 export interface BulkEvents {
+  /** True while the visitors of this box want something else too. */
+  othersAsk(): boolean;
   /** There is room to write again. */
   drain(): void;
   /** The lane was refused before anything came of it: `chunks` go in frames, and so does the rest. */
@@ -173,6 +175,8 @@ export class BulkBody {
   #token: Uint8Array | null;
   #chunks: Chunk[] = [];
   #queued = 0;
+  /** Bytes since others were made way for. */
+  #sinceWay = 0;
   #ended = false;
   /** Whether the edge has begun to read: from then on there is no way back to frames. */
   #isRead = false;
@@ -273,8 +277,18 @@ export class BulkBody {
         } finally {
           chunk.free?.();
         }
+        await this.#makeWay(chunk.bytes.byteLength);
       }
     }
+  }
+
+  /** Pauses while others ask: what the kernel holds for this connection, the edge reads before all else. */
+  async #makeWay(bytes: number): Promise<void> {
+    this.#sinceWay += bytes;
+    if (this.#sinceWay < limits.linkBulkTurnBytes) return;
+    this.#sinceWay = 0;
+    if (!this.#events.othersAsk()) return;
+    await new Promise((goOn) => setTimeout(goOn, limits.linkBulkPauseMs));
   }
 
   #taken({ bytes }: Chunk): void {

@@ -236,6 +236,7 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
 
   #onLane(send: SendSegment, token: Uint8Array): BulkBody {
     return new BulkBody(send, token, this.#framed, {
+      othersAsk: () => this.#stream.othersAsk,
       drain: () => this.#controller?.resume(),
       refused: (chunks, ended) => {
         this.#laneFor(true);

@@ -58,6 +58,13 @@ export class Growth {
     this.#newestAt = this.#now();
   }
 
+  /** True while a stream other than `stream` was opened of late. */
+  othersAsk(stream: number): boolean {
+    if (this.#now === null) return false;
+    const since = stream === this.#newest ? this.#beforeAt : this.#newestAt;
+    return this.#now() - since < limits.linkAloneMs;
+  }
+
   /**
    * Credit is given for a stream's window now: by how many bytes the window grows with it; negative when
    * it shrinks.
@@ -69,8 +76,7 @@ export class Growth {
     const took = now - window.creditAt;
     window.creditAt = now;
     if (this.#roundTrip < limits.linkGrowRoundTripMs) {
-      const since = id === this.#newest ? this.#beforeAt : this.#newestAt;
-      if (now - since < limits.linkAloneMs) return -window.shrink(due);
+      if (this.othersAsk(id)) return -window.shrink(due);
       const isFast = took * limits.linkNearBytesPerMs <= due;
       return isFast ? this.#grow(window, limits.linkNearWindowBytes) : 0;
     }

@@ -37,6 +37,8 @@ export const linkLimits = {
   linkUntakenMs: 15 * MINUTE, // a paused film; its player asks for the rest when it goes on
   linkHoldOfflineMs: 5 * SECOND,
   linkBulkAfterBytes: 1024 * 1024, // what goes in frames before a body asks for the bulk lane
+  linkBulkTurnBytes: 256 * 1024, // of a body beside the frames, before a pause while others ask
+  linkBulkPauseMs: 1,
   linkBulkSegmentBytes: 64 * 1024 * 1024, // below 100 MB, the smallest body cap of the platform
   linkBulkSegmentMs: MINUTE,
   linkBulkQueueBytes: 256 * 1024,

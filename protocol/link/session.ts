@@ -166,6 +166,10 @@ export class Session implements StreamHost {
     if (due > 0) this.#outbox.control(frameType.credit, 0, u32(due));
   }
 
+  othersAsk(stream: LinkStream): boolean {
+    return this.#growth.othersAsk(stream.id);
+  }
+
   sendHead(stream: LinkStream, payload: Uint8Array, end: boolean): void {
     this.#outbox.control(frameType.head, stream.id, payload, end);
     if (end) this.#sendEnded(stream);

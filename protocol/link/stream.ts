@@ -44,6 +44,8 @@ export interface StreamHost {
   wantsToSend(stream: LinkStream): void;
   /** The consumer took `bytes` of `stream`. */
   consumed(stream: LinkStream, bytes: number): void;
+  /** True while somebody asked for something else of late. */
+  othersAsk(stream: LinkStream): boolean;
   sendHead(stream: LinkStream, payload: Uint8Array, end: boolean): void;
   sendReset(stream: LinkStream, code: number): void;
   sendBulk(stream: LinkStream, payload: Uint8Array): void;
@@ -92,6 +94,11 @@ export class LinkStream implements Contender {
   /** Gives the stream its handler, once it is known. */
   serve(handler: StreamHandler): void {
     this.#handler = handler;
+  }
+
+  /** True while somebody asked for something else on this connection of late. */
+  get othersAsk(): boolean {
+    return this.#host.othersAsk(this);
   }
 
   /** Bytes that wait to be sent. */

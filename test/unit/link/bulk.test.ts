@@ -1,6 +1,6 @@
 /** The agent's end of the bulk lane: what goes into which segment, and the way back to frames. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { BulkBody } from "../../../agent/bulk.ts";
 import { limits } from "../../../protocol/limits.ts";
 
@@ -10,6 +10,7 @@ const TOKEN = new Uint8Array(32);
 function lane() {
   const told: string[] = [];
   const refused: Uint8Array[] = [];
+  const others = { ask: false };
   const segments: { bytes: number; offset: number; settle(error?: Error): void }[] = [];
   const body = new BulkBody(
     async (_token, offset, pieces, signal) => {
@@ -28,6 +29,7 @@ function lane() {
     TOKEN,
     77,
     {
+      othersAsk: () => others.ask,
       drain: () => void told.push("drain"),
       refused: (chunks, ended) => {
         refused.push(...chunks.map(({ bytes }) => bytes));
@@ -37,7 +39,7 @@ function lane() {
       done: () => void told.push("done"),
     },
   );
-  return { body, told, refused, segments };
+  return { body, told, refused, segments, others };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -131,6 +133,29 @@ describe("a body on the bulk lane", () => {
     await settled();
     expect(freed).toEqual(["first", "second", "third"]);
     expect(refused).toEqual([]);
+  });
+
+  it("pauses after each turn while others ask, and only then", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    try {
+      const { body, segments, others } = lane();
+      const turn = new Uint8Array(limits.linkBulkTurnBytes);
+      body.write(new Uint8Array(0));
+      body.granted(TOKEN);
+      body.write(turn);
+      body.write(turn);
+      await settled();
+      expect(segments[0]?.bytes).toBe(2 * turn.byteLength);
+      others.ask = true;
+      body.write(turn);
+      body.write(turn);
+      await settled();
+      expect(segments[0]?.bytes).toBe(3 * turn.byteLength);
+      await vi.advanceTimersByTimeAsync(limits.linkBulkPauseMs);
+      expect(segments[0]?.bytes).toBe(4 * turn.byteLength);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("says nothing more once nobody needs it", async () => {
