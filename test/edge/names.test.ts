@@ -179,6 +179,57 @@ describe("further names", () => {
     expect(await ports.directory.isLabelFree(label)).toBe(false);
   });
 
+  it("are changed in one call, all or none, and a name of somebody else changes nothing", async () => {
+    await setFeature(ports, owner, id, "name", true);
+    const secret = await nameSecret(ports, owner, id);
+    const more = newLabel();
+    await addName(ports, owner, id, more, CLIENT);
+    const { device: other } = await enroll(ports, await newPerson());
+    const patch = async (hosts: string[], ipv4: string) => {
+      const request = new Request("http://localhost:8787/api/names", {
+        method: "PATCH",
+        headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+        body: JSON.stringify({ hosts, ipv4 }),
+      });
+      return (await handle(request, ports)).status;
+    };
+    const [first, second, theirs] = [label, more, other.label].map((one) => `${one}.${ZONE}`);
+    if (first === undefined || second === undefined || theirs === undefined) throw new Error();
+    expect(await patch([first, second], "203.0.113.4")).toBe(200);
+    expect([await answers(label), await answers(more)]).toEqual([["A"], ["A"]]);
+    expect(await patch([second, theirs], "203.0.113.5")).toBe(404);
+    expect((await nas.stub.describe())?.name?.ipv4).toBe("203.0.113.4");
+    const both = `${first},${second}`;
+    expect((await update(both, secret, first)).split("\n")).toHaveLength(2);
+  });
+
+  it("that the directory has and the device never heard of are held", async () => {
+    const lost = newLabel();
+    await ports.directory.claimLabel(lost, id);
+    await addName(ports, owner, id, newLabel(), CLIENT);
+    expect(await ports.names.deviceOfLabel(lost)).toBe(id);
+    await bindings.DB_HOME.prepare("UPDATE device SET names_at = 1 WHERE id = ?").bind(id).run();
+    await sweep(ports);
+    expect(await ports.directory.ownLabels([lost, label], id)).toEqual([label]);
+    expect(await ports.directory.isLabelFree(lost)).toBe(false);
+  });
+
+  it("are all that a device answers by: one whose only name is another's answers by none", async () => {
+    await setFeature(ports, owner, id, "link", true);
+    await ports.directory.releaseLabel(label, id, owner);
+    await bindings.DB_HOME.prepare("UPDATE device SET names_at = 1 WHERE id = ?").bind(id).run();
+    await sweep(ports);
+    expect((await nas.stub.describe())?.labels).toEqual([]);
+    const remembering = {
+      ...ports,
+      names: Object.create(ports.names, { deviceOfLabel: { value: async () => id } }),
+    };
+    const visit = new Request(`http://${label}.link.localhost:8787/`);
+    expect((await handle(visit, remembering)).status).toBe(404);
+    const to = newLabel();
+    expect((await addName(ports, owner, id, to, CLIENT)).labels).toEqual([to]);
+  });
+
   it("are as many as the limit says", async () => {
     for (let count = 1; count < limits.labelsPerDevice; count++) {
       await addName(ports, owner, id, newLabel(), CLIENT);
