@@ -161,6 +161,26 @@ describe("a name that is offered", () => {
     expect(await rows()).toBe(0);
   });
 
+  it("is not taken while a certificate of ours for it counts, and is once that is revoked", async () => {
+    await setFeature(ports, ada, hers.device.id, "name", true);
+    await offer();
+    const certify = async (names: string[], revokedAt: number | null) => {
+      const state = await hers.stub.certificate();
+      if (state === null) throw new Error("no state");
+      const notAfter = test.clock.now() + 1;
+      const times = { notBefore: 1, notAfter, renewAt: notAfter, askAt: notAfter, revokedAt };
+      const current = { chain: "", names, renewalId: null, ...times };
+      expect(await hers.stub.setCertificate({ ...state, current })).toBe(true);
+    };
+    // Nobody is there who could revoke it.
+    await certify([`*.${label}.ddns.test`], null);
+    expect(await problemOf(accept())).toBe("no-authority");
+    expect([(await offers()).length, await labels(hers)]).toEqual([1, [label]]);
+    await certify([`*.${label}.ddns.test`], 1);
+    await accept();
+    expect(await labels(his)).toEqual([label]);
+  });
+
   it("is not taken once it was given up, by whoever still has the offer", async () => {
     await offer();
     await releaseName(ports, ada, hers.device.id, label, CLIENT);
