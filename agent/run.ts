@@ -98,7 +98,13 @@ export async function run(options: RunOptions): Promise<RunEnd> {
   const { cloud, host } = device;
   const box = { cloud, host, privateKey: identity.privateKey };
   const shortcut =
-    settings === null ? null : new Shortcut(settings, box, { clock, log: options.log });
+    settings === null
+      ? null
+      : new Shortcut(settings, box, {
+          clock,
+          log: options.log,
+          installed: () => files.installed(),
+        });
   const tcp = await tcpServices(home, options.tcp ?? []);
   let over = new AbortController();
   const certified = () =>

@@ -139,22 +139,27 @@ function ownAddresses(trial: boolean): string[] {
   return [...(trial ? ["127.0.0.1"] : []), ...home.map(({ address }) => address)];
 }
 
+export interface ShortcutMeans {
+  readonly clock: AgentClock;
+  readonly log: (line: string) => void;
+  /** The certificate of the box's own name as it is now: `certificate` may install one while this runs. */
+  installed?(): Promise<Tls | null>;
+}
+
 export class Shortcut {
   readonly #settings: Settings;
   #box: ShortcutBox;
   readonly #clock: AgentClock;
   readonly #log: (line: string) => void;
   readonly #trial: boolean;
+  readonly #installed: () => Promise<Tls | null>;
   #tls: Tls | null;
   #here: Promise<Here | null> | null = null;
   #reach: Reach = { home: [], direct: null };
   #stopLooking: () => void = () => undefined;
 
-  constructor(
-    settings: Settings,
-    box: ShortcutBox,
-    { clock, log }: { readonly clock: AgentClock; readonly log: (line: string) => void },
-  ) {
+  constructor(settings: Settings, box: ShortcutBox, { clock, log, installed }: ShortcutMeans) {
+    this.#installed = installed ?? (async () => null);
     this.#settings = settings;
     this.#tls = settings.tls;
     this.#box = box;
@@ -174,6 +179,7 @@ export class Shortcut {
     if ((await this.#here) === null) return;
     let said = "";
     const say = () => {
+      void this.#lookAtCertificate();
       this.#reach = this.#look();
       const text = JSON.stringify({ type: "reach", reach: this.#reach } satisfies ReachReport);
       if (text !== said) send(text);
@@ -182,6 +188,14 @@ export class Shortcut {
     this.#stopLooking();
     this.#stopLooking = this.#clock.every(limits.reachLookMs, say);
     say();
+  }
+
+  async #lookAtCertificate(): Promise<void> {
+    if (!this.#settings.ownTls) return;
+    const installed = await this.#installed();
+    if (installed === null || this.#tls?.cert.equals(installed.cert)) return;
+    await this.renew(installed);
+    this.#log("The shortcut answers with the new certificate.");
   }
 
   /** The box's own name has a new certificate. */

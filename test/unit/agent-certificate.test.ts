@@ -286,6 +286,48 @@ describe("the shortcut under the box's own name", () => {
     expect(await shown(port)).not.toBe(before);
   });
 
+  it("answers with one that somebody else installed while it ran", async () => {
+    script = [{ status: "ready" }];
+    await certify(options(), flags);
+    const port = await freePort();
+    const cloudAddress = "https://latchkey.example";
+    const flag = { direct: "5001", herePort: String(port) };
+    const settings = await readShortcut(flag, cloudAddress, await files().installed());
+    if (settings === null) throw new Error("no settings");
+    const { privateKey } = (await crypto.subtle.generateKey("Ed25519", true, [
+      "sign",
+      "verify",
+    ])) as CryptoKeyPair;
+    let look: () => void = () => undefined;
+    const held = {
+      ...clock,
+      now: () => clock.now(),
+      every: (_ms: number, work: () => void) => {
+        look = work;
+        return () => undefined;
+      },
+    };
+    let told: () => void = () => undefined;
+    const heard = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    shortcut = new Shortcut(
+      settings,
+      { cloud: cloudAddress, host, privateKey },
+      {
+        clock: held,
+        log: (line) => void (line.includes("new certificate") && told()),
+        installed: () => files().installed(),
+      },
+    );
+    await shortcut.follow(true, () => undefined);
+    const before = await shown(port);
+    await certify(options(), { ...flags, force: true });
+    look();
+    await heard;
+    expect(await shown(port)).not.toBe(before);
+  });
+
   it("is not for a name in the home network that the certificate does not name", async () => {
     script = [{ status: "ready" }];
     await certify(options(), flags);

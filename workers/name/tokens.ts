@@ -65,32 +65,34 @@ export async function listNameTokens(
   return tokens;
 }
 
-/** Ends a token at once. @throws Problem `not-found` */
-export async function endNameToken(
+type Asked = readonly [
   ports: Ports,
   accountId: string,
   deviceId: string,
   id: string,
   client: Client,
-): Promise<void> {
-  const device = await getDevice(ports, accountId, deviceId);
-  const ended = isId("ntk", id) ? await ports.devices.get(deviceId).endNameToken(id) : null;
-  if (ended === null) throw new Problem("not-found");
-  await note(ports, accountId, "name-token-ended", { client, about: device.label });
+];
+
+/** Ends a token at once. @throws Problem `not-found` */
+export function endNameToken(...asked: Asked): Promise<void> {
+  return change(asked, "endNameToken", "name-token-ended");
 }
 
 /** Forgets that a token's client asked too often: the owner has looked. @throws Problem `not-found` */
-export async function excuseNameToken(
-  ports: Ports,
-  accountId: string,
-  deviceId: string,
-  id: string,
-  client: Client,
+export function excuseNameToken(...asked: Asked): Promise<void> {
+  return change(asked, "excuseNameToken", "name-token-excused");
+}
+
+/** Does one thing to a token of an account's own device, and notes it. */
+async function change(
+  [ports, accountId, deviceId, id, client]: Asked,
+  word: "endNameToken" | "excuseNameToken",
+  event: "name-token-ended" | "name-token-excused",
 ): Promise<void> {
   const device = await getDevice(ports, accountId, deviceId);
-  const excused = isId("ntk", id) ? await ports.devices.get(deviceId).excuseNameToken(id) : null;
-  if (excused === null) throw new Problem("not-found");
-  await note(ports, accountId, "name-token-excused", { client, about: device.label });
+  const changed = isId("ntk", id) ? await ports.devices.get(deviceId)[word](id) : null;
+  if (changed === null) throw new Problem("not-found");
+  await note(ports, accountId, event, { client, about: device.label });
 }
 
 /** What happened to the name, the latest first; no address. @throws Problem `not-found`, `feature-off` */
