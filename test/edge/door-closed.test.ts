@@ -195,3 +195,17 @@ it("leaves nobody but the owner a way to the device: tunnels, the smart link, th
   await box.stub.close(null);
   expect(await everything()).toEqual(before);
 });
+
+it("says so to strangers, keeps its words, and opens again as it was", async () => {
+  await setAccess(test.ports, box.owner, box.id, "everyone");
+  await box.stub.setRule("web", "/mine", "owner");
+  void serve(box.agent);
+  expect(await status("/", "")).toBe(200);
+  await box.stub.close(open);
+  expect(await status("/", "")).toBe(403);
+  expect(await status("/mine", "")).toBe(401);
+  expect(await status("/", await enter(box, box.owner))).toBe(200);
+  expect((await box.stub.describe())?.access.closed).toEqual(open);
+  await box.stub.close(null);
+  expect(await status("/", "")).toBe(200);
+});

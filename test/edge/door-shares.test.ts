@@ -1,20 +1,16 @@
-/** Shares, the first page of an open door, the operator's word, and what a device is told of who comes. */
+/** Shares of one file or folder: by link, with people. */
 
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../protocol/limits.ts";
-import { frameType } from "../../protocol/link/frames.ts";
 import { handle } from "../../workers/app.ts";
-import { setAccess, setIdentity, unregisterDevice } from "../../workers/devices/devices.ts";
+import { setAccess, unregisterDevice } from "../../workers/devices/devices.ts";
 import { listShares, makeShare, type ShareWish, stopShare } from "../../workers/devices/shares.ts";
-import { subjectOf } from "../../workers/openid/subject.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 import { bindings, newPerson, problemOf, rowsWith } from "./devices-support.ts";
 import { type Box, client, enter, newBox, openLink, serve, visitIn } from "./door-support.ts";
-import { say } from "./people-support.ts";
 
 const closure = { reason: "phishing", extent: "open", words: "A copy of a bank.", at: 7 } as const;
 
@@ -258,144 +254,5 @@ describe("a share with people", () => {
     const other = await newPerson();
     expect(await problemOf(listShares(test.ports, other, box.id))).toBe("not-found");
     expect(await problemOf(stopShare(test.ports, other, box.id, "shr", client))).toBe("not-found");
-  });
-});
-
-describe("the first page of an open door", () => {
-  const html = { accept: "text/html" };
-
-  it("is shown once to a browser that asks for a page, and holds up nothing else", async () => {
-    await setAccess(test.ports, box.owner, box.id, "everyone");
-    void serve(box.agent);
-    const first = await box.ask("/a?b", { headers: html });
-    expect([first.status, await first.text()]).toEqual([200, expect.stringContaining("Go on to")]);
-    const seen = await box.ask("/.well-known/latchkey/seen", {
-      method: "POST",
-      headers: { "sec-fetch-site": "same-origin" },
-      body: new URLSearchParams({ to: "/a?b" }).toString(),
-    });
-    expect([seen.status, seen.headers.get("location")]).toEqual([303, "/a?b"]);
-    const [set = ""] = seen.headers.getSetCookie();
-    expect(set).toMatch(/^__Host-door-seen=yes; Max-Age=7776000;/);
-    const passed: [string, RequestInit][] = [
-      ["after that", { headers: { ...html, cookie: "__Host-door-seen=yes" } }],
-      ["a program", { headers: { accept: "*/*" } }],
-      ["a picture", { headers: { accept: "image/avif,image/*" } }],
-      ["a form", { method: "POST", headers: html }],
-    ];
-    for (const [what, init] of passed) {
-      const response = await box.ask("/a?b", init);
-      expect([what, (await response.text()).includes("Go on to")]).toEqual([what, false]);
-    }
-  });
-
-  it("is passed over by no page of another site", async () => {
-    for (const site of ["cross-site", "same-site"]) {
-      const response = await box.ask("/.well-known/latchkey/seen", {
-        method: "POST",
-        headers: { "sec-fetch-site": site },
-        body: "to=/",
-      });
-      expect([site, response.status, response.headers.getSetCookie()]).toEqual([site, 403, []]);
-    }
-  });
-
-  it("is not shown at a private door", async () => {
-    expect((await box.ask("/", { headers: html })).status).toBe(303);
-  });
-});
-
-describe("a door that the operator closed", () => {
-  it("says so to strangers, opens to people by name, and opens again", async () => {
-    await setAccess(test.ports, box.owner, box.id, "everyone");
-    await box.stub.setRule("web", "/mine", "owner");
-    void serve(box.agent);
-    expect(await status("/", "")).toBe(200);
-    await box.stub.close(closure);
-    expect(await status("/", "")).toBe(403);
-    expect(await status("/mine", "")).toBe(401);
-    expect(await status("/", await enter(box, box.owner))).toBe(200);
-    expect((await box.stub.describe())?.access.closed).toEqual(closure);
-    await box.stub.close(null);
-    expect(await status("/", "")).toBe(200);
-  });
-});
-
-describe("what the device is told of who comes", () => {
-  async function told(cookie: string, extra: Record<string, string> = {}): Promise<string | null> {
-    const asked = box.ask("/", { headers: { cookie, ...extra } });
-    const { stream, head } = await box.agent.request();
-    box.agent.answer(stream, 200, [], "");
-    await (await asked).text();
-    const all = head.headers.filter(([name]) => name.startsWith("latchkey"));
-    expect(all.length).toBeLessThan(2);
-    return all[0]?.[1] ?? null;
-  }
-
-  async function verified(statement: string) {
-    const keys = await handle(new Request(`${test.ports.config.origin}/oauth/jwks`), test.ports);
-    return await jwtVerify(statement, createLocalJWKSet((await keys.json()) as JSONWebKeySet), {
-      issuer: test.ports.config.origin,
-      audience: box.id,
-      typ: "latchkey-user+jwt",
-      algorithms: ["EdDSA"],
-      currentDate: new Date(test.clock.now()),
-    });
-  }
-
-  const forged = {
-    "latchkey-user": "forged",
-    Latchkey_User: "forged",
-    "x-latchkey-identity": "forged",
-  };
-
-  it("is nothing before its owner says so, whatever a visitor claims", async () => {
-    expect(await told(await enter(box, box.owner), forged)).toBeNull();
-  });
-
-  it("is a signed statement of a minute that names the visitor to this device alone", async () => {
-    await setIdentity(test.ports, box.owner, box.id, "id");
-    const cookie = await enter(box, box.owner);
-    const statement = (await told(cookie, forged)) ?? "";
-    const { payload } = await verified(statement);
-    expect(payload).toEqual({
-      iss: test.ports.config.origin,
-      aud: box.id,
-      sub: await subjectOf(test.ports, box.owner, box.id),
-      iat: Math.floor(test.clock.now() / 1000),
-      exp: Math.floor(test.clock.now() / 1000) + 60,
-      owner: true,
-    });
-    expect(JSON.stringify(payload)).not.toContain(box.owner);
-    expect(await told(cookie), "kept for the visit").toBe(statement);
-    test.clock.advance(limits.identityCacheMs);
-    expect(await told(cookie)).not.toBe(statement);
-    await setIdentity(test.ports, box.owner, box.id, "off");
-    expect(await told(cookie), "off holds at once").toBeNull();
-  });
-
-  it("says of somebody else that they are not the owner, and their name only if they show it", async () => {
-    await setIdentity(test.ports, box.owner, box.id, "name");
-    const visitor = await newPerson();
-    await setAccess(test.ports, box.owner, box.id, "listed");
-    await box.stub.allow(visitor);
-    const claims = async (visibility: "nobody" | "everyone") => {
-      await say(test.ports, visitor, "name", "Ada", visibility);
-      return (await verified((await told(await enter(box, visitor))) ?? "")).payload;
-    };
-    const sub = await subjectOf(test.ports, visitor, box.id);
-    expect(await claims("nobody")).toMatchObject({ sub });
-    expect(await claims("nobody")).not.toHaveProperty("owner");
-    expect(await claims("nobody")).not.toHaveProperty("name");
-    expect(await claims("everyone")).toMatchObject({ sub, name: "Ada" });
-    const elsewhere = await newBox(test.ports);
-    expect(await subjectOf(test.ports, visitor, elsewhere.id)).not.toBe(sub);
-  });
-
-  it("is nothing of somebody who only has a link", async () => {
-    await setIdentity(test.ports, box.owner, box.id, "name");
-    const { address } = await share({ path: "/" });
-    expect(await told(visitIn(await openLink(box, address)), forged)).toBeNull();
-    expect(box.agent.count(frameType.open)).toBe(0);
   });
 });
