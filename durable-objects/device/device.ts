@@ -192,8 +192,8 @@ export class Device
     });
   }
 
-  async records(label?: string): Promise<readonly PublishedSet[] | null> {
-    return await this.#published.records(label);
+  async records(label?: string, signed?: boolean): Promise<readonly PublishedSet[] | null> {
+    return await this.#published.records(label, signed);
   }
 
   async ways(accountId: string): Promise<WaysView | null> {

@@ -156,8 +156,8 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   updateSigned(update: SignedUpdate) {
     return this.#device.signed.updateSigned(update);
   }
-  records(label?: string) {
-    return this.#device.records(label);
+  records(label?: string, signed?: boolean) {
+    return this.#device.records(label, signed);
   }
   certificate() {
     return this.#device.certifying.certificate();

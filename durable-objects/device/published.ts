@@ -69,11 +69,16 @@ export class Published {
     });
   }
 
-  /** What is answered by `label`, the device's first if absent; null too when it is none of its. */
-  async records(label?: string): Promise<readonly PublishedSet[] | null> {
+  /**
+   * What is answered by `label`, the device's first if absent; null too when it is none of its.
+   * @param signed false: nobody wants signatures
+   */
+  async records(label?: string, signed = true): Promise<readonly PublishedSet[] | null> {
     const labels = this.#options.labels();
     const [asked = labels[0]] = [label];
-    return asked !== undefined && labels.includes(asked) ? await this.publishedSets(asked) : null;
+    return asked !== undefined && labels.includes(asked)
+      ? await this.publishedSets(asked, signed)
+      : null;
   }
 
   /** Takes over the address that the connected device comes from. */
@@ -82,8 +87,8 @@ export class Published {
     await this.signAhead();
   }
 
-  /** Everything that `label` answers now, signed; null while it answers nothing. */
-  async publishedSets(label: string): Promise<readonly PublishedSet[] | null> {
+  /** Everything that `label` answers now, signed where that is wanted; null while it answers nothing. */
+  async publishedSets(label: string, isSigned = true): Promise<readonly PublishedSet[] | null> {
     const { context, name, others, own } = this.#options;
     if (!this.#isOpen()) return null;
     const given: RecordSet[] = [];
@@ -91,7 +96,9 @@ export class Published {
     const sets = completed(given, await own.read(), context.allowSpecialAddresses);
     if (context.signing !== undefined)
       sets.push(...wildcardChain(sets, label, context.signing.apex));
-    const signed = await this.signatures.sign(label, sets);
+    const signed = isSigned
+      ? await this.signatures.sign(label, sets)
+      : sets.map((set) => ({ ...set, signatures: [] }));
     // It may have been switched off meanwhile.
     return this.#isOpen() ? signed : null;
   }

@@ -325,8 +325,9 @@ export interface DeviceRpc
   /**
    * What DNS answers at the name and below it; null while the name is off.
    * @param label the label that it is asked by; null too when it is none of the device's. Absent: its own
+   * @param signed false where nobody wants signatures: then there are none, and no key is looked for
    */
-  records(label?: string): Promise<readonly PublishedSet[] | null>;
+  records(label?: string, signed?: boolean): Promise<readonly PublishedSet[] | null>;
   /**
    * The ways to the device, for its owner and the people it lets in by name; null for everybody else,
    * while the door is off, and for a device that is gone: none of them can be told from another.

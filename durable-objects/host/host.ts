@@ -143,7 +143,7 @@ export class DeviceHost {
       signingKeyState: () => call((device) => device.signed.signingKeyState()),
       endSigningKey: () => call((device) => device.signed.endSigningKey()),
       updateSigned: (update) => call((device) => device.signed.updateSigned(update)),
-      records: (label) => call((device) => device.records(label)),
+      records: (label, signed) => call((device) => device.records(label, signed)),
       certificate: () => call((device) => device.certifying.certificate()),
       setCertificate: (state) => call((device) => device.certifying.setCertificate(state)),
       prove: (change) => call((device) => device.certifying.prove(change)),

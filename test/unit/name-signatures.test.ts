@@ -156,6 +156,26 @@ describe("a signature", () => {
     expect((await signature(held.wake()))?.tag).toBe(next);
   });
 
+  it("looks for no key where nobody wants signatures, and has none for them", async () => {
+    let asked = 0;
+    const keys = new Proxy(shelf.read(), {
+      get: (of, name) => {
+        if (name === "signer") asked++;
+        const value = Reflect.get(of, name) as unknown;
+        return typeof value === "function" ? value.bind(of) : value;
+      },
+    });
+    const fresh = await heldDevice({ signing: { apex: "ddns.test", keys } });
+    await fresh.device.setFeature("name", true);
+    await report("203.0.113.7", fresh.device);
+    await fresh.settled();
+    asked = 0;
+    const [plain] = (await fresh.device.records(undefined, false)) ?? [];
+    expect([plain?.type, plain?.signatures, asked]).toEqual(["A", [], 0]);
+    expect((await fresh.device.records())?.[0]?.signatures).toHaveLength(1);
+    expect(asked).toBe(1);
+  });
+
   it("waits for the zone's first key, without which names are answered as they are", async () => {
     shelf.rows.length = 0;
     const fresh = await heldDevice({ signing: { apex: "ddns.test", keys: shelf.read() } });

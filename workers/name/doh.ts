@@ -12,6 +12,7 @@ import {
   writeAnswer,
   writeError,
 } from "../../protocol/dns/message.ts";
+import { types } from "../../protocol/dns/rdata.ts";
 import { isUpdate } from "../../protocol/dns/update.ts";
 import { planAnswer, withProof } from "../../protocol/dns/zone.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -49,7 +50,9 @@ async function decide(query: Query, ports: FrontPorts): Promise<Answer> {
     if (query.edns?.dnssecOk) await withKey(ports);
     const plan = planAnswer(query, await zoneOf(ports));
     const draft =
-      plan.kind === "draft" ? plan.draft : plan.complete(await recordsOf(plan.label, ports));
+      plan.kind === "draft"
+        ? plan.draft
+        : plan.complete(await recordsOf(plan.label, wantsSignatures(query), ports));
     return draft.denial === null
       ? draft.answer
       : withProof(draft, await prove(ports, draft.denial));
@@ -67,12 +70,17 @@ async function withKey(ports: FrontPorts): Promise<void> {
   await makeFirstKey(await ports.whole());
 }
 
+/** Who asks for the signatures themselves gets them, whether they say DO or not. */
+function wantsSignatures({ edns, questions }: Query): boolean {
+  return edns?.dnssecOk === true || questions[0]?.type === types.RRSIG;
+}
+
 /** What the device that has `label` publishes. An unknown label creates no object. */
-async function recordsOf(label: string, ports: FrontPorts) {
+async function recordsOf(label: string, signed: boolean, ports: FrontPorts) {
   const { names, devices } = ports;
   if (!names.knows(label)) mayInvent(ports);
   const deviceId = await names.deviceOfLabel(label);
-  return deviceId === null ? null : await devices.get(deviceId).records(label);
+  return deviceId === null ? null : await devices.get(deviceId).records(label, signed);
 }
 
 function fromQuery(request: Request): Uint8Array {
