@@ -133,7 +133,7 @@ function Authorities({ device, view }: Props & { view: CertificateView }) {
       <h3>Who else may certify the name</h3>
       <p>
         {isPinned
-          ? "Nobody: DNS says that only our account at our authority may (CAA). If the box also orders for itself, let others in."
+          ? "Nobody, unless CAA records of yours let them: DNS says that only our account at our authority may. If the box also orders for itself, let others in."
           : "Every authority that is shown that the name is yours. If only we order for the box, shut others out."}
       </p>
       <input type="hidden" name="any" value={isPinned ? "yes" : "no"} />

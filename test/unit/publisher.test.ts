@@ -4,7 +4,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { beforeEach, describe, expect, it } from "vitest";
 import * as z from "zod";
-import type { PublishedSet } from "../../protocol/dns/sets.ts";
+import { completed } from "../../durable-objects/device/own-sets.ts";
+import { wildcardChain } from "../../protocol/dns/chain.ts";
+import { recordFrom } from "../../protocol/dns/presentation.ts";
+import type { PublishedSet, RecordSet } from "../../protocol/dns/sets.ts";
 import type { FeedName, Position } from "../../protocol/feed.ts";
 import { limits } from "../../protocol/limits.ts";
 import { cloudflareTransport } from "../../workers/egress/cloudflare.ts";
@@ -185,6 +188,53 @@ describe("the zone at Cloudflare", () => {
     ]);
     // The address changed where it stood: no moment without one.
     expect([...cloud.records.keys()].every((key) => before.includes(key))).toBe(true);
+  });
+
+  it("has an owner's wildcard and records, and none of our proofs of what is not there", async () => {
+    const own = (owner: string, type: "CAA" | "HTTPS" | "SVCB" | "TXT", ...texts: string[]) => ({
+      ...{ owner, type },
+      data: texts.map((text) => recordFrom(type, text) ?? expect.fail(text)),
+    });
+    const wishes = {
+      wildcard: true,
+      sets: [
+        own("", "CAA", '0 issue "ca.example"', '0 issuewild ";"'),
+        own("", "HTTPS", "1 . alpn=h2,h3 port=8443"),
+        own("_dns", "SVCB", "1 dns.example alpn=dot"),
+        own("_dmarc", "TXT", "v=DMARC1; p=reject"),
+      ],
+      neighbors: [{ owner: "tv", interfaceId: "::5" }],
+    };
+    const six: RecordSet = {
+      ...{ owner: "", type: "AAAA", ttl: 60 },
+      data: [{ type: "AAAA", address: "2001:db8::1" }],
+    };
+    const given = [a("192.0.2.1"), six];
+    const plain = completed(given, wishes, true);
+    const sets = [...plain, ...wildcardChain(plain, "nas", "ddns.test")].map((set) => ({
+      ...set,
+      signatures: [],
+    }));
+    expect(sets.some(({ type }) => type === "NSEC")).toBe(true);
+    await publish({ id: "one", names: [{ label: "nas", sets }] });
+    const https = '{"priority":1,"target":".","value":"alpn=\\"h2,h3\\" port=\\"8443\\""}';
+    expect(cloud.said()).toEqual([
+      "*.nas.ddns.test A 192.0.2.1",
+      "*.nas.ddns.test AAAA 2001:db8::1",
+      `*.nas.ddns.test HTTPS ${https}`,
+      '_dmarc.nas.ddns.test TXT "v=DMARC1; p=reject"',
+      '_dns.nas.ddns.test SVCB {"priority":1,"target":"dns.example","value":"alpn=\\"dot\\""}',
+      "nas.ddns.test A 192.0.2.1",
+      "nas.ddns.test AAAA 2001:db8::1",
+      'nas.ddns.test CAA {"flags":0,"tag":"issue","value":"ca.example"}',
+      'nas.ddns.test CAA {"flags":0,"tag":"issuewild","value":";"}',
+      `nas.ddns.test HTTPS ${https}`,
+      "tv.nas.ddns.test AAAA 2001:db8::5",
+    ]);
+    const rest = completed(given, { wildcard: false, sets: [], neighbors: [] }, true);
+    const bare = rest.map((set) => ({ ...set, signatures: [] }));
+    await publish({ id: "one", names: [{ label: "nas", sets: bare }] });
+    expect(cloud.said()).toEqual(["nas.ddns.test A 192.0.2.1", "nas.ddns.test AAAA 2001:db8::1"]);
   });
 
   it("[CON-5] loses what a name that goes had, and nothing else", async () => {
