@@ -72,6 +72,9 @@ async function livedIn(region: string) {
   await box.switch("name", true);
   await box.switch("link", true);
   const secret = await box.nameToken();
+  const text = newMarker();
+  const record = { owner: "", type: "TXT", values: [text] };
+  expect((await box.ask("/name/records", "PUT", record)).status).toBe(204);
   const address = "2001:db8:4711:815:feed:cafe:42:99";
   const host = `${box.label}.${world.ddnsZone}`;
   const authorization = `Basic ${Buffer.from(`${host}:${secret}`).toString("base64")}`;
@@ -100,6 +103,7 @@ async function livedIn(region: string) {
     label: box.label,
     "update secret": secret,
     "name's address": address,
+    "name's text": text,
     ...visited,
     "visited file": file,
     upload,
