@@ -224,6 +224,18 @@ describe("a device that publishes", () => {
       return name === null ? null : data?.type === "A" ? data.address : "none";
     });
 
+  it("tells the fronts of an update in the same turn: no clock moves on, and nothing wakes it", async () => {
+    const socket = front();
+    await ask(socket, null);
+    const held = await heldDevice({ zone });
+    await held.device.setFeature("name", true);
+    await held.device.naming.updateAddresses({
+      ...{ secret: null, ipv4: { set: "203.0.113.4" }, ipv6: "keep" },
+    });
+    await held.settled();
+    expect(told(socket.heard.at(-1)).join()).toContain("203.0.113.4");
+  });
+
   it("tells what was acknowledged until the zone confirms it, and then no more", async () => {
     const said: Said[] = [];
     let there = false;
