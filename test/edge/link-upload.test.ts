@@ -250,11 +250,41 @@ describe("a long upload", () => {
 describe("the body of a slow visitor", () => {
   it("goes on as soon as it would fill a frame, however large a piece may be", async () => {
     const { readable, writable } = new IdentityTransformStream();
-    const source = bodySource(readable, limits.linkBulkPieceBytes * 2);
+    const source = bodySource(readable, limits.linkBulkPieceBytes * 2, () => 0);
     const piece = source.read(limits.linkBulkPieceBytes);
     const writer = writable.getWriter();
     void writer.write(new Uint8Array(limits.linkFrameBytes)).catch(() => undefined);
     expect((await piece).bytes.byteLength).toBe(limits.linkFrameBytes);
+    source.cancel();
+  });
+
+  it("goes in longer pieces while they come fast, and in short ones again when they do not", async () => {
+    let now = 0;
+    const { readable, writable } = new IdentityTransformStream();
+    const source = bodySource(readable, limits.linkBulkPieceBytes * 8, () => now);
+    const writer = writable.getWriter();
+    const ask = async (took: number) => {
+      const piece = source.read(limits.linkBulkPieceBytes);
+      let isThere = false;
+      void piece.then(() => {
+        isThere = true;
+      });
+      now += took;
+      let bytes = 0;
+      while (!isThere) {
+        await writer.write(new Uint8Array(limits.linkFrameBytes));
+        bytes += limits.linkFrameBytes;
+        await Promise.resolve();
+      }
+      expect((await piece).bytes.byteLength).toBe(bytes);
+      return bytes / limits.linkFrameBytes;
+    };
+    expect(await ask(limits.linkReadFastMs)).toBe(1);
+    expect(await ask(0)).toBe(2);
+    expect(await ask(0)).toBe(4);
+    expect(await ask(0)).toBe(8);
+    expect(await ask(limits.linkReadFastMs + 1)).toBe(8);
+    expect(await ask(0)).toBe(1);
     source.cancel();
   });
 });

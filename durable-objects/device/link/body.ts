@@ -147,15 +147,21 @@ const NOTHING = new Uint8Array(0);
 
 /**
  * Reads a request body in pieces.
- * @param length the announced length: known, a piece waits for `limits.linkFrameBytes`, which makes
- * fewer and larger ones, and never longer, for a slow visitor moves too; unknown, whatever has arrived
- * goes on at once
+ * @param length the announced length: known, a piece waits for `limits.linkFrameBytes`, which makes fewer
+ * and larger ones, and never longer, for a slow visitor moves too; as long as pieces come within
+ * `limits.linkReadFastMs` each waits for twice as much. Unknown, whatever has arrived goes on at once
+ * @param now ms, on any clock
  */
-export function bodySource(body: ReadableStream<Uint8Array>, length: number | null): BodySource {
+export function bodySource(
+  body: ReadableStream<Uint8Array>,
+  length: number | null,
+  now: () => number,
+): BodySource {
   const reader = byteReader(body);
   if (reader === null) return chunkSource(body);
   let left = length ?? Number.POSITIVE_INFINITY;
   let spare: ArrayBuffer | null = null;
+  let least: number = limits.linkFrameBytes;
   return {
     async read(maxBytes) {
       if (left === 0) return { bytes: NOTHING, last: true };
@@ -163,10 +169,13 @@ export function bodySource(body: ReadableStream<Uint8Array>, length: number | nu
       const used = spare !== null && spare.byteLength >= size ? spare : new ArrayBuffer(size);
       spare = null;
       const view = new Uint8Array(used, 0, size);
+      const asked = now();
       const { done, value } =
         length !== null && reader.readAtLeast !== undefined
-          ? await reader.readAtLeast(Math.min(size, limits.linkFrameBytes), view)
+          ? await reader.readAtLeast(Math.min(size, least), view)
           : await reader.read(view);
+      const isFast = now() - asked <= limits.linkReadFastMs;
+      least = isFast ? Math.min(2 * least, maxBytes) : limits.linkFrameBytes;
       const bytes = value ?? NOTHING;
       left -= bytes.byteLength;
       if (done && length !== null && left > 0) throw new Error("the request was cut off");

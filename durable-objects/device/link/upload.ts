@@ -14,6 +14,8 @@ import { type BodyPipe, type BodySource, bodyPipe, bodySource } from "./body.ts"
 import type { TokenHolder } from "./bulk.ts";
 
 export interface UploadEvents {
+  /** The time, in ms. */
+  now(): number;
   /** Something moved. */
   moved(): void;
   bytes(count: number): void;
@@ -50,7 +52,8 @@ export class Upload implements TokenHolder {
     this.#events = events;
     const announced = contentLength([...request.headers]);
     this.#length = announced === "bad" ? null : announced;
-    this.#source = bodySource(request.body as ReadableStream<Uint8Array>, this.#length);
+    const body = request.body as ReadableStream<Uint8Array>;
+    this.#source = bodySource(body, this.#length, () => events.now());
   }
 
   /** Sends it all. Never rejects. */
