@@ -229,7 +229,7 @@ describe("an owner who approves", () => {
   });
 
   it("has no more devices than the limit", async () => {
-    const insert = bindings.DB_HOME.prepare("INSERT INTO device VALUES (?, ?, 1, NULL)");
+    const insert = bindings.DB_HOME.prepare("INSERT INTO device VALUES (?, ?, 1, NULL, NULL)");
     const rows = Array.from({ length: limits.devicesPerAccount }, (_, index) =>
       insert.bind(`dev_home_${String(index).padStart(16, "0")}`, owner),
     );

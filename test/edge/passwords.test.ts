@@ -148,7 +148,9 @@ describe("changing a password", () => {
 
   it("changes nothing while a session's visits cannot be ended", async () => {
     await signInWith(PASSWORD);
-    await DB_HOME.prepare("INSERT INTO device VALUES ('dev_home_0000000000000000', ?, 1, NULL)")
+    await DB_HOME.prepare(
+      "INSERT INTO device VALUES ('dev_home_0000000000000000', ?, 1, NULL, NULL)",
+    )
       .bind(own.accountId)
       .run();
     const away = { get: () => ({ endVisits: () => Promise.reject(new Error("away")) }) };
