@@ -83,14 +83,34 @@ export class ZoneStore {
     });
   }
 
-  /** Rows that changed after `seq`, oldest first. */
+  /** Rows that changed after `seq`, oldest first: as many as one page takes, and one at least. */
   after(seq: number, now: number): ZoneRow[] {
-    this.#state();
+    const sizes = this.#sizesAfter(seq, now, limits.feedPageNames);
+    let octets = 0;
+    const tooFar = sizes.findIndex((row, at) => {
+      octets += row.octets;
+      return at > 0 && octets > limits.feedPageBytes;
+    });
+    const last = sizes.at(tooFar < 0 ? -1 : tooFar - 1);
+    if (last === undefined) return [];
     return this.#sql.all<ZoneRow>(
-      `SELECT * FROM zone_name WHERE seq > ? AND (expires_at IS NULL OR expires_at > ?)
-       ORDER BY seq LIMIT ${limits.feedPageNames}`,
-      seq,
-      now,
+      `SELECT * FROM zone_name WHERE seq > ? AND seq <= ? AND (expires_at IS NULL OR expires_at > ?)
+       ORDER BY seq`,
+      ...[seq, last.seq, now],
+    );
+  }
+
+  /** True when nothing changed after `seq`. */
+  isLast(seq: number, now: number): boolean {
+    return this.#sizesAfter(seq, now, 1).length === 0;
+  }
+
+  #sizesAfter(seq: number, now: number, most: number): { seq: number; octets: number }[] {
+    this.#state();
+    return this.#sql.all<{ seq: number; octets: number }>(
+      `SELECT seq, coalesce(length(name_sealed), 0) AS octets FROM zone_name
+       WHERE seq > ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq LIMIT ${most}`,
+      ...[seq, now],
     );
   }
 

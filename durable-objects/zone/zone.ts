@@ -111,7 +111,7 @@ export class Zone implements ZoneStub {
     const rows = this.#store.after(start, this.#context.clock.now());
     const names = await Promise.all(rows.map((row) => this.#opened(row)));
     const to: Position = { epoch, seq: rows.at(-1)?.seq ?? start };
-    const end = this.#store.after(to.seq, this.#context.clock.now()).length === 0;
+    const end = this.#store.isLast(to.seq, this.#context.clock.now());
     return { whole: !goesOn, names, to: end ? this.#store.position() : to, end };
   }
 

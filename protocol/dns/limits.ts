@@ -51,6 +51,7 @@ export const nameLimits = {
   publishRetryMs: 5 * SECOND, // until the zone's object confirms what a device publishes
   zoneGoneMs: HOUR, // for which fronts that were away hear that a name went
   feedPageNames: 500,
+  feedPageBytes: 4 * 1024 * 1024, // as the rows are sealed; one name alone may be more
   publisherRequestMs: 20 * SECOND,
   publisherAnswerBytes: 16 * 1024 * 1024,
   publisherPage: 5000, // records that are asked for at a time

@@ -147,6 +147,24 @@ describe("the zone's object", () => {
     ]);
   });
 
+  it("tells much in pages that a front can take, each name once", async () => {
+    const deviceId = "large";
+    // Sealed, as it lies in the row; what stands in it is of no matter here.
+    const sealed = "x".repeat(limits.feedPageBytes / 2 - 1);
+    for (const at of [1, 2, 3, 4, 5]) {
+      const name = { names: [], sealed: at === 4 ? sealed.repeat(3) : sealed };
+      await zone.publish({ deviceId: `${deviceId}${at}`, version: 1, name });
+    }
+    const socket = front();
+    const sizes: number[] = [];
+    let page = await ask(socket, null);
+    for (; page.kind === "page"; page = await ask(socket, page.to, true)) {
+      sizes.push(page.names.length);
+      if (page.end) break;
+    }
+    expect(sizes).toEqual([2, 1, 1, 1]);
+  });
+
   it("takes no older word for a newer one, and the same one once", async () => {
     await publish("a", 3, "192.0.2.3");
     const one = front();
