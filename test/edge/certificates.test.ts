@@ -239,6 +239,21 @@ describe("a box that asks for a certificate", () => {
     expect(ca.asked).toEqual([]);
   });
 
+  it("is believed by what the device has, and not by whose a name was a moment ago", async () => {
+    const other = await boxOf(owner);
+    const remember = (id: string | null) => {
+      const deviceOfLabel = { value: async () => id };
+      const names = Object.create(test.ports.names, { deviceOfLabel }) as Ports["names"];
+      ports = { ...test.ports, names };
+    };
+    remember(box.device.id);
+    const { status, body } = await ask(await requestFor(hostOf(other)));
+    expect([status, body.code]).toEqual([422, "certificate-request"]);
+    expect(ca.asked).toEqual([]);
+    remember(null);
+    expect((await ask(await requestFor(hostOf(box)))).status).toBe(200);
+  });
+
   it("is refused what is no request, and everything while its name is off", async () => {
     expect((await ask("AAAA")).body.code).toBe("certificate-request");
     await box.stub.setFeature("name", false);
