@@ -3,7 +3,7 @@
  * take it, decline it or withdraw it at once gets the row.
  */
 
-import { and, asc, eq, gt } from "drizzle-orm";
+import { and, asc, eq, gt, or } from "drizzle-orm";
 import type { Db } from "../db.ts";
 import { nameOffer } from "../schema/region.ts";
 
@@ -54,6 +54,13 @@ export async function withdrawOffer(db: Db, id: string, fromId: string): Promise
     .where(and(eq(nameOffer.id, id), eq(nameOffer.fromId, fromId)))
     .returning({ id: nameOffer.id });
   return rows.length === 1;
+}
+
+/** What two people offer each other ends, where either may take it. */
+export async function deleteOffersBetween(db: Db, one: string, other: string): Promise<void> {
+  const isFor = (to: string, from: string) =>
+    and(eq(nameOffer.accountId, to), eq(nameOffer.fromId, from));
+  await db.delete(nameOffer).where(or(isFor(one, other), isFor(other, one)));
 }
 
 /** A device is gone: so is what its names were offered for. */

@@ -143,9 +143,14 @@ describe("a name that is offered", () => {
     const offered = offerName(ports, ada, hers.device.id, first, CLIENT);
     expect(await problemOf(offered)).toBe("name-primary");
     await offer();
+    const [{ id } = { id: "" }] = await offers();
     await removeContact(ports, ada, ben, CLIENT);
-    expect(await problemOf(accept())).toBe("not-found");
+    // Neither sees what the other offered, and being contacts again brings nothing back.
+    expect([await offers(), await offers(ada), await rows()]).toEqual([[], [], 0]);
     await befriend(ada, ben);
+    expect(await problemOf(accept(his.device.id, ben, id))).toBe("not-found");
+    await offer();
+    expect(await offers()).toHaveLength(1);
     await makePrimary(ports, ada, hers.device.id, label, CLIENT);
     expect(await problemOf(accept())).toBe("not-found");
   });

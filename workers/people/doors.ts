@@ -5,6 +5,7 @@
 
 import { edgeState } from "../../db/queries/contacts.ts";
 import { devicesOf, ownerOf } from "../../db/queries/devices.ts";
+import { deleteOffersBetween } from "../../db/queries/name-offers.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
@@ -33,10 +34,15 @@ export async function isContactAt(
 }
 
 /**
- * Two people are no contacts any more: what each had at the other's doors as one ends. Idempotent.
+ * Two people are no contacts any more: what each had at the other's doors as one ends, and names that one
+ * offers to the other. Idempotent.
  * @throws Problem `unavailable` when a device could not be told; asking again tells it
  */
 export async function endContactAtDoors(ports: Ports, one: string, other: string): Promise<void> {
+  for (const id of [one, other]) {
+    const db = ports.regions.db(id);
+    if (db !== null) await deleteOffersBetween(db, one, other);
+  }
   const [mine, theirs] = await Promise.all([doorsOf(ports, one), doorsOf(ports, other)]);
   const waiting = [
     ...mine.map((id) => ({ id, person: other })),

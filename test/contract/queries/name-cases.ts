@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { endNaming, markNaming, namingDevices } from "../../../db/queries/device-names.ts";
 import {
+  deleteOffersBetween,
   deleteOffersOf,
   insertOffer,
   offersFrom,
@@ -88,11 +89,34 @@ export const nameCases: Cases = {
     const stranger = newLabel();
     assert.deepEqual(await directory.ownLabels([stranger, label], to), [label]);
     assert.deepEqual(await directory.ownLabels([stranger, label], from), []);
-    await directory.holdOtherLabels([label], to);
+    await directory.holdOtherLabels(to, async () => [label]);
     assert.equal(await names.deviceOfLabel(label), to);
-    await directory.holdOtherLabels([stranger], to);
+    await directory.holdOtherLabels(to, async () => null);
+    assert.equal(await names.deviceOfLabel(label), to);
+    await directory.holdOtherLabels(to, async () => [stranger]);
     assert.equal(await names.deviceOfLabel(label), null);
     assert.equal(await directory.isLabelFree(label), false);
+  },
+
+  "what two people offer each other ends, and nothing that others offer": async ({ region }) => {
+    const [ada, ben, cleo] = [newAccount(), newAccount(), newAccount()];
+    const offered = async (accountId: string, fromId: string) => {
+      const row = { id: newLabel(), accountId, fromId, deviceId: newDevice(), expiresAt: 10 };
+      await insertOffer(region, { ...row, labelSealed: "sealed" });
+    };
+    for (const [to, from] of [
+      [ada, ben],
+      [ben, ada],
+      [ada, cleo],
+      [cleo, ben],
+    ] as const)
+      await offered(to, from);
+    await deleteOffersBetween(region, ada, ben);
+    const left = await Promise.all([ada, ben, cleo].map((one) => offersTo(region, one, 9)));
+    assert.deepEqual(
+      left.flat().map(({ fromId }) => fromId),
+      [cleo, ben],
+    );
   },
 
   "an offer is taken, declined or withdrawn by one, and over at its end": async ({ region }) => {
