@@ -183,9 +183,18 @@ export class Directory {
     return texts.filter((_, at) => own[at]);
   }
 
-  /** Gives up every label of a device but `texts`: what broke off before the device heard of it. */
-  async holdOtherLabels(texts: readonly string[], deviceId: string): Promise<void> {
+  /**
+   * Gives up every label of a device but those that it knows: what broke off before the device heard of it.
+   * @param known is asked after the labels were read, so that none that came meanwhile is missed; null:
+   *   the device is gone, which ends its labels by itself
+   */
+  async holdOtherLabels(
+    deviceId: string,
+    known: () => Promise<readonly string[] | null>,
+  ): Promise<void> {
     const hashes = await this.#labelsOf(deviceId);
+    const texts = await known();
+    if (texts === null) return;
     for (const text of texts) hashes.delete(await this.#names.hash("label", text));
     for (const hash of hashes) {
       await this.db

@@ -20,6 +20,8 @@ export interface DeviceLabels {
 export interface JudgedLabel {
   readonly label: string;
   readonly isOwn: boolean;
+  /** It answered when the directory was asked, and was not announced only. */
+  readonly wasHere: boolean;
 }
 
 /** Null: the device is gone. */

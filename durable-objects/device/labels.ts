@@ -63,7 +63,10 @@ export class Labels {
   expect(label: string, instead: string | null): boolean {
     if (this.all().includes(label)) return true;
     const rows = this.#rows();
-    const others = rows.filter((row) => row.label !== label && row.instead === null);
+    // One that is to come in place of another makes no more of them; once it is here it counts.
+    const others = rows.filter(
+      (row) => row.label !== label && (row.state !== "coming" || row.instead === null),
+    );
     if (instead === null && others.length + 1 >= limits.labelsPerDevice) return false;
     this.#context.sql.run(
       `INSERT INTO name_other (label, state, instead, since) VALUES (?, 'coming', ?, ?)
@@ -84,19 +87,23 @@ export class Labels {
     mark: () => void,
   ): { readonly ended: readonly string[]; readonly changed: boolean } {
     const isOwn = new Map(judged.map((one) => [one.label, one.isOwn]));
+    // Who was announced when the directory was asked may have come since: that "no" is an old one.
+    const ended = new Set(judged.flatMap((one) => (one.wasHere && !one.isOwn ? [one.label] : [])));
     const before = this.all();
     const { sql, clock } = this.#context;
     const tooOld = clock.now() - limits.labelSettleMs;
+    const isFailed = (label: string, since: number) =>
+      isOwn.get(label) === false && (sure || since <= tooOld);
     sql.transaction(() => {
       for (const { label, state, since } of this.#rows()) {
         if (state === "coming" && isOwn.get(label) === true) this.#begin(label);
         else if (state === "gone") {
           if (isOwn.get(label) === true) sql.run("DELETE FROM name_other WHERE label = ?", label);
-        } else if (isOwn.get(label) === false && (state === "here" || sure || since <= tooOld))
+        } else if (state === "here" ? ended.has(label) : isFailed(label, since))
           sql.run("DELETE FROM name_other WHERE label = ?", label);
       }
       const primary = this.#registration.row()?.label ?? "";
-      if (isOwn.get(primary) === false) this.#replace(primary);
+      if (ended.has(primary)) this.#replace(primary);
       this.forgetMemory();
       if (!isSame(before, this.all())) mark();
     });

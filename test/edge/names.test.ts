@@ -235,7 +235,37 @@ describe("further names", () => {
       await addName(ports, owner, id, newLabel(), CLIENT);
     }
     expect(await problemOf(addName(ports, owner, id, newLabel(), CLIENT))).toBe("too-many");
-    expect((await rename(newLabel())).labels).toHaveLength(limits.labelsPerDevice);
+    const { labels } = await rename(newLabel());
+    expect(labels).toHaveLength(limits.labelsPerDevice);
+    // Further names that came in place of others count as those did.
+    for (const from of labels.slice(1)) await rename(newLabel(), from);
+    expect(await problemOf(addName(ports, owner, id, newLabel(), CLIENT))).toBe("too-many");
+  });
+
+  it("that come beside another change stay, whatever that change had read before", async () => {
+    const { directory } = ports;
+    const read = directory.ownLabels.bind(directory);
+    /** Runs `work` once, after the directory was read and before anybody makes something of it. */
+    const between = (work: () => Promise<unknown>) =>
+      vi.spyOn(directory, "ownLabels").mockImplementationOnce(async (texts, of) => {
+        const own = await read(texts, of);
+        await work();
+        return own;
+      });
+    const [one, two, three] = [newLabel(), newLabel(), newLabel()];
+    await nas.stub.expectLabel(one, null);
+    between(async () => {
+      await directory.claimLabel(one, id, owner);
+      await nas.stub.settleLabels([{ label: one, isOwn: true, wasHere: false }], false);
+    });
+    const { labels } = await addName(ports, owner, id, two, CLIENT);
+    expect(new Set(labels)).toEqual(new Set([label, one, two]));
+    await bindings.DB_HOME.prepare("UPDATE device SET names_at = 1 WHERE id = ?").bind(id).run();
+    between(() => addName(ports, owner, id, three, CLIENT));
+    await sweep(ports);
+    const all = [label, one, two, three];
+    expect(new Set((await nas.stub.describe())?.labels)).toEqual(new Set(all));
+    expect(await directory.ownLabels(all, id)).toEqual(all);
   });
 
   it("are not taken any more by who gave up too many, until those are free", async () => {

@@ -11,6 +11,7 @@ import type {
   DeviceDescription,
   DeviceLabels,
   DeviceStub,
+  JudgedLabel,
 } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { checkLabel } from "../../protocol/names.ts";
@@ -142,8 +143,8 @@ export async function finishNaming(
   const due = ports.clock.now() - limits.labelSettleMs;
   for (const { id, since } of await namingDevices(db, due, limits.erasureObjectsPerRun)) {
     try {
-      await settle(ports, id, true);
-      await endNaming(db, id, since);
+      const { isOver } = await settle(ports, id, true);
+      if (isOver) await endNaming(db, id, since);
     } catch (error) {
       failure = error;
     }
@@ -168,7 +169,7 @@ export async function changed(
   await markNaming(db, deviceId, now);
   const object = ports.devices.get(deviceId);
   const isDone = await work(object);
-  if (!isDone && label !== null) await object.settleLabels([{ label, isOwn: false }], true);
+  if (!isDone && label !== null) await object.settleLabels([failed(label)], true);
   const { device, isOver } = await settle(ports, deviceId, false);
   if (isOver) await endNaming(db, deviceId, now);
   if (device === null) throw new Problem("not-found");
@@ -176,26 +177,41 @@ export async function changed(
 }
 
 /**
- * Makes of a device's names what the directory says. What the directory has and the device never heard of
- * is held: nobody knows the word.
- * @param sure nothing else can be under way
+ * Makes of a device's names what the directory says.
+ * @param isSweep what the directory has and the device never heard of is held too: nobody knows the word
  * @returns `isOver`: nothing is announced any more that did not come
  */
 export async function settle(
   ports: Ports,
   deviceId: string,
-  sure: boolean,
+  isSweep: boolean,
 ): Promise<{ readonly device: DeviceDescription | null; readonly isOver: boolean }> {
   const object = ports.devices.get(deviceId);
   const labels = await object.labels();
   if (labels === null) return { device: null, isOver: true };
   const all = [labels.primary, ...labels.others, ...labels.coming];
   const own = await ports.directory.ownLabels(all, deviceId);
-  const judged = all.map((label) => ({ label, isOwn: own.includes(label) }));
-  const device = await object.settleLabels(judged, sure);
-  if (sure) await ports.directory.holdOtherLabels(all, deviceId);
-  return { device, isOver: sure || labels.coming.every((label) => own.includes(label)) };
+  const judged = all.map((label) => ({
+    ...{ label, isOwn: own.includes(label), wasHere: !labels.coming.includes(label) },
+  }));
+  const device = await object.settleLabels(judged, isSweep);
+  if (!isSweep) return { device, isOver: labels.coming.every((label) => own.includes(label)) };
+  return { device, isOver: await holdUnheard(ports, deviceId) };
 }
+
+/** A change may be under way beside the sweep: what the directory has by then was announced before. */
+async function holdUnheard(ports: Ports, deviceId: string): Promise<boolean> {
+  let coming: readonly string[] = [];
+  await ports.directory.holdOtherLabels(deviceId, async () => {
+    const labels = await ports.devices.get(deviceId).labels();
+    coming = labels?.coming ?? [];
+    return labels === null ? null : [labels.primary, ...labels.others, ...coming];
+  });
+  return coming.length === 0;
+}
+
+/** What was announced and did not come. */
+export const failed = (label: string): JudgedLabel => ({ label, isOwn: false, wasHere: false });
 
 async function labelsHere(
   ports: Ports,

@@ -24,7 +24,7 @@ import { areContacts } from "../people/doors.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import type { Client } from "../sign-in/client.ts";
-import { furtherName, settle } from "./labels.ts";
+import { failed, furtherName, settle } from "./labels.ts";
 
 /** An offer that waits for an answer. */
 export interface Offer {
@@ -118,7 +118,7 @@ async function moved(ports: Ports, { label, deviceId: from }: Offer, to: string)
   const object = ports.devices.get(to);
   const isExpected = (await object.expectLabel(label, null)) === "expected";
   const isMoved = isExpected && (await ports.directory.moveLabel(label, from, to));
-  if (!isMoved) await object.settleLabels([{ label, isOwn: false }], true);
+  if (!isMoved) await object.settleLabels([failed(label)], true);
   // The old one first: the name answers nothing for a moment, rather than two things.
   for (const one of [from, to]) {
     const { isOver } = await settle(ports, one, false);
