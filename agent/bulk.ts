@@ -86,7 +86,7 @@ const bearer = (token: Uint8Array) => ({
 /** Posts `body`. Node's client tells when bytes are written, which undici does not. @returns the status */
 async function post(
   url: URL,
-  options: RequestOptions,
+  options: RequestOptions & { readonly signal: AbortSignal },
   body: AsyncIterable<Uint8Array>,
 ): Promise<number> {
   const request = (url.protocol === "https:" ? requestTls : requestPlain)(url, options);
@@ -97,7 +97,7 @@ async function post(
       response.resume();
     });
   });
-  void pump(body, request);
+  void pump(body, request, options.signal);
   try {
     return await status;
   } finally {
@@ -105,12 +105,27 @@ async function post(
   }
 }
 
-async function pump(body: AsyncIterable<Uint8Array>, request: ClientRequest): Promise<void> {
-  for await (const bytes of body) {
-    await new Promise((written) => request.write(bytes, written));
-    if (request.destroyed) return;
+async function pump(
+  body: AsyncIterable<Uint8Array>,
+  request: ClientRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  // Of a request that is given up while it waits for a connection, Node never says that it is written.
+  let goOn = () => {};
+  const givenUp = () => goOn();
+  signal.addEventListener("abort", givenUp);
+  try {
+    for await (const bytes of body) {
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+        request.write(bytes, () => resolve());
+      });
+      if (request.destroyed) return;
+    }
+    request.end();
+  } finally {
+    signal.removeEventListener("abort", givenUp);
   }
-  request.end();
 }
 
 function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: RestEvents): Rest {
@@ -218,8 +233,8 @@ export class BulkBody {
 
   /** Nobody needs the rest. */
   abort(): void {
+    this.#giveUp.abort(); // before memory is free that may be on its way
     for (const { free } of this.#chunks.splice(0)) free?.();
-    this.#giveUp.abort();
     this.#wake?.();
   }
 

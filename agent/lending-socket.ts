@@ -66,6 +66,8 @@ class LendingSocket extends Socket {
   /** What the bytes that were asked for last lie in: held until the next are. */
   #givenIn: Loan | null = null;
   #isStopped = false;
+  /** The parser found nothing left when it asked last: it is not paused. */
+  #isHungry = true;
 
   constructor() {
     super({
@@ -88,9 +90,9 @@ class LendingSocket extends Socket {
     };
   }
 
-  /** Where the next read goes. */
+  /** Where the next read goes. Node asks once more when the parser destroyed it: nobody would give that back. */
   #memory(): Buffer {
-    this.#next = this.#lends ? borrow() : null;
+    this.#next = this.#lends && !this.destroyed ? borrow() : null;
     return this.#next?.memory ?? this.#own;
   }
 
@@ -107,7 +109,8 @@ class LendingSocket extends Socket {
     parsed = this;
     this.emit("readable");
     parsed = before;
-    this.#isStopped = this.#came !== null || this.readableLength > 0;
+    // A parser that is paused is told nothing, not even the end: it would take a whole body for a cut one.
+    this.#isStopped = !this.#isHungry || this.#came !== null || this.readableLength > 0;
     return !this.#isStopped;
   }
 
@@ -115,7 +118,9 @@ class LendingSocket extends Socket {
   override read(size?: number): unknown {
     if (size === 0) return super.read(0);
     this.#giveBackParsed();
-    const waiting: unknown = super.read(size);
+    // Asked while it has nothing, it would begin to read again.
+    const waiting: unknown = this.readableLength > 0 ? super.read(size) : null;
+    this.#isHungry = waiting === null && this.#came === null;
     if (waiting !== null) return waiting;
     const came = this.#came;
     this.#givenIn = this.#cameIn;

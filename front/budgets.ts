@@ -44,9 +44,12 @@ export class Budgets {
     return this.#questions.take(peer, this.#now());
   }
 
-  /** How a question came, and what it may cost. */
-  of(peer: string, udp: boolean): Manner {
-    const mayAsk = () => this.#asks.take(peer, this.#now());
+  /**
+   * How a question came, and what it may cost.
+   * @param mayWait false: nothing that only the edge can say
+   */
+  of(peer: string, udp: boolean, mayWait = true): Manner {
+    const mayAsk = () => mayWait && this.#asks.take(peer, this.#now());
     return {
       udp,
       mayAsk,

@@ -98,8 +98,10 @@ async function startPair(options: FrontOptions, answerer: Answerer): Promise<Tra
   const { host, port } = options;
   const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
   const budgets = new Budgets(options, seed, Date.now);
-  const udp = await startUdp(host, port, (message, peer) =>
-    budgets.take(peer) ? answerer.answer(message, budgets.of(peer, true)) : answerer.curt(message),
+  const udp = await startUdp(host, port, (message, peer, mayWait) =>
+    budgets.take(peer)
+      ? answerer.answer(message, budgets.of(peer, true, mayWait))
+      : answerer.curt(message),
   );
   try {
     const tcp = await startTcp(host, udp.port, (message, peer) =>

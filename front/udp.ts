@@ -6,8 +6,15 @@ import { limits } from "../protocol/limits.ts";
 import { listening } from "./listen.ts";
 import type { Transport } from "./tcp.ts";
 
-/** The answer to a datagram of `peer`; null when it deserves none. */
-export type AnswerUdp = (message: Buffer, peer: string) => Buffer | null | Promise<Buffer | null>;
+/**
+ * The answer to a datagram of `peer`; null when it deserves none.
+ * @param mayWait false while as many wait for the edge as may: who would have to is sent to TCP
+ */
+export type AnswerUdp = (
+  message: Buffer,
+  peer: string,
+  mayWait: boolean,
+) => Buffer | null | Promise<Buffer | null>;
 
 /** @throws Sentence when it cannot listen */
 export async function startUdp(host: string, port: number, answer: AnswerUdp): Promise<Transport> {
@@ -21,9 +28,8 @@ export async function startUdp(host: string, port: number, answer: AnswerUdp): P
     if (octets !== null) socket.send(octets, to, address);
   };
   socket.on("message", (message, client) => {
-    // Over its limit it is silent, as a full queue would be; clients ask again.
-    if (inFlight >= limits.dnsFrontInFlight) return;
-    const said = answer(message, client.address);
+    // What is in memory is said also while an edge that hangs keeps many waiting.
+    const said = answer(message, client.address, inFlight < limits.dnsFrontInFlight);
     if (!(said instanceof Promise)) return send(said, client.port, client.address);
     inFlight++;
     void said

@@ -47,6 +47,7 @@ export const linkLimits = {
   linkBulkPieceBytes: 512 * 1024, // of an upload on its way beside the frames, in the memory of the object
   linkBufferedBytes: 512 * 1024,
   linkWriteBufferBytes: 128 * 1024,
+  linkPieceOverheadBytes: 256, // what a piece of a body costs in memory beside its bytes
   linkControlFrames: 1024,
   linkTickMs: SECOND,
   linkSockets: 128, // visitors' WebSockets at a time

@@ -179,7 +179,8 @@ export class LinkStream implements Contender {
       this.#pending += bytes.byteLength;
       this.#host.wantsToSend(this);
     }
-    this.#full = this.#pending >= limits.linkWriteBufferBytes;
+    const overhead = Math.max(0, this.#chunks.length - 1) * limits.linkPieceOverheadBytes;
+    this.#full = this.#pending + overhead >= limits.linkWriteBufferBytes;
     return !this.#full;
   }
 

@@ -255,6 +255,22 @@ describe("the body of a slow visitor", () => {
     const writer = writable.getWriter();
     void writer.write(new Uint8Array(limits.linkFrameBytes)).catch(() => undefined);
     expect((await piece).bytes.byteLength).toBe(limits.linkFrameBytes);
+    expect((await piece).bytes.buffer.byteLength).toBe(limits.linkFrameBytes);
+    source.cancel();
+  });
+
+  it("holds no more memory than about its bytes, however short its pieces are", async () => {
+    const { readable, writable } = new IdentityTransformStream();
+    const source = bodySource(readable, null, () => 0);
+    const writer = writable.getWriter();
+    for (const count of [1, 2, 1000, limits.linkFrameBytes, 1, limits.linkFrameBytes]) {
+      const piece = source.read(limits.linkDataBytes);
+      void writer.write(new Uint8Array(count).fill(count & 0xff)).catch(() => undefined);
+      const { bytes } = await piece;
+      expect([...new Set(bytes)]).toEqual([count & 0xff]);
+      expect(bytes.byteLength).toBe(count);
+      expect(bytes.buffer.byteLength).toBeLessThanOrEqual(2 * count);
+    }
     source.cancel();
   });
 

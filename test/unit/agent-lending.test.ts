@@ -94,6 +94,11 @@ function ask(keep: number, pauseEvery = 0): Promise<Got> {
 const digestOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 const body = randomBytes(24 * 1024 * 1024);
 
+/** As long as the loop takes to see what has arrived. */
+async function turns(): Promise<void> {
+  for (let left = 20; left > 0; left--) await new Promise((next) => setImmediate(next));
+}
+
 /** Sends `bytes` in pieces of changing length. */
 function sendAll(socket: Socket, head: string, bytes: Uint8Array): void {
   socket.write(head);
@@ -149,6 +154,61 @@ describe("memory that is lent", () => {
     expect(got.headers.second).toBe(value);
     expect(got.digest).toBe(digestOf(body));
     expect(got.lent).toBe(0);
+  });
+
+  it.each(["keep-alive", "close"])(
+    "ends as a whole body for a reader that waits longer than the service does (%s)",
+    async (connection) => {
+      const short = body.subarray(0, 200_000);
+      const head = `HTTP/1.1 200 OK\r\nconnection: ${connection}\r\ncontent-length: ${short.byteLength}\r\n\r\n`;
+      const sent = Promise.withResolvers<void>();
+      answer = (socket) => {
+        socket.once("finish", sent.resolve);
+        socket.write(head);
+        socket.end(short);
+      };
+      const hash = createHash("sha256");
+      await new Promise<void>((resolve, reject) => {
+        pool.dispatch(
+          { method: "GET", path: "/" },
+          {
+            onRequestStart: () => undefined,
+            onResponseStart: () => undefined,
+            onResponseData(controller, chunk) {
+              hash.update(chunk);
+              controller.pause();
+              void sent.promise.then(turns).then(() => controller.resume());
+            },
+            onResponseEnd: () => resolve(),
+            onResponseError: (_controller, error) => reject(error),
+          },
+        );
+      });
+      expect(hash.digest("hex")).toBe(digestOf(short));
+    },
+  );
+
+  it("comes back when its reader wants none of it", async () => {
+    answer = (socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.byteLength}\r\n\r\n`);
+    };
+    await new Promise<void>((resolve) => {
+      pool.dispatch(
+        { method: "GET", path: "/" },
+        {
+          onRequestStart: () => undefined,
+          onResponseStart(controller) {
+            expect(lendRest()).not.toBeNull();
+            controller.abort(new Error("not wanted"));
+          },
+          onResponseData: () => undefined,
+          onResponseEnd: () => resolve(),
+          onResponseError: () => resolve(),
+        },
+      );
+    });
+    await turns();
+    expect(memoryLent().held).toBe(0);
   });
 
   it("comes back when the service breaks off, and when nobody reads on", async () => {

@@ -1,10 +1,12 @@
 /** The front's memory against the edge's own decisions: the same zone, the same questions, the same answers. */
 
+import { createSocket } from "node:dgram";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Answerer, type Manner } from "../../front/answerer.ts";
 import type { Edge } from "../../front/edge.ts";
 import { Kept } from "../../front/kept.ts";
+import { startUdp } from "../../front/udp.ts";
 import { verdict } from "../../front/wire.ts";
 import { readQuery, udpBytes, writeAnswer, writeTruncated } from "../../protocol/dns/message.ts";
 import type { PublishedSet } from "../../protocol/dns/sets.ts";
@@ -287,5 +289,35 @@ describe("the words of the feed", () => {
         JSON.stringify({ ...said, names: [{ id: "a", names: [{ label: 1, sets: [] }] }] }),
       ),
     ).toBeNull();
+  });
+});
+
+describe("UDP", () => {
+  it("says what is in memory while an edge that hangs keeps as many waiting as may", async () => {
+    let waiting = 0;
+    const udp = await startUdp("127.0.0.1", 0, (message, _peer, mayWait) => {
+      if (message[0] === 1) return message; // held
+      if (!mayWait) return Buffer.from([2]); // to TCP
+      waiting++;
+      return new Promise(() => undefined);
+    });
+    const client = createSocket("udp4");
+    const said: number[] = [];
+    const heard = () => new Promise((resolve) => client.once("message", resolve));
+    client.on("message", (octets) => said.push(octets[0] as number));
+    const send = (first: number) =>
+      new Promise((sent) => client.send(Buffer.from([first]), udp.port, "127.0.0.1", sent));
+    for (let at = 0; at < limits.dnsFrontInFlight; at++) {
+      await send(0);
+      while (waiting <= at) await new Promise((next) => setImmediate(next));
+    }
+    for (const first of [1, 0]) {
+      const answered = heard();
+      await send(first);
+      await answered;
+    }
+    expect([waiting, ...said]).toEqual([limits.dnsFrontInFlight, 1, 2]);
+    client.close();
+    await udp.close();
   });
 });

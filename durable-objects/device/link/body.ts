@@ -149,7 +149,8 @@ const NOTHING = new Uint8Array(0);
  * Reads a request body in pieces.
  * @param length the announced length: known, a piece waits for `limits.linkFrameBytes`, which makes fewer
  * and larger ones, and never longer, for a slow visitor moves too; as long as pieces come within
- * `limits.linkReadFastMs` each waits for twice as much. Unknown, whatever has arrived goes on at once
+ * `limits.linkReadFastMs` each waits for twice as much. Unknown, whatever has arrived goes on at once.
+ * Whoever sends nothing holds memory for one short piece
  * @param now ms, on any clock
  */
 export function bodySource(
@@ -165,24 +166,29 @@ export function bodySource(
   return {
     async read(maxBytes) {
       if (left === 0) return { bytes: NOTHING, last: true };
-      const size = Math.min(maxBytes, left);
+      const size = Math.min(maxBytes, left, least);
       const used = spare !== null && spare.byteLength >= size ? spare : new ArrayBuffer(size);
       spare = null;
+      const room = used.byteLength;
       const view = new Uint8Array(used, 0, size);
       const asked = now();
       const { done, value } =
         length !== null && reader.readAtLeast !== undefined
-          ? await reader.readAtLeast(Math.min(size, least), view)
+          ? await reader.readAtLeast(size, view)
           : await reader.read(view);
-      const isFast = now() - asked <= limits.linkReadFastMs;
+      const whole = value ?? NOTHING;
+      const isFast = now() - asked <= limits.linkReadFastMs && whole.byteLength === size;
       least = isFast ? Math.min(2 * least, maxBytes) : limits.linkFrameBytes;
-      const bytes = value ?? NOTHING;
+      // A short piece that waits would hold the memory of a long one.
+      const isShort = whole.byteLength <= room / 2;
+      const bytes = isShort ? whole.slice() : whole;
+      if (isShort && value !== undefined) spare = value.buffer as ArrayBuffer;
       left -= bytes.byteLength;
       if (done && length !== null && left > 0) throw new Error("the request was cut off");
       return { bytes, last: done || left === 0 };
     },
     reuse: (bytes) => {
-      spare = bytes.buffer as ArrayBuffer;
+      spare ??= bytes.buffer as ArrayBuffer;
     },
     cancel: () => void reader.cancel().catch(ignore),
   };

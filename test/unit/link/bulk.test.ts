@@ -1,7 +1,9 @@
 /** The agent's end of the bulk lane: what goes into which segment, and the way back to frames. */
 
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, it, vi } from "vitest";
-import { BulkBody } from "../../../agent/bulk.ts";
+import { BulkBody, bulkLaneTo } from "../../../agent/bulk.ts";
 import { limits } from "../../../protocol/limits.ts";
 
 const TOKEN = new Uint8Array(32);
@@ -164,5 +166,41 @@ describe("a body on the bulk lane", () => {
     body.abort();
     await settled();
     expect(told).toEqual([]);
+  });
+});
+
+describe("the lane to the cloud", () => {
+  it("lets a piece go that waits for a connection when nobody needs it any more", async () => {
+    const server = createServer(() => undefined);
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    const { port } = server.address() as AddressInfo;
+    const lane = bulkLaneTo(`http://127.0.0.1:${port}`, "box");
+    const over = { all: new AbortController(), last: new AbortController() };
+    const free = Promise.withResolvers<void>();
+    async function* piece(onFree: () => void) {
+      try {
+        yield new Uint8Array(10);
+      } finally {
+        onFree();
+      }
+    }
+    const sends = Array.from({ length: limits.linkBulkConnections }, () =>
+      lane
+        .send(
+          TOKEN,
+          0,
+          piece(() => undefined),
+          over.all.signal,
+        )
+        .catch(() => undefined),
+    );
+    void lane.send(TOKEN, 0, piece(free.resolve), over.last.signal).catch(() => undefined);
+    await settled();
+    over.last.abort();
+    await free.promise;
+    over.all.abort();
+    await Promise.all(sends);
+    lane.close();
+    await new Promise((closed) => server.close(closed));
   });
 });

@@ -11,7 +11,7 @@ import {
   u32,
 } from "../../../protocol/link/frames.ts";
 import { encodeHead } from "../../../protocol/link/headers.ts";
-import type { LinkStream } from "../../../protocol/link/stream.ts";
+import { LinkStream, type StreamHost } from "../../../protocol/link/stream.ts";
 import { Bench } from "../../support/link-bench.ts";
 
 const head = encodeHead({ status: 200, headers: [] }) as Uint8Array;
@@ -20,6 +20,15 @@ const hello = { type: frameType.hello, payload: [helloPayload(7)] };
 const hello101 = { type: frameType.hello, payload: [helloPayload(101)] };
 const WINDOW = limits.linkStreamWindowBytes;
 const piece = (bytes: number) => [new Uint8Array(bytes)];
+
+describe("a stream", () => {
+  it("is full of many short pieces long before they are many bytes", () => {
+    const stream = new LinkStream(1, { wantsToSend: () => undefined } as unknown as StreamHost);
+    let pieces = 1;
+    while (stream.write(new Uint8Array(1)) && pieces < limits.linkWriteBufferBytes) pieces++;
+    expect(pieces * limits.linkPieceOverheadBytes).toBeLessThanOrEqual(limits.linkWriteBufferBytes);
+  });
+});
 
 describe("a session", () => {
   it("begins with HELLO, in the message of the first OPEN", () => {
