@@ -11,7 +11,16 @@ import {
   sign,
   X509Certificate,
 } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { makeRequest } from "../protocol/certificates.ts";
 import { base64url } from "../protocol/tokens.ts";
@@ -130,8 +139,10 @@ export class CertificateFiles {
   /** The certificate in use; null when there is none that can be read. */
   async installed(): Promise<Installed | null> {
     try {
-      const cert = await readFile(join(this.live, CHAIN));
-      const key = await readFile(join(this.live, KEY));
+      // The link is followed once: it may change in between, and a key goes with its own chain.
+      const folder = await realpath(this.live);
+      const cert = await readFile(join(folder, CHAIN));
+      const key = await readFile(join(folder, KEY));
       const read = new X509Certificate(cert);
       const fits = (host: string) => read.checkHost(host) !== undefined;
       return { cert, key, notAfter: Date.parse(read.validTo), fits };

@@ -6,6 +6,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, Server as TlsServer } from "node:https";
+import { createSecureContext } from "node:tls";
 import { limits } from "../protocol/limits.ts";
 import { checkSpot, herePath, isHereNonce, type Spot, signHere } from "../protocol/reach.ts";
 
@@ -24,7 +25,10 @@ export interface HereOptions {
 
 export interface Here {
   readonly port: number;
-  /** Answers under another certificate from now on; nothing where it answers in plain http. */
+  /**
+   * Answers under another certificate from now on; nothing where it answers in plain http.
+   * @throws Error when it is none, or not its key's; what answered before goes on
+   */
   renew(tls: { readonly cert: Buffer; readonly key: Buffer }): void;
   close(): Promise<void>;
 }
@@ -55,6 +59,7 @@ export async function listenHere(options: HereOptions): Promise<Here> {
   return {
     port: typeof address === "object" && address !== null ? address.port : options.port,
     renew: (tls) => {
+      createSecureContext(tls); // throws before anything has changed
       if (server instanceof TlsServer) server.setSecureContext(tls);
     },
     close: () =>

@@ -194,15 +194,21 @@ export class Shortcut {
     if (!this.#settings.ownTls) return;
     const installed = await this.#installed();
     if (installed === null || this.#tls?.cert.equals(installed.cert)) return;
-    await this.renew(installed);
-    this.#log("The shortcut answers with the new certificate.");
+    try {
+      await this.renew(installed);
+      this.#log("The shortcut answers with the new certificate.");
+    } catch (error) {
+      this.#log(
+        `The shortcut keeps its certificate, for the new one is not whole: ${reasonOf(error)}.`,
+      );
+    }
   }
 
   /** The box's own name has a new certificate. */
   async renew(tls: Tls): Promise<void> {
     if (!this.#settings.ownTls) return;
-    this.#tls = tls;
     (await this.#here)?.renew(tls);
+    this.#tls = tls;
   }
 
   /** The box has another name. */

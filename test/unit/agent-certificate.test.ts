@@ -1,7 +1,7 @@
 /** The box's side of its certificate: files, renewal, hook, and what it does when the cloud says no. */
 
 import { execFileSync } from "node:child_process";
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { request as httpsRequest } from "node:https";
@@ -244,7 +244,8 @@ describe("the shortcut under the box's own name", () => {
   const shown = (port: number) =>
     new Promise<string>((resolve, reject) => {
       const asking = httpsRequest(
-        { host: "127.0.0.1", port, rejectUnauthorized: false },
+        // A session that goes on shows no certificate.
+        { host: "127.0.0.1", port, rejectUnauthorized: false, agent: false },
         (answer) => {
           const { serialNumber } = (
             answer.socket as import("node:tls").TLSSocket
@@ -326,6 +327,37 @@ describe("the shortcut under the box's own name", () => {
     look();
     await heard;
     expect(await shown(port)).not.toBe(before);
+  });
+
+  it("keeps its certificate when the new one is not whole, and says so", async () => {
+    script = [{ status: "ready" }];
+    await certify(options(), flags);
+    const port = await freePort();
+    const cloudAddress = "https://latchkey.example";
+    const own = await files().installed();
+    const flag = { direct: "5001", herePort: String(port) };
+    const settings = await readShortcut(flag, cloudAddress, own);
+    if (settings === null || own === null) throw new Error("no settings");
+    const { privateKey } = (await crypto.subtle.generateKey("Ed25519", true, [
+      "sign",
+      "verify",
+    ])) as CryptoKeyPair;
+    const said = Promise.withResolvers<string>();
+    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const other = Buffer.from(pair.privateKey.export({ type: "pkcs8", format: "pem" }));
+    shortcut = new Shortcut(
+      settings,
+      { cloud: cloudAddress, host, privateKey },
+      {
+        clock,
+        log: (line) => void (line.includes("is not whole") && said.resolve(line)),
+        installed: async () => ({ cert: Buffer.concat([own.cert, Buffer.from("\n")]), key: other }),
+      },
+    );
+    await shortcut.follow(true, () => undefined);
+    const before = await shown(port);
+    expect(await said.promise).toContain("keeps its certificate");
+    expect(await shown(port)).toBe(before);
   });
 
   it("is not for a name in the home network that the certificate does not name", async () => {
