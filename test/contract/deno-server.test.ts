@@ -232,8 +232,8 @@ function traced(world: World, host: string): Promise<string> {
 }
 
 function filesBelow(folder: string): { name: string; mode: number }[] {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => ({
-    name,
-    mode: statSync(join(folder, name)).mode,
-  }));
+  return readdirSync(folder, { recursive: true, encoding: "utf8" }).flatMap((name) => {
+    const stat = statSync(join(folder, name), { throwIfNoEntry: false });
+    return stat === undefined ? [] : [{ name, mode: stat.mode }]; // a journal may be gone by now
+  });
 }
