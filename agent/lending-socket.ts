@@ -41,6 +41,7 @@ export function lendRest(): Lender | null {
 export const connectLending: buildConnector.connector = ({ hostname, port }, tell) => {
   const socket = new LendingSocket();
   const late = setTimeout(() => socket.destroy(new Error("timed out")), limits.agentConnectMs);
+  late.unref();
   const failed = (error: Error) => {
     clearTimeout(late);
     tell(error, null);
