@@ -139,9 +139,21 @@ export function payloadBytes(frame: Frame): number {
   return bytes;
 }
 
+/** Memory whose bytes before a payload are free for the frame's header. */
+const roomBefore = new WeakSet<ArrayBufferLike>();
+
+/**
+ * Says that the first `frameHeaderBytes` of the memory in which `payload` lies, right before it, are
+ * nobody's: a message of this frame alone needs no copy.
+ */
+export function leaveRoom(payload: Uint8Array): void {
+  if (payload.byteOffset === frameHeaderBytes) roomBefore.add(payload.buffer);
+}
+
 /**
  * One message of `frames`, in order. The caller keeps it within `limits.linkMessageBytes`.
- * @param into at least as long as the message, which then is its beginning; a new buffer when absent
+ * @param into at least as long as the message, which then is its beginning; a new buffer when absent. A
+ * payload that has room before it (`leaveRoom`) is not copied
  */
 export function encodeMessage(
   frames: readonly Frame[],
@@ -149,14 +161,15 @@ export function encodeMessage(
 ): Uint8Array<ArrayBuffer> {
   let total = 0;
   for (const frame of frames) total += frameHeaderBytes + payloadBytes(frame);
-  const message = into?.subarray(0, total) ?? new Uint8Array(total);
+  const inPlace = frames.length === 1 ? messageAround(frames[0] as Frame) : null;
+  const message = inPlace ?? into?.subarray(0, total) ?? new Uint8Array(total);
   const view = new DataView(message.buffer, message.byteOffset, total);
   let at = 0;
   for (const frame of frames) {
     const start = at;
     at += frameHeaderBytes;
     for (const piece of frame.payload) {
-      message.set(piece, at);
+      if (inPlace === null) message.set(piece, at);
       at += piece.byteLength;
     }
     view.setUint8(start, frame.type);
@@ -166,6 +179,14 @@ export function encodeMessage(
     view.setUint32(start + 8, at - start - frameHeaderBytes);
   }
   return message;
+}
+
+/** The memory of the payload with the room before it; null when there is none. */
+function messageAround({ payload }: Frame): Uint8Array<ArrayBuffer> | null {
+  const [piece] = payload;
+  if (piece === undefined || payload.length > 1) return null;
+  if (piece.byteOffset !== frameHeaderBytes || !roomBefore.has(piece.buffer)) return null;
+  return new Uint8Array(piece.buffer as ArrayBuffer, 0, frameHeaderBytes + piece.byteLength);
 }
 
 /**

@@ -33,7 +33,6 @@ export const linkLimits = {
   trafficTellMs: 2 * SECOND,
   linkStreamsPerVisitor: 128, // a browser over HTTP/2 asks for a hundred things at once
   linkHeadMs: 60 * SECOND,
-  linkReadFastMs: 2, // for a piece of an upload, after which the next is twice as long
   linkUploadIdleMs: 60 * SECOND,
   linkUntakenMs: 15 * MINUTE, // a paused film; its player asks for the rest when it goes on
   linkHoldOfflineMs: 5 * SECOND,

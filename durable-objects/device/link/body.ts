@@ -7,6 +7,7 @@
  */
 
 import { limits } from "../../../protocol/limits.ts";
+import { frameHeaderBytes, leaveRoom } from "../../../protocol/link/frames.ts";
 
 export interface BodyPipe {
   readonly readable: ReadableStream<Uint8Array>;
@@ -146,43 +147,39 @@ export interface BodySource {
 const NOTHING = new Uint8Array(0);
 
 /**
- * Reads a request body in pieces.
+ * Reads a request body in pieces, each in memory with room for a frame's header before it.
  * @param length the announced length: known, a piece waits for `limits.linkFrameBytes`, which makes fewer
- * and larger ones, and never longer, for a slow visitor moves too; as long as pieces come within
- * `limits.linkReadFastMs` each waits for twice as much. Unknown, whatever has arrived goes on at once.
+ * and larger ones, and never longer, for a slow visitor moves too; unknown, whatever has arrived goes on
+ * at once. What has arrived beyond that comes along: a piece may be twice as long as one that was full.
  * Whoever sends nothing holds memory for one short piece
- * @param now ms, on any clock
  */
-export function bodySource(
-  body: ReadableStream<Uint8Array>,
-  length: number | null,
-  now: () => number,
-): BodySource {
+export function bodySource(body: ReadableStream<Uint8Array>, length: number | null): BodySource {
   const reader = byteReader(body);
   if (reader === null) return chunkSource(body);
   let left = length ?? Number.POSITIVE_INFINITY;
   let spare: ArrayBuffer | null = null;
-  let least: number = limits.linkFrameBytes;
+  let most: number = limits.linkFrameBytes;
   return {
     async read(maxBytes) {
       if (left === 0) return { bytes: NOTHING, last: true };
-      const size = Math.min(maxBytes, left, least);
-      const used = spare !== null && spare.byteLength >= size ? spare : new ArrayBuffer(size);
+      const size = Math.min(maxBytes, left, most);
+      const needed = frameHeaderBytes + size;
+      const used = spare !== null && spare.byteLength >= needed ? spare : new ArrayBuffer(needed);
       spare = null;
       const room = used.byteLength;
-      const view = new Uint8Array(used, 0, size);
-      const asked = now();
+      const view = new Uint8Array(used, frameHeaderBytes, size);
       const { done, value } =
         length !== null && reader.readAtLeast !== undefined
-          ? await reader.readAtLeast(size, view)
+          ? await reader.readAtLeast(Math.min(size, limits.linkFrameBytes), view)
           : await reader.read(view);
       const whole = value ?? NOTHING;
-      const isFast = now() - asked <= limits.linkReadFastMs && whole.byteLength === size;
-      least = isFast ? Math.min(2 * least, maxBytes) : limits.linkFrameBytes;
+      const isFull = whole.byteLength === size;
+      most = isFull ? Math.min(2 * most, maxBytes) : Math.max(limits.linkFrameBytes, most / 2);
       // A short piece that waits would hold the memory of a long one.
       const isShort = whole.byteLength <= room / 2;
       const bytes = isShort ? whole.slice() : whole;
       if (isShort && value !== undefined) spare = value.buffer as ArrayBuffer;
+      leaveRoom(bytes);
       left -= bytes.byteLength;
       if (done && length !== null && left > 0) throw new Error("the request was cut off");
       return { bytes, last: done || left === 0 };

@@ -98,7 +98,6 @@ export class Exchange implements StreamHandler {
     this.#moved();
     if (request.body === null) return;
     this.#upload = new Upload(request, stream, {
-      now: this.#options.now,
       moved: () => this.#moved(),
       bytes: (count) => this.#options.onBytes(count),
       beside: (count) => this.#options.onBeside(count),

@@ -14,8 +14,6 @@ import { type BodyPipe, type BodySource, bodyPipe, bodySource } from "./body.ts"
 import type { TokenHolder } from "./bulk.ts";
 
 export interface UploadEvents {
-  /** The time, in ms. */
-  now(): number;
   /** Something moved. */
   moved(): void;
   bytes(count: number): void;
@@ -52,8 +50,7 @@ export class Upload implements TokenHolder {
     this.#events = events;
     const announced = contentLength([...request.headers]);
     this.#length = announced === "bad" ? null : announced;
-    const body = request.body as ReadableStream<Uint8Array>;
-    this.#source = bodySource(body, this.#length, () => events.now());
+    this.#source = bodySource(request.body as ReadableStream<Uint8Array>, this.#length);
   }
 
   /** Sends it all. Never rejects. */

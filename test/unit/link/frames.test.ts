@@ -13,6 +13,7 @@ import {
   frameType,
   helloPayload,
   isCloseCode,
+  leaveRoom,
   messageFlag,
   readClose,
   readHello,
@@ -132,6 +133,28 @@ describe("frames", () => {
     const large = new Uint8Array(message.byteLength + 20);
     large.set(message, 9);
     expect(read(large.subarray(9, 9 + message.byteLength))).toEqual(read(message));
+  });
+
+  it("are written around a payload that has room before it, and nowhere else", () => {
+    const memory = new Uint8Array(frameHeaderBytes + 100).fill(7);
+    const payload = memory.subarray(frameHeaderBytes);
+    const frame = { type: frameType.data, end: true, stream: 5, payload: [payload] };
+    const copied = encodeMessage([frame]);
+    expect(memory.every((byte) => byte === 7)).toBe(true);
+    leaveRoom(payload);
+    // In company, in pieces or further on it is copied, and the room before it stays as it was.
+    const ping = { type: frameType.ping, end: false, stream: 0, payload: [] };
+    expect(encodeMessage([ping, frame]).subarray(frameHeaderBytes)).toEqual(copied);
+    const halves = [payload.subarray(0, 40), payload.subarray(40)];
+    expect(encodeMessage([{ ...frame, payload: halves }])).toEqual(copied);
+    encodeMessage([{ ...frame, payload: [payload.subarray(1)] }]);
+    expect(memory.every((byte) => byte === 7)).toBe(true);
+    const message = encodeMessage([frame], new Uint8Array(1000));
+    expect(message).toEqual(copied);
+    expect(message.buffer).toBe(memory.buffer);
+    const first = encodeMessage([{ ...frame, end: false, payload: [payload.subarray(0, 40)] }]);
+    expect(first.byteLength).toBe(frameHeaderBytes + 40);
+    expect(memory.subarray(frameHeaderBytes).every((byte) => byte === 7)).toBe(true);
   });
 
   it("never throw, whatever bytes come", () => {
