@@ -131,6 +131,7 @@ async function pump(
 function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: RestEvents): Rest {
   let controller: Dispatcher.DispatchController | null = null;
   let over = false;
+  let left = Number.NaN;
   const end = (tell: () => void) => {
     if (!over) tell();
     over = true;
@@ -146,13 +147,16 @@ function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: Rest
       onResponseStart(started, status, answered) {
         const offset = Number(answered[bulkOffsetHeader] ?? Number.NaN);
         if (over || status < 200) return;
+        left = Number(answered["content-length"] ?? Number.NaN);
         if (status === 200 && Number.isSafeInteger(offset)) return events.begun(offset);
         end(() => events.failed(status !== 200));
         started.abort(new Error("refused"));
       },
       onResponseData(started, chunk) {
         notePassed(chunk.byteLength);
-        if (!over && !events.data(chunk)) started.pause();
+        left -= chunk.byteLength;
+        // See link.ts: nothing follows the last byte.
+        if (!over && !events.data(chunk) && left !== 0) started.pause();
       },
       onResponseEnd: () => end(() => events.ended()),
       onResponseError: () => end(() => events.failed(false)),

@@ -167,7 +167,8 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   readonly #stream: LinkStream;
   readonly #laneFor: LaneFor;
   readonly #fetchRest: FetchRest | null;
-  /** Bytes of the response that went in frames. */
+  /** Bytes of the response that came, and those of them that went in frames. */
+  #came = 0;
   #framed = 0;
   /** How long the response is; null when it does not say. */
   #length: number | null = null;
@@ -278,13 +279,13 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
     if (this.#over) return;
     const free = this.#lender?.hold(chunk) ?? null;
     if (free === null) notePassed(chunk.byteLength);
-    if (this.#bulk !== null) {
-      if (!this.#bulk.write(chunk, free)) controller.pause();
-      return;
-    }
-    this.#framed += chunk.byteLength;
-    if (!this.#stream.write(chunk, free)) controller.pause();
-    this.#askForLane();
+    this.#came += chunk.byteLength;
+    const bulk = this.#bulk;
+    if (bulk === null) this.#framed += chunk.byteLength;
+    const room = bulk?.write(chunk, free) ?? this.#stream.write(chunk, free);
+    // While it is paused, undici takes a connection that ends for a broken one: nothing follows the last byte.
+    if (!room && this.#came !== this.#length) controller.pause();
+    if (bulk === null) this.#askForLane();
   }
   onResponseEnd(): void {
     this.#lender?.stop();
