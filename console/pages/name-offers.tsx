@@ -165,6 +165,10 @@ export function GivePage({ device, label, ddnsZone, contacts, errors }: GivePage
           <li>It leads to their device, and its door is theirs: links to it reach them.</li>
           <li>What we certified for it is revoked. {device.label} keeps its other names.</li>
           <li>Your addresses, passwords, shares and history stay yours: none of it goes along.</li>
+          <li>
+            Browsers that visited it send their device what your service left in them, such as a
+            sign-in: sign everybody out there first.
+          </li>
         </ul>
       </section>
       {contacts.length === 0 ? (
