@@ -98,6 +98,8 @@ export type CredentialName = keyof typeof credentialRows;
 export const otherwiseProved: Readonly<Record<string, string>> = {
   "challenge sign-up": "belongs to nobody until it has opened an account: tried again below",
   "method phone": "a code to a phone, as at a sign-up: tried again below",
+  "label.held_for": "says whose a held name was; nobody shows it",
+  "name_offer.id": "an offer is taken by the signed-in account that it is for (edge/name-offers)",
   pref: "a preference lets nobody in",
   "__Host-door-seen": "says that a page was seen, and lets nobody in",
 };
