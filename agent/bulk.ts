@@ -91,9 +91,9 @@ async function post(
 ): Promise<number> {
   const request = (url.protocol === "https:" ? requestTls : requestPlain)(url, options);
   const status = new Promise<number>((resolve, reject) => {
-    request.once("error", reject);
+    request.on("error", reject);
     request.once("response", (response) => {
-      response.once("error", reject).once("end", () => resolve(response.statusCode ?? 0));
+      response.on("error", reject).once("end", () => resolve(response.statusCode ?? 0));
       response.resume();
     });
   });

@@ -6,7 +6,6 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, Server as TlsServer } from "node:https";
-import { createSecureContext } from "node:tls";
 import { limits } from "../protocol/limits.ts";
 import { checkSpot, herePath, isHereNonce, type Spot, signHere } from "../protocol/reach.ts";
 
@@ -59,7 +58,6 @@ export async function listenHere(options: HereOptions): Promise<Here> {
   return {
     port: typeof address === "object" && address !== null ? address.port : options.port,
     renew: (tls) => {
-      createSecureContext(tls); // throws before anything has changed
       if (server instanceof TlsServer) server.setSecureContext(tls);
     },
     close: () =>

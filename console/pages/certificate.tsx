@@ -3,6 +3,7 @@
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import type { CertificateStatus } from "../../protocol/certificates.ts";
 import type { CertificateView, RevocationReason } from "../../workers/certificates/service.ts";
+import { DeviceHead } from "../components/device-head.tsx";
 import { Choices, Command, Done, Notice } from "../components/form.tsx";
 import { Time } from "../components/time.tsx";
 import { count, sayDay } from "../words.ts";
@@ -26,15 +27,9 @@ export function CertificatePage(props: Props) {
   return (
     <>
       <Done text={done} />
-      <header class="page-head">
-        <div>
-          <a class="crumb" href={`/devices/${device.id}`}>
-            {device.label}
-          </a>
-          <h1>The certificate of {device.label}</h1>
-          <p class="lead mono">{host}</p>
-        </div>
-      </header>
+      <DeviceHead device={device} title={`The certificate of ${device.label}`}>
+        <p class="lead mono">{host}</p>
+      </DeviceHead>
       {view === null ? (
         <Notice tone="brass">
           <p>

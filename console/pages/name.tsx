@@ -2,6 +2,7 @@
 
 import type { NameEvent, UpdateVerdict } from "../../durable-objects/device/rpc.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
+import { DeviceHead } from "../components/device-head.tsx";
 import { Done, ErrorSummary, Notice } from "../components/form.tsx";
 import { Time } from "../components/time.tsx";
 import { type NamePageProps, TokensSubject } from "./name-tokens.tsx";
@@ -14,15 +15,9 @@ export function NamePage(props: NamePageProps) {
     <>
       <Done text={done} />
       <ErrorSummary errors={errors} />
-      <header class="page-head">
-        <div>
-          <a class="crumb" href={`/devices/${device.id}`}>
-            {device.label}
-          </a>
-          <h1>The name of {device.label}</h1>
-          <p class="lead mono">{host}</p>
-        </div>
-      </header>
+      <DeviceHead device={device} title={`The name of ${device.label}`}>
+        <p class="lead mono">{host}</p>
+      </DeviceHead>
       {device.features.name ? (
         <>
           <TokensSubject {...props} />

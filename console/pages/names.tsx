@@ -2,6 +2,7 @@
 
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
+import { DeviceHead } from "../components/device-head.tsx";
 import { Done, ErrorSummary, Field, type FormErrors } from "../components/form.tsx";
 import { ConfirmPage, type Going } from "./confirm.tsx";
 
@@ -30,15 +31,9 @@ export function NamesPage(props: NamesPageProps) {
     <>
       <Done text={done} />
       <ErrorSummary errors={errors} />
-      <header class="page-head">
-        <div>
-          <a class="crumb" href={`/devices/${device.id}`}>
-            {device.label}
-          </a>
-          <h1>The names of {device.label}</h1>
-          <p class="lead">Each leads to the same box: in DNS, and at its door.</p>
-        </div>
-      </header>
+      <DeviceHead device={device} title={`The names of ${device.label}`}>
+        <p class="lead">Each leads to the same box: in DNS, and at its door.</p>
+      </DeviceHead>
       <section class="subject" aria-labelledby="names">
         <header>
           <h2 id="names">Its names</h2>

@@ -5,6 +5,7 @@ import type { SigningKeyState } from "../../durable-objects/device/signing-rpc.t
 import { ownTypes } from "../../protocol/dns/presentation.ts";
 import type { RecordsView, WrittenSet } from "../../workers/name/records.ts";
 import type { SigningKeyShown } from "../../workers/name/signing-key.ts";
+import { DeviceHead } from "../components/device-head.tsx";
 import {
   Command,
   Done,
@@ -43,15 +44,9 @@ export function RecordsPage(props: RecordsPageProps) {
     <>
       <Done text={done} />
       <ErrorSummary errors={errors} />
-      <header class="page-head">
-        <div>
-          <a class="crumb" href={`/devices/${device.id}`}>
-            {device.label}
-          </a>
-          <h1>What DNS says of {device.label}</h1>
-          <p class="lead mono">{host}</p>
-        </div>
-      </header>
+      <DeviceHead device={device} title={`What DNS says of ${device.label}`}>
+        <p class="lead mono">{host}</p>
+      </DeviceHead>
       {view === null ? (
         <Notice tone="brass">
           <p>

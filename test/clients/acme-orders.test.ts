@@ -4,7 +4,7 @@
  */
 
 import { createHash, createPublicKey, randomBytes, X509Certificate } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -13,6 +13,7 @@ import { type Front, startFront } from "../../front/front.ts";
 import { freePort } from "../contract/runtime.ts";
 import { ask } from "../contract/suite/http.ts";
 import { World } from "../contract/suite/world.ts";
+import { homeOf } from "../support/agent-home.ts";
 import { type Pebble, pebbleFolder, startPebble } from "../support/pebble.ts";
 import type { Scenario } from "../support/scenario.ts";
 
@@ -56,19 +57,7 @@ describe.each(["workerd", "Deno"])("the order service on %s, at a real authority
     return () => rm(folder, { recursive: true });
   });
 
-  /** The agent's folder of an enrolled box. */
-  async function enrolled(): Promise<string> {
-    const home = join(folder, "home");
-    await mkdir(home, { mode: 0o700 });
-    const { kty, crv, x, d } = await crypto.subtle.exportKey("jwk", nas.box.key.privateKey);
-    await writeFile(join(home, "key.json"), JSON.stringify({ kty, crv, x, d }), { mode: 0o600 });
-    const device = {
-      ...{ device_id: nas.box.id, label: nas.box.label, host: nas.host },
-      ...{ link: `http://${nas.box.label}.${world.linkZone}:${world.port}`, cloud: world.origin },
-    };
-    await writeFile(join(home, "device.json"), JSON.stringify(device));
-    return home;
-  }
+  const enrolled = () => homeOf(nas, world, folder);
 
   it("binds its account, certifies, revokes at its owner's word, and certifies a new key", async () => {
     const home = await enrolled();

@@ -11,7 +11,7 @@ import {
   randomBytes,
   X509Certificate,
 } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,6 +20,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Front, startFront } from "../../front/front.ts";
 import { freePort } from "../contract/runtime.ts";
 import { World } from "../contract/suite/world.ts";
+import { homeOf } from "../support/agent-home.ts";
 import { type Pebble, pebbleFolder, startPebble } from "../support/pebble.ts";
 import type { Scenario } from "../support/scenario.ts";
 import { run } from "./program.ts";
@@ -109,19 +110,7 @@ const namesIn = (pem: string) =>
     .sort();
 
 describe("`latchkey certificate`", () => {
-  /** The agent's folder of an enrolled box. */
-  async function enrolled(): Promise<string> {
-    const home = join(folder, "home");
-    await mkdir(home, { mode: 0o700 });
-    const { kty, crv, x, d } = await crypto.subtle.exportKey("jwk", nas.box.key.privateKey);
-    await writeFile(join(home, "key.json"), JSON.stringify({ kty, crv, x, d }), { mode: 0o600 });
-    const device = {
-      ...{ device_id: nas.box.id, label: nas.box.label, host: nas.host },
-      ...{ link: `http://${nas.box.label}.${world.linkZone}:${world.port}`, cloud: world.origin },
-    };
-    await writeFile(join(home, "device.json"), JSON.stringify(device));
-    return home;
-  }
+  const enrolled = () => homeOf(nas, world, folder);
   const agent = (home: string, ...args: string[]) =>
     program(process.execPath, [join(ROOT, "agent/main.ts"), ...args, "--home", home]);
 
