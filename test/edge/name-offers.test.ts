@@ -166,6 +166,24 @@ describe("a name that is offered", () => {
     expect(await rows()).toBe(0);
   });
 
+  it("[ACC-11] [CON-11] that nothing else would end goes with who made it and with who has it", async () => {
+    const insert = bindings.DB_HOME.prepare(
+      `INSERT INTO name_offer (id, account_id, from_id, device_id, label_sealed, expires_at)
+       VALUES (?, ?, ?, 'dev_home_gone', 'sealed', ?)`,
+    );
+    const later = test.clock.now() + limits.nameOfferMs;
+    const stranger = await newPerson();
+    const ofStranger = "SELECT id FROM name_offer WHERE ? IN (account_id, from_id)";
+    const left = async () =>
+      (await bindings.DB_HOME.prepare(ofStranger).bind(stranger).all()).results.length;
+    await insert.bind(`offer-by-${ada}`, stranger, ada, later).run();
+    await insert.bind(`offer-to-${ben}`, ben, stranger, later).run();
+    await eraseAccount(ports, ada);
+    expect(await left()).toBe(1);
+    await eraseAccount(ports, ben);
+    expect(await left()).toBe(0);
+  });
+
   it("is not taken while a certificate of ours for it counts, and is once that is revoked", async () => {
     await setFeature(ports, ada, hers.device.id, "name", true);
     await offer();
