@@ -127,14 +127,13 @@ export async function download(
 
 const READ_BYTES = 256 * 1024;
 
-/** Adds to the head of `answer`. @returns how many of `bytes` lie behind it */
+/** Adds to the head of `answer`. @returns how many of `bytes` lie behind it, of a body that is not chunked */
 function readHead(answer: { head: string; status: number }, bytes: Uint8Array): number {
   const before = answer.head.length;
   answer.head += Buffer.from(bytes).toString("latin1");
   const end = answer.head.indexOf("\r\n\r\n");
   if (end < 0) return 0;
   answer.status = Number(answer.head.slice(9, 12));
-  if (!/\r\ncontent-length: /i.test(answer.head.slice(0, end))) answer.status = Number.NaN;
   return before + bytes.byteLength - (end + 4);
 }
 
