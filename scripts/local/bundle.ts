@@ -9,6 +9,7 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
 import { buildConsole } from "../build-console.ts";
+import { withOneFront } from "./one-front.ts";
 import { withoutDescriptions } from "./without-descriptions.ts";
 import { withoutUnused } from "./without-unused.ts";
 
@@ -43,12 +44,12 @@ export async function bundleWorker(): Promise<WorkerModule[]> {
     logLevel: "error",
     plugins: [withoutUnused, withoutDescriptions, wasmModules(wasm)],
   });
-  const scripts = result.outputFiles.map(({ path, text }) => ({
+  const split = new Map(result.outputFiles.map(({ path, text }) => [basename(path), text]));
+  const scripts = [...(await withOneFront(split, ENTRY))].map(([path, contents]) => ({
     type: "ESModule" as const,
-    path: basename(path),
-    contents: text,
+    path,
+    contents,
   }));
-  scripts.sort((a, b) => Number(b.path === ENTRY) - Number(a.path === ENTRY));
   const binaries = [...wasm].map(async ([path, file]) => ({
     type: "CompiledWasm" as const,
     path,
