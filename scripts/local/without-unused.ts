@@ -5,7 +5,7 @@
  */
 
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Plugin } from "esbuild";
 
 interface Unused {
@@ -38,6 +38,22 @@ const unused: readonly Unused[] = [
     why: "no column is of this kind",
   },
   {
+    // What the makers of keys say about their keys: without attestation nobody asks.
+    files:
+      /@simplewebauthn\/server\/esm\/(?:services\/metadataService|helpers\/convertCertBufferToPEM)\.js$/,
+    why: "attestation is not read here",
+  },
+  {
+    // Pages are whole when they leave.
+    files: /\/hono\/dist\/jsx\/(?:streaming|components|dom\/components)\.js$/,
+    why: "no page is sent in parts",
+  },
+  {
+    // Another application below a path of this one.
+    files: /\/hono\/dist\/utils\/mount\.js$/,
+    why: "no application is mounted",
+  },
+  {
     // Queries name their tables themselves (db/queries).
     files: /\/drizzle-orm\/(?:relations|sqlite-core\/query-builders\/query)\.js$/,
     why: "no table is asked for by its relations",
@@ -46,6 +62,9 @@ const unused: readonly Unused[] = [
 
 /** Certificates of the makers of keys, as constants. */
 const ROOTS = /@simplewebauthn\/server\/esm\/services\/defaultRootCerts\/[\w-]+\.js$/;
+
+/** Takes modules whole from an index, of which all would be kept. */
+const TAKING_WHOLE = /\/zod\/v4\/classic\/schemas\.js$|@simplewebauthn\/server\/esm\/[\w/]+\.js$/;
 
 /** Draws JSX in a browser's page. Here it becomes text: nothing is ever being drawn. */
 const DRAWING = /\/hono\/dist\/jsx\/dom\/render\.js$/;
@@ -82,6 +101,7 @@ export const withoutUnused: Plugin = {
       const names = (await readFile(path, "utf8")).matchAll(/^export const (\w+)/gm);
       return { contents: [...names].map(([, name]) => `export const ${name} = "";`).join("\n") };
     });
+    onLoad({ filter: TAKING_WHOLE }, async ({ path }) => ({ contents: await fromOwnFiles(path) }));
     onResolve({ filter: /^@peculiar\/asn1-(?:schema|ecc)$/ }, () => ({
       path: join(import.meta.dirname, "../../workers/sign-in/ecdsa-signature.ts"),
     }));
@@ -106,4 +126,24 @@ function refusing(source: string, why: string): string {
   ];
   if (/^export default /m.test(source)) lines.push("export default refuse;");
   return lines.join("\n");
+}
+
+/** A module that takes others whole from their own files, not from an index: then only what is used stays. */
+async function fromOwnFiles(path: string): Promise<string> {
+  let text = await readFile(path, "utf8");
+  const imports = [...text.matchAll(/^import \{ ([\w, ]+) \} from ["'](\S*\/)index\.js["'];$/gm)];
+  for (const [statement, names = "", folder = ""] of imports) {
+    const index = await readFile(join(dirname(path), folder, "index.js"), "utf8");
+    const wholes = new Map(
+      [...index.matchAll(/^export \* as (\w+) from ["']\.\/(\S+)["'];$/gm)].map(
+        ([, name = "", file = ""]) => [name, `import * as ${name} from "${folder}${file}";`],
+      ),
+    );
+    const taken = names.split(", ").map((name) => wholes.get(name));
+    if (taken.some((line) => line === undefined)) continue;
+    text = text.replace(statement, taken.join("\n"));
+    // The same again, by way of the index as a whole.
+    text = text.replace(new RegExp(`\\bcore\\.(${names.replaceAll(", ", "|")})\\.`, "g"), "$1.");
+  }
+  return text;
 }
