@@ -63,6 +63,11 @@ export const problems = {
     status: 422,
     title: "These cannot stand together: each once, an alias alone, 800 bytes in all",
   },
+  "records-large": {
+    status: 422,
+    title:
+      "All of it together would be too much for DNS; write less, or at fewer names while the wildcard is on",
+  },
   "interface-unfit": {
     status: 422,
     title: "This is no IPv6 address with an interface in its second half",

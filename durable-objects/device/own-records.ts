@@ -6,7 +6,8 @@
 import type { Sealer } from "../../db/seal.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { DeviceContext } from "./context.ts";
-import type { OwnRecords, RecordsChange, RecordsRpc } from "./records-rpc.ts";
+import { mostBytes } from "./own-sets.ts";
+import type { OwnRecords, RecordsChange, RecordsChanged, RecordsRpc } from "./records-rpc.ts";
 
 interface House {
   readonly isOn: () => boolean;
@@ -40,13 +41,14 @@ export class OwnRecordsRoom implements RecordsRpc {
     return this.#house.isOn() ? await this.read() : null;
   }
 
-  changeRecords(change: RecordsChange): Promise<"changed" | "full" | "off"> {
+  changeRecords(change: RecordsChange): Promise<RecordsChanged> {
     const { inTurn, isOn, changed } = this.#house;
     return inTurn(async () => {
       if (!isOn()) return "off";
       const before = await this.read();
       const after = applied(before, change);
       if (isFull(before, after)) return "full";
+      if (isLarge(before, after)) return "large";
       if (!(await this.#write(after))) return "off";
       await changed();
       return "changed";
@@ -124,4 +126,10 @@ function isFull(before: OwnRecords, after: OwnRecords): boolean {
     (sets > ownSetsPerDevice && sets > before.sets.length) ||
     (neighbors > neighborsPerDevice && neighbors > before.neighbors.length)
   );
+}
+
+/** True when a change makes more bytes of them than there may be, wherever the name leads and however it is called. */
+function isLarge(before: OwnRecords, after: OwnRecords): boolean {
+  const bytes = mostBytes(after);
+  return bytes > limits.publishedBytesPerDevice && bytes > mostBytes(before);
 }

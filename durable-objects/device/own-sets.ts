@@ -1,6 +1,7 @@
 /** What a name answers once its owner's wishes are among it. Pure: plain data in, plain data out. */
 
 import { isPublicAddress, joined, parseAddress, parseNetwork } from "../../protocol/addresses.ts";
+import { wildcardChain } from "../../protocol/dns/chain.ts";
 import { nameOf } from "../../protocol/dns/names.ts";
 import type { Data } from "../../protocol/dns/rdata.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
@@ -27,6 +28,37 @@ export function completed(
     if (address !== null) all.push(setOf(owner, "AAAA", [{ type: "AAAA", address }]));
   }
   return own.wildcard ? [...all, ...wildcards(all)] : all;
+}
+
+const LONGEST_LABEL = "x".repeat(63);
+const LONGEST_TEXT = "x".repeat(255);
+/** A zone whose names are as long as names may be, with the longest owners below a device's (RFC 1035 §2.3.4). */
+const LONGEST_APEX = `${"x".repeat(42)}.${"x".repeat(42)}`;
+/** What a set is kept with: its label, its signature and when that ends (signatures.ts). */
+const KEPT_BESIDE = 512;
+/** What a device itself publishes when it is as much as can be. */
+const MOST: readonly RecordSet[] = [
+  setOf("", "A", [{ type: "A", address: "255.255.255.255" }]),
+  setOf("", "AAAA", [{ type: "AAAA", address: "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff" }]),
+  setOf("", "CAA", [{ type: "CAA", flags: 128, tag: "issue", value: LONGEST_TEXT }]),
+  setOf(
+    "_acme-challenge",
+    "TXT",
+    Array.from({ length: limits.proofsPerDevice }, () => ({ type: "TXT", texts: [LONGEST_TEXT] })),
+  ),
+];
+
+/**
+ * How many bytes the largest row of a device would have in clear: its signatures with what they cover,
+ * under as many names as it may have, each as long as it may be, wherever they lead. So whoever writes
+ * records is told, and no address, name or renewal ever makes too much of what was taken.
+ */
+export function mostBytes(own: OwnRecords): number {
+  const sets = completed(MOST, own, true);
+  const all = [...sets, ...wildcardChain(sets, LONGEST_LABEL, LONGEST_APEX)];
+  // As text within text, as they are kept.
+  const bytes = all.map((set) => JSON.stringify(JSON.stringify(set)).length + KEPT_BESIDE);
+  return limits.labelsPerDevice * bytes.reduce((sum, one) => sum + one, 0);
 }
 
 /** The address of a machine whose interface is known, behind the device's own prefix; null: none. */

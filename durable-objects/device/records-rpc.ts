@@ -24,9 +24,14 @@ export type RecordsChange =
   | { readonly set: OwnSet }
   | { readonly neighbor: { readonly owner: string; readonly interfaceId: string | null } };
 
+export type RecordsChanged = "changed" | "full" | "large" | "off";
+
 export interface RecordsRpc {
   /** Null while the name is off, and for a device that is gone. */
   ownRecords(): Promise<OwnRecords | null>;
-  /** Idempotent. `full`: there are as many as there may be; `off`: the name is. */
-  changeRecords(change: RecordsChange): Promise<"changed" | "full" | "off">;
+  /**
+   * Idempotent. `full`: there are as many as there may be; `large`: the device's names would answer more
+   * than may be kept and told; `off`: the name is.
+   */
+  changeRecords(change: RecordsChange): Promise<RecordsChanged>;
 }

@@ -16,6 +16,7 @@ import {
   type Published,
   parseAsk,
 } from "../../protocol/feed.ts";
+import { limits } from "../../protocol/limits.ts";
 import { hashToken } from "../../protocol/tokens.ts";
 import type { Socket } from "../device/context.ts";
 import {
@@ -49,11 +50,13 @@ export class Zone implements ZoneStub {
     this.#sealer = new Sealer(context.keys, context.clock, context.random);
   }
 
-  async publish(publication: Publication): Promise<void> {
-    const { deviceId, name } = publication;
+  async publish({ deviceId, version, name: said }: Publication): Promise<void> {
+    // What fits into no row would be told again and again, and never take the place of what was.
+    const name = (said?.sealed.length ?? 0) > limits.zoneRowBytes ? null : said;
     const id = await hashToken(deviceId);
     const before = this.#store.position();
-    if (!this.#store.keep(id, publication, this.#context.clock.now())) return;
+    const now = this.#context.clock.now();
+    if (!this.#store.keep(id, { deviceId, version, name }, now)) return;
     this.#tell({
       kind: "change",
       before,

@@ -19,6 +19,8 @@ export const nameLimits = {
   nameTokenNetworks: 8,
   addressTtlSeconds: 60,
   ownSetsPerDevice: 20, // records that their owner put there
+  publishedBytesPerDevice: 1_350_000, // all sets of all its names, in clear: sealed they fit into zoneRowBytes
+  zoneRowBytes: 1_900_000, // of one device, sealed; 2 MB is what a row of an object may be
   ownRecordsPerSet: 10,
   ownSetBytes: 800, // of one set: with its signature it fits into dnsUdpBytes
   ownOwnerLength: 100,
@@ -51,7 +53,7 @@ export const nameLimits = {
   publishRetryMs: 5 * SECOND, // until the zone's object confirms what a device publishes
   zoneGoneMs: HOUR, // for which fronts that were away hear that a name went
   feedPageNames: 500,
-  feedPageBytes: 4 * 1024 * 1024, // as the rows are sealed; one name alone may be more
+  feedPageBytes: 4 * 1024 * 1024, // as the rows are sealed
   publisherRequestMs: 20 * SECOND,
   publisherAnswerBytes: 16 * 1024 * 1024,
   publisherPage: 5000, // records that are asked for at a time

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
+import { limits } from "../../protocol/limits.ts";
 import { listActivity } from "../../workers/account/activity.ts";
 import { handle } from "../../workers/app.ts";
 import { type NewSession, newPerson } from "../support/person.ts";
@@ -67,6 +68,20 @@ describe("the page of what DNS says", () => {
     await browse("", { type: "TXT", owner: "", values: "here" });
     expect((await browse("", { type: "TXT", owner: "", values: " \r\n" })).status).toBe(422);
     expect(await own()).toMatchObject({ sets: [{ type: "TXT" }] });
+  });
+
+  it("refuses the wildcard where it would answer too much, and says so", async () => {
+    const alpn = Array.from({ length: 30 }, () => "h").join();
+    const values = Array.from({ length: 10 }, (_, at) => `${at + 1} . alpn=${alpn} port=65535`);
+    await browse("", { type: "HTTPS", owner: "", values: values.join("\n") });
+    for (let at = 0; at < limits.ownSetsPerDevice - 1; at++) {
+      const owner = [0, 1, 2, 3].map((level) => `${"x".repeat(20)}${at}-${level}`).join(".");
+      expect(await browse("", { type: "TXT", owner, values: "x".repeat(700) })).toMatchObject(done);
+    }
+    const refused = await browse("/wildcard", { on: "yes" });
+    expect(refused.status).toBe(422);
+    expect(refused.text).toContain("All of it together would be too much for DNS");
+    expect(await own()).toMatchObject({ wildcard: false });
   });
 
   it("switches the wildcard, and names a machine", async () => {

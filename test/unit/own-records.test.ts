@@ -17,6 +17,7 @@ import { writeData } from "../../protocol/dns/rdata.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type HeldDevice, heldDevice } from "../support/device.ts";
+import { Shelf } from "../support/zone-shelf.ts";
 
 describe("a record as one writes it", () => {
   it.each([
@@ -292,6 +293,64 @@ describe("in the device's object", () => {
     }
     const neighbor = { owner: "more", interfaceId: "::1" };
     expect(await room().changeRecords({ neighbor })).toBe("full");
+  });
+
+  it("is bounded in bytes: whatever is taken fits into its rows under every name, wherever they lead", async () => {
+    const rows: number[] = [];
+    const shelf = new Shelf();
+    await shelf.add(0);
+    const large = await heldDevice({
+      signing: { apex: "ddns.test", keys: shelf.read() },
+      zone: { publish: async ({ name }) => void rows.push(name?.sealed.length ?? 0) },
+    });
+    const room = large.device.named.own;
+    await large.device.setFeature("name", true);
+    for (let at = 1; at < limits.labelsPerDevice; at++) {
+      const label = `${at}`.repeat(63);
+      await large.device.labeling.expectLabel(label, null);
+      await large.device.labeling.settleLabels([{ label, isOwn: true, wasHere: false }], true);
+    }
+    const alpn = Array.from({ length: 30 }, () => "h").join();
+    const values = Array.from({ length: 10 }, (_, at) => `${at + 1} . alpn=${alpn} port=65535`);
+    expect(await room.changeRecords({ set: own("HTTPS", "", ...values) })).toBe("changed");
+    expect(await room.changeRecords({ wildcard: true })).toBe("changed");
+    const hosts = async (at: number) => {
+      const owner = [0, 1, 2, 3].map((level) => `${"x".repeat(20)}${at}-${level}`).join(".");
+      return await room.changeRecords({ set: own("TXT", owner, "x".repeat(700)) });
+    };
+    let taken = 0;
+    while (taken < limits.ownSetsPerDevice && (await hosts(taken)) === "changed") taken++;
+    expect(taken).toBeGreaterThan(5);
+    expect(taken).toBeLessThan(limits.ownSetsPerDevice - 1);
+    const next = async (at: number) => {
+      const neighbor = { owner: `${"n".repeat(50)}${at}`, interfaceId: "::1:2:3:4" };
+      return await room.changeRecords({ neighbor });
+    };
+    let near = 0;
+    while (near < limits.neighborsPerDevice && (await next(near)) === "changed") near++;
+    expect(near).toBeLessThan(limits.neighborsPerDevice);
+    // What its clients say of its addresses is taken all the same, and what makes less of it.
+    const update = await large.device.naming.updateAddresses({
+      ...{ secret: null, ipv4: { set: "203.0.113.250" } },
+      ipv6: { set: "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff" },
+    });
+    expect(update.verdict).toBe("good");
+    await large.settled();
+    const [{ bytes } = { bytes: 0 }] = large.sql.all<{ bytes: number }>(
+      "SELECT length(signatures_sealed) AS bytes FROM name_signature",
+    );
+    expect(bytes).toBeGreaterThan(limits.zoneRowBytes / 3);
+    expect(Math.max(bytes, ...rows)).toBeLessThan(limits.zoneRowBytes);
+    expect(await room.changeRecords({ wildcard: false })).toBe("changed");
+    expect(await next(near)).toBe("changed");
+    expect(await room.changeRecords({ wildcard: true })).toBe("large");
+  });
+
+  it("takes as much as it may at all while the wildcard is off", async () => {
+    for (let at = 0; at < limits.ownSetsPerDevice; at++) {
+      const set = own("TXT", `t${at}`, ...[1, 2, 3].map((one) => `"${one}${"\\\\".repeat(240)}"`));
+      expect(await room().changeRecords({ set })).toBe("changed");
+    }
   });
 
   it("[CON-5] [FEA-4] goes with the name: from the fronts, from the store, and its key with it", async () => {

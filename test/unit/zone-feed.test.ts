@@ -150,9 +150,9 @@ describe("the zone's object", () => {
   it("tells much in pages that a front can take, each name once", async () => {
     const deviceId = "large";
     // Sealed, as it lies in the row; what stands in it is of no matter here.
-    const sealed = "x".repeat(limits.feedPageBytes / 2 - 1);
+    const sealed = "x".repeat(limits.zoneRowBytes);
     for (const at of [1, 2, 3, 4, 5]) {
-      const name = { names: [], sealed: at === 4 ? sealed.repeat(3) : sealed };
+      const name = { names: [], sealed };
       await zone.publish({ deviceId: `${deviceId}${at}`, version: 1, name });
     }
     const socket = front();
@@ -162,7 +162,19 @@ describe("the zone's object", () => {
       sizes.push(page.names.length);
       if (page.end) break;
     }
-    expect(sizes).toEqual([2, 1, 1, 1]);
+    expect(sizes).toEqual([2, 2, 1]);
+  });
+
+  it("keeps nothing that fits into no row, and tells nobody of it", async () => {
+    const socket = front();
+    await publish("large", 1, "192.0.2.1");
+    await ask(socket, null);
+    const name = { names: [], sealed: "x".repeat(limits.zoneRowBytes + 1) };
+    await zone.publish({ deviceId: "large", version: 2, name });
+    expect(sql.all("SELECT version, name_sealed FROM zone_name")).toEqual([
+      { version: 2, name_sealed: null },
+    ]);
+    expect(told(socket.heard.at(-1))).toEqual(["-"]);
   });
 
   it("takes no older word for a newer one, and the same one once", async () => {

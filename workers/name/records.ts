@@ -130,7 +130,7 @@ function interfaceFrom(text: string): string {
   return half;
 }
 
-/** @throws Problem `not-found`, `feature-off`, `too-many`, `too-many-changes` */
+/** @throws Problem `not-found`, `feature-off`, `too-many`, `records-large`, `too-many-changes` */
 async function change(
   ports: Ports,
   { accountId, deviceId, client }: Asker,
@@ -143,5 +143,6 @@ async function change(
   const result = await ports.devices.get(deviceId).changeRecords(wanted);
   if (result === "off") throw new Problem("feature-off");
   if (result === "full") throw new Problem("too-many");
+  if (result === "large") throw new Problem("records-large");
   await note(ports, accountId, "name-records-changed", { client, about: label });
 }
