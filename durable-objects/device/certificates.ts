@@ -141,11 +141,19 @@ export class Certificates implements SetProvider {
     return true;
   }
 
-  /** Gives up the order under way if it is for a name right below one of `labels`, which are not ours any more. */
-  async forgetOrderOf(labels: readonly string[]): Promise<void> {
+  /**
+   * Gives up the order under way if it is for a name right below one of `labels`.
+   * @param isOver whether they are not ours any more; else an order that may be certified just now stays
+   * @returns false when it stays
+   */
+  async forgetOrderOf(labels: readonly string[], isOver = true): Promise<boolean> {
     const state = await this.read();
+    const { order } = state;
     const isGone = (name: string) => labels.includes(name.replace(/^\*\./, "").split(".")[0] ?? "");
-    if (state.order?.names.some(isGone)) await this.write({ ...state, order: null });
+    if (!order?.names.some(isGone)) return true;
+    if (!isOver && order.step === "checking") return false;
+    await this.write({ ...state, order: null });
+    return true;
   }
 
   clear(): void {

@@ -8,6 +8,8 @@ import type { Certificates } from "./certificates.ts";
 
 interface House {
   readonly isOn: () => boolean;
+  /** Whether all of them may be certified: names of the zone that are not the device's may not. */
+  readonly mayOrder: (names: readonly string[]) => boolean;
   /** Runs after what is under way, and before what comes. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
   /** Tells whoever watches. */
@@ -28,8 +30,10 @@ export class Certifying implements CertificateRpc {
   }
 
   async setCertificate(state: CertificateState): Promise<boolean> {
-    const { inTurn, isOn, changed } = this.#house;
+    const { inTurn, isOn, mayOrder, changed } = this.#house;
     return await inTurn(async () => {
+      // Whoever asks read whose the names are a moment ago: one may have ended, or be on its way.
+      if (state.order?.step === "waiting" && !mayOrder(state.order.names)) return false;
       if (!isOn() || !(await this.#certificates.write(state))) return false;
       await changed();
       return true;

@@ -119,6 +119,7 @@ export class Device
       isOn: () => this.#isOn("name"),
       isClosed: () => this.#access.closed?.extent === "all",
       labels: () => this.#labels.all(),
+      certifiable: () => this.#labels.certifiable(),
       settled: () => {
         if (this.#row() !== null) this.#upkeep.schedule();
       },

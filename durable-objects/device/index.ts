@@ -135,6 +135,9 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   expectLabel(label: string, instead: string | null) {
     return this.#device.labeling.expectLabel(label, instead);
   }
+  leaveLabel(label: string) {
+    return this.#device.labeling.leaveLabel(label);
+  }
   settleLabels(judged: readonly JudgedLabel[], sure: boolean) {
     return this.#device.labeling.settleLabels(judged, sure);
   }

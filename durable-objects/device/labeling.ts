@@ -47,6 +47,15 @@ export class Labeling implements LabelsRpc {
     });
   }
 
+  leaveLabel(label: string): Promise<"left" | "still" | "busy" | null> {
+    const { labels, certificates, inTurn } = this.#house;
+    return inTurn(async () => {
+      const left = labels.list() === null ? null : labels.leave(label);
+      if (left === null) return null;
+      return (await certificates.forgetOrderOf([label], false)) ? left : "busy";
+    });
+  }
+
   setPrimaryLabel(label: string): Promise<DeviceDescription | null> {
     const { labels, inTurn, mark } = this.#house;
     return inTurn(async () => {

@@ -14,6 +14,8 @@ export interface DeviceLabels {
   readonly others: readonly string[];
   /** Announced, and not known yet to be the device's: nothing answers there. */
   readonly coming: readonly string[];
+  /** Of the others, those that are about to be another device's. */
+  readonly leaving: readonly string[];
 }
 
 /** What the directory said of one of them. */
@@ -37,6 +39,13 @@ export interface LabelsRpc {
    * @param sure false: what was announced a moment ago may still come, and stays announced
    */
   settleLabels(judged: readonly JudgedLabel[], sure: boolean): Promise<DeviceDescription | null>;
+  /**
+   * Notes that a further name is about to be another device's: nothing is certified for it from here on,
+   * and an order for it is given up. It ends with `settleLabels`, and so does the note where nobody took it.
+   * @returns `still` where that was so already; `busy` while an authority may be certifying it; null too
+   *   for none of them
+   */
+  leaveLabel(label: string): Promise<"left" | "still" | "busy" | null>;
   /** Calls the device by another of its names. Idempotent. @returns null too when it is none of them */
   setPrimaryLabel(label: string): Promise<DeviceDescription | null>;
 }

@@ -12,9 +12,10 @@ interface Row extends Record<string, string | number | null> {
   label: string;
   /**
    * - `coming`: announced, and nothing answers there yet
+   * - `leaving`: on its way to another device; it answers, and is not certified any more
    * - `gone`: the word in the registration, which is not the device's any more, where it has no other
    */
-  state: "coming" | "here" | "gone";
+  state: "coming" | "here" | "leaving" | "gone";
   /** The name that it takes the place of. */
   instead: string | null;
   since: number;
@@ -55,8 +56,27 @@ export class Labels {
     const row = this.#registration.row();
     if (row === null) return null;
     const rows = this.#rows();
-    const coming = rows.flatMap(({ label, state }) => (state === "coming" ? [label] : []));
-    return { primary: row.label, others: rows.flatMap(answering), coming };
+    const those = (of: Row["state"]) =>
+      rows.flatMap(({ label, state }) => (state === of ? label : []));
+    const [coming, leaving] = [those("coming"), those("leaving")];
+    return { primary: row.label, others: rows.flatMap(answering), coming, leaving };
+  }
+
+  /** Those that may be certified: a name that is about to be somebody else's is not any more. */
+  certifiable(): readonly string[] {
+    const leaving = this.list()?.leaving ?? [];
+    return this.all().filter((label) => !leaving.includes(label));
+  }
+
+  /** Notes that a further name is on its way. @returns whether it was already; null for none of them */
+  leave(label: string): "left" | "still" | null {
+    const row = this.#rows().find((one) => one.label === label);
+    if (row === undefined || answering(row).length === 0) return null;
+    this.#context.sql.run(
+      "UPDATE name_other SET state = 'leaving', since = ? WHERE label = ?",
+      ...[this.#context.clock.now(), label],
+    );
+    return row.state === "leaving" ? "still" : "left";
   }
 
   /** False when the device has as many as it may; a rename makes no more of them. */
@@ -99,8 +119,11 @@ export class Labels {
         if (state === "coming" && isOwn.get(label) === true) this.#begin(label);
         else if (state === "gone") {
           if (isOwn.get(label) === true) sql.run("DELETE FROM name_other WHERE label = ?", label);
-        } else if (state === "here" ? ended.has(label) : isFailed(label, since))
+        } else if (state === "coming" ? isFailed(label, since) : ended.has(label)) {
           sql.run("DELETE FROM name_other WHERE label = ?", label);
+        } else if (state === "leaving" && isOwn.get(label) === true && sure) {
+          this.#begin(label); // nobody took it
+        }
       }
       const primary = this.#registration.row()?.label ?? "";
       if (ended.has(primary)) this.#replace(primary);
@@ -141,7 +164,7 @@ export class Labels {
 
   /** The primary is another's by now: what came in its place, or the oldest other, is the primary. */
   #replace(primary: string): void {
-    const here = this.#rows().filter(({ state }) => state === "here");
+    const here = this.#rows().filter((row) => answering(row).length > 0);
     const next = here.find(({ instead }) => instead === primary) ?? here[0];
     const { sql, clock } = this.#context;
     if (next === undefined) {
@@ -162,7 +185,7 @@ export class Labels {
 }
 
 function answering({ label, state }: Row): string[] {
-  return state === "here" ? [label] : [];
+  return state === "here" || state === "leaving" ? [label] : [];
 }
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {

@@ -23,6 +23,8 @@ export interface NamedOptions {
   readonly isClosed: () => boolean;
   /** The device's names, the primary first; none once it is gone. */
   readonly labels: () => readonly string[];
+  /** Those of them that may be certified. */
+  readonly certifiable: () => readonly string[];
   /** Called when the next wake-up may have changed. */
   readonly settled: () => void;
   /** Runs after what is under way, and before what comes. */
@@ -42,7 +44,8 @@ export class Named {
   readonly own: OwnRecordsRoom;
 
   constructor(options: NamedOptions) {
-    const { context, sealer, isOn, isClosed, labels, settled, inTurn, changed } = options;
+    const { context, sealer, isOn, isClosed, labels, certifiable, settled, inTurn, changed } =
+      options;
     const mark = () => this.published.publication.mark();
     this.name = new Name(context, sealer, isOn, mark);
     this.certificates = new Certificates(context, sealer, isOn, mark);
@@ -55,7 +58,12 @@ export class Named {
       ...{ context, sealer, name: this.name, others: [this.certificates], own: this.own },
       ...{ isOn, isClosed, labels, settled },
     });
-    this.certifying = new Certifying(this.certificates, house);
+    const apex = `.${context.signing?.apex}`;
+    const mayOrder = (names: readonly string[]) =>
+      names
+        .filter((name) => name.endsWith(apex))
+        .every((name) => certifiable().includes(name.slice(0, -apex.length).replace(/^\*\./, "")));
+    this.certifying = new Certifying(this.certificates, { ...house, mayOrder });
     this.naming = new Naming(this.name, house);
     this.signed = new SignedUpdates(context, this.name, house);
   }

@@ -136,6 +136,7 @@ export class DeviceHost {
       labels: () => call((device) => device.labeling.labels()),
       expectLabel: (label, instead) =>
         call((device) => device.labeling.expectLabel(label, instead)),
+      leaveLabel: (label) => call((device) => device.labeling.leaveLabel(label)),
       settleLabels: (judged, sure) => call((device) => device.labeling.settleLabels(judged, sure)),
       setPrimaryLabel: (label) => call((device) => device.labeling.setPrimaryLabel(label)),
       makeSigningKey: () => call((device) => device.signed.makeSigningKey()),

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Directory } from "../../db/directory.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
 import { setFeature } from "../../workers/devices/devices.ts";
@@ -202,6 +203,61 @@ describe("a name that is offered", () => {
     await certify([`*.${label}.ddns.test`], 1);
     await accept();
     expect(await labels(his)).toEqual([label]);
+  });
+
+  it("is certified for its giver no more from before the revocation on, wherever the change stops", async () => {
+    await setFeature(ports, ada, hers.device.id, "name", true);
+    const state = async () => (await hers.stub.certificate()) ?? expect.fail("no state");
+    const order = (step: "waiting" | "proving" | "checking", host: string) => ({
+      ...{
+        step,
+        request: "AA",
+        names: [`*.${host}.ddns.test`],
+        askedAt: 1,
+        replaces: null,
+        url: null,
+      },
+      ...{ challenges: [], proofs: [], dueAt: 1, failures: 0, problem: null },
+    });
+    const ask = async (step: "waiting" | "proving" | "checking", host = label) =>
+      await hers.stub.setCertificate({ ...(await state()), order: order(step, host) });
+    await offer();
+    // What the authority may be certifying just now comes first; what has not begun is given up.
+    expect(await ask("checking")).toBe(true);
+    expect(await problemOf(accept())).toBe("unavailable");
+    expect([await ask("waiting"), await ask("waiting", hers.device.label)]).toEqual([false, true]);
+    expect([await labels(hers), (await offers()).length]).toEqual([[label], 1]);
+    // Nobody took it: a while later its box may have one again.
+    test.clock.advance(limits.labelSettleMs);
+    await sweep(ports);
+    expect((await hers.stub.labels())?.leaving).toEqual([]);
+    expect(await ask("waiting")).toBe(true);
+
+    // The box asks in the middle of it, and again when all is done.
+    const taking = vi.spyOn(ports.directory, "moveLabel");
+    const moveLabel = taking.getMockImplementation() ?? Directory.prototype.moveLabel;
+    taking.mockImplementationOnce(async (...args) => {
+      expect((await state()).order).toBeNull();
+      expect(await ask("waiting")).toBe(false);
+      return await moveLabel.apply(ports.directory, args);
+    });
+    await accept();
+    expect([await labels(hers), await labels(his)]).toEqual([[], [label]]);
+    expect([await ask("waiting"), await ask("waiting", hers.device.label)]).toEqual([false, true]);
+  });
+
+  it("is not taken where its giver might have got a certificate meanwhile", async () => {
+    await offer();
+    const { stub } = hers;
+    const forgetful = new Proxy(stub, {
+      get: (target, key) =>
+        key === "leaveLabel" ? async () => "left" : Reflect.get(target, key, target),
+    });
+    const get = (id: string) => (id === hers.device.id ? forgetful : test.ports.devices.get(id));
+    const [{ id } = { id: "" }] = await offers();
+    const taking = acceptOffer({ ...ports, devices: { get } }, ben, id, his.device.id, CLIENT);
+    expect(await problemOf(taking)).toBe("unavailable");
+    expect([await labels(hers), (await offers()).length]).toEqual([[label], 1]);
   });
 
   it("is not taken once it was given up, by whoever still has the offer", async () => {

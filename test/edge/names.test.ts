@@ -314,7 +314,12 @@ describe("a change that broke off", () => {
     expect((await nas.stub.labels())?.coming).toEqual([to]);
     test.clock.advance(limits.labelSettleMs);
     await sweep(ports);
-    expect(await nas.stub.labels()).toEqual({ primary: label, others: [], coming: [] });
+    expect(await nas.stub.labels()).toEqual({
+      primary: label,
+      others: [],
+      coming: [],
+      leaving: [],
+    });
     expect(await ports.directory.isLabelFree(to)).toBe(true);
     expect(await rowsWith(bindings.DB_HOME, "device", id)).toMatchObject([{ names_at: null }]);
   });
@@ -325,7 +330,7 @@ describe("a change that broke off", () => {
     expect(await ports.names.deviceOfLabel(label)).toBeNull();
     test.clock.advance(limits.labelSettleMs);
     await sweep(ports);
-    expect(await nas.stub.labels()).toEqual({ primary: to, others: [], coming: [] });
+    expect(await nas.stub.labels()).toEqual({ primary: to, others: [], coming: [], leaving: [] });
     expect(await ports.names.deviceOfLabel(to)).toBe(id);
   });
 

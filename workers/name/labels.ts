@@ -195,19 +195,24 @@ export async function settle(
     ...{ label, isOwn: own.includes(label), wasHere: !labels.coming.includes(label) },
   }));
   const device = await object.settleLabels(judged, isSweep);
-  if (!isSweep) return { device, isOver: labels.coming.every((label) => own.includes(label)) };
+  if (!isSweep) {
+    const isLeaving = labels.leaving.some((label) => own.includes(label));
+    return { device, isOver: !isLeaving && labels.coming.every((label) => own.includes(label)) };
+  }
   return { device, isOver: await holdUnheard(ports, deviceId) };
 }
 
 /** A change may be under way beside the sweep: what the directory has by then was announced before. */
 async function holdUnheard(ports: Ports, deviceId: string): Promise<boolean> {
-  let coming: readonly string[] = [];
+  let isOver = true;
   await ports.directory.holdOtherLabels(deviceId, async () => {
     const labels = await ports.devices.get(deviceId).labels();
-    coming = labels?.coming ?? [];
-    return labels === null ? null : [labels.primary, ...labels.others, ...coming];
+    if (labels === null) return null;
+    const { primary, others, coming, leaving } = labels;
+    isOver = coming.length === 0 && leaving.length === 0;
+    return [primary, ...others, ...coming];
   });
-  return coming.length === 0;
+  return isOver;
 }
 
 /** What was announced and did not come. */

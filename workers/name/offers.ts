@@ -95,7 +95,9 @@ export async function acceptOffer(
   if (labels === null) throw new Problem("not-found");
   if (labels.others.length + 1 >= limits.labelsPerDevice) throw new Problem("too-many", "device");
   await stillTheirs(ports, offer);
+  await left(ports, offer, "left");
   await revoked(ports, offer);
+  await left(ports, offer, "still");
   const taken = await takeOffer(regionDb(ports, me), id, me, ports.clock.now());
   if (taken === null) throw new Problem("not-found");
   if (!(await moved(ports, offer, deviceId))) throw new Problem("not-found");
@@ -132,6 +134,23 @@ async function stillTheirs(ports: Ports, { from, deviceId, label }: Offer): Prom
   await furtherName(ports, from, deviceId, label).catch((error: unknown) => {
     throw error instanceof Problem ? new Problem("not-found") : error;
   });
+}
+
+/**
+ * From here on the giver's box gets no certificate for the name, so that none comes to be after they were
+ * revoked. Where the name is not taken in the end, the sweep lets it have one again.
+ * @param before `still`: that it was so all the time
+ */
+async function left(
+  ports: Ports,
+  { deviceId, label }: Offer,
+  before: "left" | "still",
+): Promise<void> {
+  await markNaming(regionDb(ports, deviceId), deviceId, ports.clock.now());
+  const result = await ports.devices.get(deviceId).leaveLabel(label);
+  if (result === null) throw new Problem("not-found");
+  if (result === "busy" || (before === "still" && result === "left"))
+    throw new Problem("unavailable");
 }
 
 /** A certificate of the giver's for the name would go on saying that the name is theirs. */
