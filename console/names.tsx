@@ -10,8 +10,8 @@ import {
   makePrimary,
   releaseName,
   renameName,
-  wantedName,
 } from "../workers/name/labels.ts";
+import { wantedLabel } from "../workers/name/wanted.ts";
 import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
@@ -55,7 +55,7 @@ namesPages.post("/devices/:id/names/change", async (c) => {
   const refusal = await refusalOf(
     async () => {
       if (sure) await renameName(c.env, accountId, device.id, { from, to }, clientOf(c));
-      else wanted = await wantedName(c.env, accountId, device, to);
+      else wanted = await wantedLabel(c.env, accountId, to, device.labels);
     },
     { label: "to", "": "to" },
   );

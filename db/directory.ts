@@ -211,6 +211,21 @@ export class Directory {
     return await this.db.$count(label, and(isTheirs, gt(label.heldUntil, this.#clock.now())));
   }
 
+  /** Until when a label is held for an account; null when it is not. */
+  async heldUntil(text: string, accountId: string): Promise<number | null> {
+    const [row] = await this.db
+      .select({ until: label.heldUntil })
+      .from(label)
+      .where(
+        and(
+          eq(label.hash, await this.#names.hash("label", text)),
+          eq(label.heldFor, (await this.#holder(accountId)) ?? ""),
+          gt(label.heldUntil, this.#clock.now()),
+        ),
+      );
+    return row?.until ?? null;
+  }
+
   /** Forgets whom labels are held for, who is gone; the labels stay held. */
   async forgetHolder(accountId: string): Promise<void> {
     const isTheirs = eq(label.heldFor, (await this.#holder(accountId)) ?? "");
@@ -278,9 +293,21 @@ export class Directory {
     return this.#clock.now() + limits.heldLabelMs;
   }
 
-  /** Gives back the label of a device that never came into being: nobody ever saw it, so no hold. */
-  async releaseLabelsOf(deviceId: string): Promise<void> {
-    await this.db.delete(label).where(eq(label.deviceId, deviceId));
+  /**
+   * Gives back the label of a device that never came into being: nobody ever saw it, so no new hold.
+   * @param heldUntil until when it was held for `accountId` before; null: it was not
+   */
+  async releaseLabelsOf(
+    deviceId: string,
+    accountId: string,
+    heldUntil: number | null,
+  ): Promise<void> {
+    const isIts = eq(label.deviceId, deviceId);
+    if (heldUntil === null) await this.db.delete(label).where(isIts);
+    else {
+      const heldFor = await this.#holder(accountId);
+      await this.db.update(label).set({ deviceId: null, heldUntil, heldFor }).where(isIts);
+    }
     this.#names.forget();
   }
 }

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { keyFingerprint } from "../../protocol/agent.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
-import { limits } from "../../protocol/limits.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
 import { hashToken, newToken } from "../../protocol/tokens.ts";
 import {
   approveEnrolment,
@@ -15,7 +15,9 @@ import {
   pollEnrolment,
   startEnrolment,
 } from "../../workers/devices/devices.ts";
+import { removeDevice } from "../../workers/devices/owning.ts";
 import type { Ports } from "../../workers/ports.ts";
+import { CLIENT } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 import {
   bindings,
@@ -280,6 +282,38 @@ describe("an approval that breaks off", () => {
     expect(await poll(ports, key, started.device_code)).toEqual(waiting("authorization_pending"));
     expect((await approveEnrolment(ports, owner, request)).label).toBe(label);
     expect((await poll(ports, key, started.device_code)).kind).toBe("done");
+  });
+
+  it("[CON-6] leaves a name that was held for its owner as it was: held, and no longer than before", async () => {
+    const { label } = (await enroll(ports, owner)).device;
+    const [mine] = await listDevices(ports, owner);
+    await removeDevice(ports, owner, mine?.id ?? "", CLIENT);
+    const until = await ports.directory.heldUntil(label, owner);
+    test.clock.advance(DAY);
+    const { publicKey } = await newKey();
+    const { user_code: userCode } = await startEnrolment(ports, { publicKey });
+    const away = withDevices(() => ({
+      register: () => Promise.reject(new Error("the object is away")),
+    }));
+    await expect(approveEnrolment(away, owner, { userCode, label })).rejects.toThrow("away");
+    expect(await ports.directory.heldUntil(label, owner)).toBe(until);
+    expect(await ports.directory.isLabelFree(label)).toBe(false);
+    expect((await approveEnrolment(ports, owner, { userCode, label })).label).toBe(label);
+    // Whose account goes in the middle of it is remembered by nothing.
+    const [again] = await listDevices(ports, owner);
+    await removeDevice(ports, owner, again?.id ?? "", CLIENT);
+    const next = await startEnrolment(ports, { publicKey });
+    const erased = withDevices(() => ({
+      register: async () => {
+        await bindings.DB_HOME.prepare("DELETE FROM account WHERE id = ?").bind(owner).run();
+        await ports.directory.forgetHolder(owner);
+        throw new Error("the object is away");
+      },
+    }));
+    const late = approveEnrolment(erased, owner, { userCode: next.user_code, label });
+    await expect(late).rejects.toThrow("away");
+    expect(await ports.directory.heldLabels(owner)).toBe(0);
+    expect(await ports.directory.isLabelFree(label, owner)).toBe(false);
   });
 
   it("and cannot even be undone shows no device, and is cleared with a look at the list", async () => {

@@ -2,6 +2,7 @@
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Directory } from "../../db/directory.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
 import { setFeature } from "../../workers/devices/devices.ts";
@@ -273,8 +274,25 @@ describe("further names", () => {
       from = (await rename(newLabel(), from)).label;
     }
     expect(await problemOf(addName(ports, owner, id, newLabel(), CLIENT))).toBe("names-held");
+    // A device that comes is one more way to the same.
+    expect(await problemOf(enroll(ports, owner))).toBe("names-held");
     test.clock.advance(limits.heldLabelMs);
     expect((await addName(ports, owner, id, newLabel(), CLIENT)).labels).toHaveLength(2);
+  });
+
+  it("[CON-6] [ACC-11] are held for nobody who was erased just before", async () => {
+    const more = newLabel();
+    await addName(ports, owner, id, more, CLIENT);
+    const given = vi.spyOn(ports.directory, "releaseLabel");
+    given.mockImplementationOnce(async (...args) => {
+      await bindings.DB_HOME.prepare("DELETE FROM account WHERE id = ?").bind(owner).run();
+      await Directory.prototype.releaseLabel.apply(ports.directory, args);
+    });
+    await releaseName(ports, owner, id, more, CLIENT);
+    expect(await ports.directory.heldLabels(owner)).toBe(0);
+    await rename(newLabel());
+    expect(await ports.directory.heldLabels(owner)).toBe(0);
+    expect(await ports.directory.isLabelFree(more, owner)).toBe(false);
   });
 
   it("[CON-6] [CON-11] go with the device, and are held for its owner; with the account for nobody", async () => {

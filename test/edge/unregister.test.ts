@@ -1,7 +1,8 @@
 /** Unregistering a device: what it removes, what it keeps from whom, and how it ends when it broke off. */
 
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Directory } from "../../db/directory.ts";
 import { closeCodes } from "../../protocol/agent.ts";
 import { limits } from "../../protocol/limits.ts";
 import { handle } from "../../workers/app.ts";
@@ -12,9 +13,11 @@ import {
   setFeature,
   unregisterDevice,
 } from "../../workers/devices/devices.ts";
+import { removeDevice } from "../../workers/devices/owning.ts";
 import type { Ports } from "../../workers/ports.ts";
 import { oldestOverdue, sweep } from "../../workers/privacy/sweep.ts";
 import { nameSecret } from "../support/name.ts";
+import { CLIENT } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 import { published } from "../support/records.ts";
 import {
@@ -164,6 +167,37 @@ describe("unregistering", () => {
         await expectEnded(enrolled);
       },
     );
+  });
+
+  it("[CON-6] leaves the name held for its owner, though the sweep finished it", async () => {
+    for (const broken of ["label", "guests"] as const) {
+      const { device } = await enroll(ports, owner);
+      await expect(removeDevice(cutAt(broken), owner, device.id, CLIENT)).rejects.toThrow();
+      await sweep(ports);
+      expect(await rowsWith(bindings.DB_HOME, "device", device.id)).toEqual([]);
+      const { label } = device;
+      expect(await problemOf(enroll(ports, await newPerson(), label))).toBe("label-taken");
+      expect((await enroll(ports, owner, label)).device.label).toBe(label);
+    }
+  });
+
+  it("[CON-6] [ACC-11] holds no name for somebody who was erased, not even just before", async () => {
+    const forget = () =>
+      bindings.DB_HOME.prepare("DELETE FROM account WHERE id = ?").bind(owner).run();
+    const broken = await enroll(ports, owner);
+    await expect(removeDevice(cutAt("label"), owner, broken.device.id, CLIENT)).rejects.toThrow();
+    const { device } = await enroll(ports, owner);
+    const holdLabelsOf = vi.spyOn(ports.directory, "holdLabelsOf");
+    holdLabelsOf.mockImplementationOnce(async (...args) => {
+      await forget();
+      await Directory.prototype.holdLabelsOf.apply(ports.directory, args);
+    });
+    await removeDevice(ports, owner, device.id, CLIENT);
+    await sweep(ports);
+    expect(await rowsWith(bindings.DB_HOME, "device", owner)).toEqual([]);
+    expect(holdLabelsOf.mock.calls.map(([, holder]) => holder)).toEqual([owner, undefined]);
+    expect(await ports.directory.heldLabels(owner)).toBe(0);
+    expect(await ports.directory.isLabelFree(device.label)).toBe(false);
   });
 
   it("that fails for one device holds up no other", async () => {

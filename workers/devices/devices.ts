@@ -62,7 +62,7 @@ export async function listDevices(ports: Ports, accountId: string): Promise<Devi
   );
   for (const { row, device } of described) {
     if (device === null && isOver(row, ports.clock.now())) {
-      ports.background(endDevice(ports, row.id));
+      ports.background(endDevice(ports, row.id, accountId));
     }
   }
   return described.flatMap(({ device }) => (device === null ? [] : [device]));

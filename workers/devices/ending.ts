@@ -3,13 +3,14 @@
  * which broke off is finished by the sweep, by the next look at the list or by asking again.
  */
 
-import { personKey } from "../../db/queries/accounts.ts";
+import { accountOf, personKey } from "../../db/queries/accounts.ts";
 import { deleteOrder } from "../../db/queries/certificate-orders.ts";
 import {
   deleteDevice,
   deleteGuestsOf,
   endingDevices,
   markEnding,
+  ownerOf,
 } from "../../db/queries/devices.ts";
 import { deleteOffersOf } from "../../db/queries/name-offers.ts";
 import { deleteClient } from "../../db/queries/openid-device.ts";
@@ -28,11 +29,13 @@ export function regionDb(ports: Ports, id: string): Db {
 /**
  * Ends a device: the object drops its whole store and closes every socket, the label is held, the
  * rows go, the one that leads to the rest last. Each step may be repeated. Asks nobody's leave.
- * @param holder who gives its names up and may take them back; absent: nobody may
+ * @param holder who gives its names up and may take them back while they have an account; absent: nobody may
  */
 export async function endDevice(ports: Ports, deviceId: string, holder?: string): Promise<void> {
   await dropObject(ports, deviceId);
-  await ports.directory.holdLabelsOf(deviceId, holder);
+  const isHeld = holder !== undefined && !(await isErased(ports, holder));
+  await ports.directory.holdLabelsOf(deviceId, isHeld ? holder : undefined);
+  if (isHeld) await forgetErased(ports, holder);
   await deleteOrder(ports.directory.db, deviceId);
   // Guests' rows, and what people allowed its page, stand in their own regions.
   for (const region of ports.regions.ids) {
@@ -44,6 +47,18 @@ export async function endDevice(ports: Ports, deviceId: string, holder?: string)
   await deleteDevice(regionDb(ports, deviceId), deviceId);
 }
 
+/**
+ * Call it after names were held for an account: one that was erased just before has forgotten itself
+ * already, and nobody else would.
+ */
+export async function forgetErased(ports: Ports, accountId: string): Promise<void> {
+  if (await isErased(ports, accountId)) await ports.directory.forgetHolder(accountId);
+}
+
+async function isErased(ports: Ports, accountId: string): Promise<boolean> {
+  return (await accountOf(regionDb(ports, accountId), accountId)) === null;
+}
+
 /** What was reported of its page, each with its key, and what its owner said to it. */
 async function forgetReports(ports: Ports, deviceId: string): Promise<void> {
   const db = regionDb(ports, deviceId);
@@ -53,12 +68,18 @@ async function forgetReports(ports: Ports, deviceId: string): Promise<void> {
 }
 
 /**
- * Undoes an approval that failed a moment ago: nobody ever saw the device, so its label is free at
- * once. If this breaks off too, what is left ends like any other device.
+ * Undoes an approval that failed a moment ago: nobody ever saw the device, so its label is as it was
+ * before, free or held. If this breaks off too, what is left ends like any other device.
+ * @param heldUntil until when the label was held for `accountId`, ms since the epoch; null: it was free
  */
-export async function abandonDevice(ports: Ports, deviceId: string): Promise<void> {
+export async function abandonDevice(
+  ports: Ports,
+  { deviceId, accountId }: { readonly deviceId: string; readonly accountId: string },
+  heldUntil: number | null,
+): Promise<void> {
   await dropObject(ports, deviceId);
-  await ports.directory.releaseLabelsOf(deviceId);
+  await ports.directory.releaseLabelsOf(deviceId, accountId, heldUntil);
+  if (heldUntil !== null) await forgetErased(ports, accountId);
   await deleteDevice(regionDb(ports, deviceId), deviceId);
 }
 
@@ -76,7 +97,7 @@ export async function finishEndings(
   let failure: unknown = null;
   for (const deviceId of await endingDevices(db, limits.erasureObjectsPerRun)) {
     try {
-      await endDevice(ports, deviceId);
+      await endDevice(ports, deviceId, (await ownerOf(db, deviceId)) ?? undefined);
       deleted++;
     } catch (error) {
       failure = error;

@@ -24,9 +24,9 @@ import {
 import { verifyAssertion } from "../../protocol/assertion.ts";
 import { newId, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
-import { checkLabel } from "../../protocol/names.ts";
 import { hashToken, newToken, parseToken } from "../../protocol/tokens.ts";
 import { doorOrigin } from "../config.ts";
+import { wantedLabel } from "../name/wanted.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { limitedNetwork } from "../sign-in/client.ts";
@@ -152,18 +152,15 @@ export async function countedCode(
  * The row in the owner's region comes first: from it an erasure, an unregistering or the next look at
  * the list finds whatever a broken-off approval left. The object's registration is the commit; until
  * then nobody sees a device, and whatever fails is undone.
- * @throws Problem `label-syntax`, `label-reserved`, `label-taken`, `code-expired`, `too-many`, `too-many-tries`
+ * @throws Problem `label-syntax`, `label-reserved`, `label-taken`, `names-held`, `code-expired`,
+ *   `too-many`, `too-many-tries`
  */
 export async function approveEnrolment(
   ports: Ports,
   accountId: string,
   request: { readonly userCode: string; readonly label: string },
 ): Promise<DeviceDescription> {
-  const label = request.label.trim().toLowerCase();
-  const problem = checkLabel(label);
-  if (problem !== null) throw new Problem(problem, "label");
-  if (!(await ports.directory.isLabelFree(label, accountId)))
-    throw new Problem("label-taken", "label");
+  const label = await wantedLabel(ports, accountId, request.label);
   const code = await countedCode(ports, accountId, request.userCode);
   if (code === null) throw new Problem("code-expired", "user_code");
 
@@ -174,13 +171,13 @@ export async function approveEnrolment(
   const claimed = await claimUserCode(waiting, codeHash, tombstone, ports.clock.now());
   if (claimed === null) throw new Problem("code-expired", "user_code");
   const deviceId = newId("dev", regionOf(accountId) ?? ports.regions.default, bytes);
-  const made = await makeDevice(ports, { deviceId, accountId, label, enrolment: claimed }).catch(
-    async (error: unknown) => {
-      await abandonDevice(ports, deviceId);
-      await restoreUserCode(waiting, tombstone, codeHash);
-      throw error;
-    },
-  );
+  const device = { deviceId, accountId, label, enrolment: claimed };
+  const heldUntil = await ports.directory.heldUntil(label, accountId);
+  const made = await makeDevice(ports, device).catch(async (error: unknown) => {
+    await abandonDevice(ports, device, heldUntil);
+    await restoreUserCode(waiting, tombstone, codeHash);
+    throw error;
+  });
   // The device is made; a row that stays behind is outranked by the grant and expires.
   await deleteEnrolment(waiting, claimed.deviceCodeHash).catch(() => reportLeftover(ports));
   return made;

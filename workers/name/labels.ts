@@ -14,13 +14,13 @@ import type {
   JudgedLabel,
 } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
-import { checkLabel } from "../../protocol/names.ts";
 import { note } from "../account/activity.ts";
 import { ownDevice } from "../devices/devices.ts";
-import { regionDb } from "../devices/ending.ts";
+import { forgetErased, regionDb } from "../devices/ending.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import type { Client } from "../sign-in/client.ts";
+import { wantedLabel } from "./wanted.ts";
 
 /** One name of a device. */
 export interface NameOf {
@@ -51,7 +51,7 @@ export async function addName(
   client: Client,
 ): Promise<DeviceDescription> {
   const { primary, others } = await labelsHere(ports, accountId, deviceId);
-  const label = await wantedName(ports, accountId, { labels: [primary, ...others] }, typed);
+  const label = await wantedLabel(ports, accountId, typed, [primary, ...others]);
   const device = await changed(ports, deviceId, label, async (object) => {
     const expected = await object.expectLabel(label, null);
     if (expected === "full") throw new Problem("too-many", "label");
@@ -77,10 +77,12 @@ export async function renameName(
   const { from, to: typed } = names;
   const { primary, others } = await labelsHere(ports, accountId, deviceId);
   if (![primary, ...others].includes(from)) throw new Problem("not-found");
-  const to = await wantedName(ports, accountId, { labels: [primary, ...others] }, typed);
+  const to = await wantedLabel(ports, accountId, typed, [primary, ...others]);
   const device = await changed(ports, deviceId, to, async (object) => {
     if ((await object.expectLabel(to, from)) === null) throw new Problem("not-found");
-    return await ports.directory.renameLabel(from, to, deviceId, accountId);
+    const isRenamed = await ports.directory.renameLabel(from, to, deviceId, accountId);
+    await forgetErased(ports, accountId);
+    return isRenamed;
   });
   if (!device.labels.includes(to)) throw new Problem("label-taken", "label");
   await note(ports, accountId, "name-changed", { client, about: `${from} → ${to}` });
@@ -101,6 +103,7 @@ export async function releaseName(
   await furtherName(ports, accountId, deviceId, label);
   const device = await changed(ports, deviceId, null, async () => {
     await ports.directory.releaseLabel(label, deviceId, accountId);
+    await forgetErased(ports, accountId);
     return true;
   });
   await note(ports, accountId, "name-released", { client, about: label });
@@ -227,23 +230,4 @@ async function labelsHere(
   const labels = await object.labels();
   if (labels === null) throw new Problem("not-found");
   return labels;
-}
-
-/** A name as it was typed, which this device may get. @throws Problem as `addName` */
-export async function wantedName(
-  ports: Ports,
-  accountId: string,
-  { labels }: Pick<DeviceDescription, "labels">,
-  typed: string,
-): Promise<string> {
-  const label = typed.trim().toLowerCase();
-  const problem = checkLabel(label);
-  if (problem !== null) throw new Problem(problem, "label");
-  if (labels.includes(label)) throw new Problem("label-yours", "label");
-  if (!(await ports.directory.isLabelFree(label, accountId))) {
-    throw new Problem("label-taken", "label");
-  }
-  const held = await ports.directory.heldLabels(accountId);
-  if (held >= limits.labelsHeldPerAccount) throw new Problem("names-held");
-  return label;
 }

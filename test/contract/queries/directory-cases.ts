@@ -45,6 +45,35 @@ export const directoryCases: Cases = {
     assert.equal(await directory.claimLabel(label, second), true);
   },
 
+  "a label that was claimed in vain is as it was: free, or held as long as before": async ({
+    directory,
+    clock,
+  }) => {
+    const [label, first, second] = [newLabel(), newDevice(), newDevice()];
+    const [ada, ben] = [1, 2].map(() => newId("acc", "home", systemRandom.bytes));
+    assert(ada !== undefined && ben !== undefined);
+    assert.equal(await directory.heldUntil(label, ada), null);
+    await directory.claimLabel(label, first, ada);
+    await directory.releaseLabelsOf(first, ada, null);
+    assert.equal(await directory.isLabelFree(label), true);
+    await directory.claimLabel(label, first, ada);
+    await directory.releaseLabel(label, first, ada);
+    const until = clock.time + limits.heldLabelMs;
+    assert.deepEqual(
+      [await directory.heldUntil(label, ada), await directory.heldUntil(label, ben)],
+      [until, null],
+    );
+    clock.time += 1;
+    await directory.claimLabel(label, second, ada);
+    assert.equal(await directory.heldUntil(label, ada), null);
+    await directory.releaseLabelsOf(second, ada, until);
+    assert.equal(await directory.heldUntil(label, ada), until);
+    assert.equal(await directory.claimLabel(label, first, ben), false);
+    clock.time = until;
+    assert.equal(await directory.heldUntil(label, ada), null);
+    assert.equal(await directory.claimLabel(label, first, ben), true);
+  },
+
   "one of many who claim a contact at once gets it": async ({ directory }) => {
     const hash = await directory.contactHash(`${newLabel()}@example.test`);
     const accounts = Array.from({ length: 8 }, () => newId("acc", "home", systemRandom.bytes));
