@@ -8,9 +8,9 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { performance } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
+import { isFqdn, lineOf, planUpdate } from "../durable-objects/device/dyndns2.ts";
+import { readCredentials } from "../durable-objects/device/name-clients.ts";
 import { limits } from "../protocol/limits.ts";
-import { readCredentials } from "../workers/name/client.ts";
-import { isFqdn, lineOf, planUpdate } from "../workers/name/dyndns2.ts";
 
 /** mulberry32: the same numbers for the same seed. */
 function numbers(seed: number): () => number {

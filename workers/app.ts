@@ -5,6 +5,7 @@
  */
 
 import { labelUnder } from "../protocol/names.ts";
+import { isHost, isWithin, placeOf } from "../protocol/place.ts";
 import { guardedService } from "./guarded.ts";
 import type { service } from "./http.ts";
 import { type DoorPages, doorPageNames } from "./link/pages.ts";
@@ -65,33 +66,14 @@ export async function routes(): Promise<App["routes"]> {
   return [forDevices as unknown as App, ...loaded].flatMap(({ routes }) => routes);
 }
 
-/** What a `Host` may be made of (RFC 9110 §7.2); a runtime may take a path or a second host for one. */
-const HOST = /^[\w.\-:[\]]*$/;
-
-/**
- * The host and path of a request's URL, which is absolute. Its host is as the client wrote it: capitals
- * and a dot at its end name the same host (RFC 9110 §4.2.3, RFC 1034 §3.1). Null where a runtime took
- * something else for a URL, as it does of `OPTIONS *`.
- */
-function placeOf(url: string): { host: string; path: string } | null {
-  const [, authority = "", path = ""] = PLACE.exec(url) ?? [];
-  if (!HOST.test(authority)) return null;
-  const port = authority.lastIndexOf(":");
-  const host = port > authority.lastIndexOf("]") ? authority.slice(0, port) : authority;
-  const name = host.toLowerCase();
-  return { host: name.endsWith(".") ? name.slice(0, -1) : name, path };
-}
-
-const PLACE = /^[^/]*\/\/([^/?#]*)([^?#]*)/;
-
 /** Answers one request. `ports` is all it may use of the world. */
 export async function handle(request: Request, ports: FrontPorts): Promise<Response> {
-  if (!HOST.test(request.headers.get("host") ?? "")) return problemResponse("bad-request");
+  if (!isHost(request.headers.get("host") ?? "")) return problemResponse("bad-request");
   const place = placeOf(request.url);
   if (place === null) return problemResponse("bad-request");
   const { host, path } = place;
   const zone = ports.config.linkZone;
-  if (host === zone || host.endsWith(`.${zone}`)) {
+  if (isWithin(host, zone)) {
     return link(request, ports, labelUnder(host, zone), doorPages, viewer);
   }
   const answer = routed(request, ports, path);

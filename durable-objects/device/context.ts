@@ -60,6 +60,8 @@ export interface DeviceContext {
    * (said.ts).
    */
   readonly clientOf?: (request: Request) => string | null;
+  /** Where doors are; there where `clientOf` is. */
+  readonly linkZone?: string;
   /** Where the device's name stands and who signs there; absent: nothing is signed. */
   readonly signing?: SignedZone;
   /** What visitors may take, as the operator set it; absent: as this program has it. */

@@ -49,6 +49,7 @@ import type { SignedUpdates } from "./signed-updates.ts";
 import type { SigningRpc } from "./signing-rpc.ts";
 import { type Rooms, Switches } from "./switches.ts";
 import { Traffic } from "./traffic.ts";
+import { answerUpdate } from "./update-requests.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Visitors } from "./visitors.ts";
 import { waysFor } from "./ways.ts";
@@ -259,7 +260,7 @@ export class Device
   /** Streams and upgrades. The edge has set the way; nobody else can. */
   async fetch(request: Request): Promise<Response> {
     const row = this.#row();
-    const way = wayOf(request);
+    const way = wayOf(request, this.#context);
     if (row === null)
       return way === "door" || way === "tunnel"
         ? refusal("unknown")
@@ -277,6 +278,8 @@ export class Device
         return await this.#visitors.serve(request);
       case "tunnel":
         return this.#isHere(request) ? await this.#visitors.tunnel(request) : refusal("unknown");
+      case "update":
+        return await answerUpdate(request, this.naming, this.#context);
       case "bulk":
         return await this.#link.bulk(request);
       default:

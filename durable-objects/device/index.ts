@@ -36,6 +36,7 @@ import type { SignedUpdate } from "./signing-rpc.ts";
 interface Env {
   readonly DIRECTORY?: D1Database;
   readonly DDNS_ZONE?: string;
+  readonly LINK_ZONE?: string;
   readonly ALLOW_SPECIAL_ADDRESSES?: string;
   readonly LINK_BUDGETS?: string;
   readonly SOURCE_ADDRESS?: SourceAddressPolicy;
@@ -248,6 +249,7 @@ function contextOf(state: DurableObjectState, env: Env): DeviceContext {
     allowSpecialAddresses: env.ALLOW_SPECIAL_ADDRESSES === "yes",
     zone: { publish: (publication) => env.ZONE.getByName(zoneObjectName).publish(publication) },
     clientOf: (request) => clientOnWorkerd(policy, request),
+    ...(env.LINK_ZONE === undefined ? {} : { linkZone: zoneFrom(env.LINK_ZONE) }),
     ...signedZoneOf(env),
     budgets: readBudgets(env.LINK_BUDGETS ?? null),
     wakeAt: (at) => {
@@ -267,10 +269,12 @@ function signedZoneOf(env: Env): Pick<DeviceContext, "signing"> {
   if (signing === undefined) {
     const sealer = new Sealer(keysOf(env), systemClock, systemRandom);
     const keys = new ZoneKeys(zoneKeysIn(env.DIRECTORY), sealer, systemClock);
-    signing = { apex: env.DDNS_ZONE.toLowerCase().replace(/\.$/, ""), keys };
+    signing = { apex: zoneFrom(env.DDNS_ZONE), keys };
     zones.set(env, signing);
   }
   return { signing };
 }
+
+const zoneFrom = (variable: string): string => variable.toLowerCase().replace(/\.$/, "");
 
 const zones = new WeakMap<Env, SignedZone>();

@@ -362,8 +362,9 @@ export interface DeviceStub extends DeviceRpc {
  * - `door`: a visitor's request through Link
  * - `bulk`: a segment of a response beside the frames; `Authorization: Bearer <one-time token>`
  * - `tunnel`: a visitor's socket to one of the device's TCP services
+ * - `update`: a router says where the device's name leads (update-requests.ts)
  */
-export type Way = "agent" | "watch" | "door" | "tunnel" | "bulk";
+export type Way = "agent" | "watch" | "door" | "tunnel" | "bulk" | "update";
 export const wayHeader = "x-latchkey-way";
 /** With `door`: the statement of who comes, for a device that wants it; signed by the edge. */
 export const identityHeader = "x-latchkey-identity";

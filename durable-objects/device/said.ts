@@ -4,14 +4,24 @@
  * done at a door: then it says nothing, none of these headers counts, and the platform knows the client.
  */
 
+import { isWithin, placeOf } from "../../protocol/place.ts";
 import type { DeviceContext } from "./context.ts";
+import { updatePaths } from "./dyndns2.ts";
 import { identityHeader, peerHeader, type Way, wayHeader } from "./rpc.ts";
 
-type Platform = Pick<DeviceContext, "clientOf">;
+type Platform = Pick<DeviceContext, "clientOf" | "linkZone">;
 
-/** By which way a request comes; what says nothing comes to the door. */
-export function wayOf(request: Request): Way {
-  return (request.headers.get(wayHeader) as Way | null) ?? "door";
+/** By which way a request comes; what says nothing comes to the door, or by dyndns2 from elsewhere. */
+export function wayOf(request: Request, platform: Platform): Way {
+  const said = request.headers.get(wayHeader) as Way | null;
+  return said ?? (isUpdate(request.url, platform) ? "update" : "door");
+}
+
+/** True for an update at a host that is no door: what a visitor asks of a device is the device's. */
+function isUpdate(url: string, { linkZone }: Platform): boolean {
+  if (linkZone === undefined || !url.includes("/update")) return false;
+  const place = placeOf(url);
+  return place !== null && updatePaths.includes(place.path) && !isWithin(place.host, linkZone);
 }
 
 /** The address of who asks; null where nobody knows it. */

@@ -2,9 +2,9 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { isFqdn, planUpdate } from "../../durable-objects/device/dyndns2.ts";
+import { readCredentials } from "../../durable-objects/device/name-clients.ts";
 import { fuzzDyndns2 } from "../../scripts/fuzz-dyndns2.ts";
-import { readCredentials } from "../../workers/name/client.ts";
-import { isFqdn, planUpdate } from "../../workers/name/dyndns2.ts";
 
 const PEER = "198.51.100.7";
 const changes = (query: string, peer: string | null = PEER) =>

@@ -6,12 +6,13 @@
  * A token with the scope `acme` may do this for its own name, whatever name the request says.
  */
 
+import { type Credentials, readCredentials } from "../../durable-objects/device/name-clients.ts";
 import { limits } from "../../protocol/limits.ts";
 import { labelUnder } from "../../protocol/names.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import { guardedService } from "../guarded.ts";
 import { type Ctx, service } from "../http.ts";
-import { type Credentials, countRefusal, deviceOf, readCredentials } from "../name/client.ts";
+import { countRefusal, deviceOf } from "../name/client.ts";
 import { Problem, problemResponse } from "../problem.ts";
 
 /** A digest as dns-01 wants it (RFC 8555 §8.4): base64url of SHA-256. */

@@ -3,32 +3,13 @@
  * password is a token of the name. The same for every protocol that routers and programs speak here.
  */
 
+import type { Credentials } from "../../durable-objects/device/name-clients.ts";
 import { networkOf, parsePeer } from "../../protocol/addresses.ts";
 import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { labelUnder } from "../../protocol/names.ts";
 import { parseToken } from "../../protocol/tokens.ts";
 import type { FrontPorts } from "../ports.ts";
-
-export interface Credentials {
-  readonly user: string;
-  readonly password: string;
-}
-
-/** RFC 7617 credentials of an `Authorization` header; null when there are none. */
-export function readCredentials(header: string | null): Credentials | null {
-  const encoded = /^Basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(header ?? "")?.[1];
-  if (encoded === undefined || encoded.length > limits.updateQueryBytes) return null;
-  let text: string;
-  try {
-    const bytes = Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return null;
-  }
-  const colon = text.indexOf(":");
-  return colon < 1 ? null : { user: text.slice(0, colon), password: text.slice(colon + 1) };
-}
 
 /**
  * The device that the credentials are for; null when there is none. A stranger costs one look-up, the
@@ -55,36 +36,6 @@ async function deviceOfUser(user: string, ports: FrontPorts): Promise<string | n
   }
   const label = labelUnder(user, ports.config.ddnsZone);
   return label === null ? null : await ports.names.deviceOfLabel(label);
-}
-
-/** The first match wins. A client's own text may hold more than it should: none of it is kept. */
-const PROGRAMS: readonly (readonly [RegExp, string])[] = [
-  [/^ddclient\b/i, "ddclient"],
-  [/^inadyn\b/i, "inadyn"],
-  [/fritz!?box/i, "FRITZ!Box"],
-  [/synology|^DSM\b/i, "Synology"],
-  [/qnap/i, "QNAP"],
-  [/mikrotik|routeros/i, "MikroTik"],
-  [/openwrt/i, "OpenWrt"],
-  [/dd-wrt/i, "DD-WRT"],
-  [/asus/i, "ASUS"],
-  [/tp-?link/i, "TP-Link"],
-  [/ubnt|unifi|edgeos/i, "UniFi"],
-  [/opnsense/i, "OPNsense"],
-  [/pfsense|phpDynDNS/i, "pfSense"],
-  [/draytek|vigor/i, "DrayTek"],
-  [/no-?ip|\bDUC\b/i, "No-IP"],
-  [/lego/i, "lego"],
-  [/certbot/i, "certbot"],
-  [/^python/i, "a Python script"],
-  [/^curl\//i, "curl"],
-  [/^wget/i, "Wget"],
-  [/Mozilla\//, "a browser"],
-];
-
-/** Which program it is, in a word of ours; "" for one that is not known. */
-export function programOf(userAgent: string | null): string {
-  return PROGRAMS.find(([pattern]) => pattern.test(userAgent ?? ""))?.[1] ?? "";
 }
 
 /** Counts a refusal, whatever it was for; false when the client's network had too many of them. */

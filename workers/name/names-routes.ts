@@ -4,6 +4,8 @@
  */
 
 import * as z from "zod";
+import { keepAll } from "../../durable-objects/device/dyndns2.ts";
+import { programOf } from "../../durable-objects/device/name-clients.ts";
 import type { AddressChange, UpdateResult } from "../../durable-objects/device/rpc.ts";
 import { parseAddress, parseNetwork, parsePeer } from "../../protocol/addresses.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -12,8 +14,7 @@ import { body, json } from "../described.ts";
 import { type Ctx, noStore, service } from "../http.ts";
 import { Problem, problemResponse } from "../problem.ts";
 import { createRoute } from "../service.ts";
-import { countRefusal, deviceOf, programOf } from "./client.ts";
-import { keepAll } from "./dyndns2.ts";
+import { countRefusal, deviceOf } from "./client.ts";
 
 const host = z.string().min(1).max(254);
 const ipv4 = z.string().max(49).nullable();

@@ -4,17 +4,31 @@
  * Other names are looked up only for who holds a token.
  */
 
-import type { UpdateResult } from "../../durable-objects/device/rpc.ts";
+import {
+  badauthAnswer,
+  isFqdn,
+  isSameName,
+  keepAll,
+  laterAnswer,
+  lineOf,
+  planUpdate,
+  type UpdatePlan,
+  unreadable,
+  verdictsAnswer,
+} from "../../durable-objects/device/dyndns2.ts";
+import {
+  type Credentials,
+  programOf,
+  readCredentials,
+} from "../../durable-objects/device/name-clients.ts";
+import { peerHeader, type UpdateResult, wayHeader } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { labelUnder } from "../../protocol/names.ts";
 import { readBounded } from "../body.ts";
 import type { FrontPorts } from "../ports.ts";
-import { countRefusal, deviceOf, programOf, readCredentials } from "./client.ts";
-import { isFqdn, keepAll, lineOf, planUpdate, type UpdatePlan } from "./dyndns2.ts";
+import { countRefusal, deviceOf } from "./client.ts";
 
 const OUTAGE_RETRY_SECONDS = 60;
-/** For the history: what came was no address. */
-const unreadable = { ipv4: { set: "" }, ipv6: { set: "" } } as const;
 
 /** Answers `/nic/update`. Never throws: an outage is `911`, which every client tries again after. */
 export async function answerUpdate(request: Request, ports: FrontPorts): Promise<Response> {
@@ -22,7 +36,7 @@ export async function answerUpdate(request: Request, ports: FrontPorts): Promise
     return await update(request, ports);
   } catch (error) {
     ports.log({ event: "internal-error", code: error instanceof Error ? error.name : "unknown" });
-    return later(OUTAGE_RETRY_SECONDS);
+    return laterAnswer(OUTAGE_RETRY_SECONDS);
   }
 }
 
@@ -30,43 +44,86 @@ async function update(request: Request, ports: FrontPorts): Promise<Response> {
   // No client of this protocol is a page of someone else's that makes a browser send its password.
   const site = request.headers.get("sec-fetch-site") ?? "none";
   if (!request.headers.get("user-agent") || (site !== "none" && site !== "same-origin")) {
-    return verdicts("badagent");
+    return verdictsAnswer("badagent");
   }
   const credentials = readCredentials(request.headers.get("authorization"));
-  if (credentials === null) return unauthorized();
+  if (credentials === null) return badauthAnswer();
   const { user, password } = credentials;
+  if (asksForOne(request, user)) return await handOver(credentials, request, ports);
   const parameters = await parametersOf(request);
-  if (parameters === null) return verdicts("numhost");
+  if (parameters === null) return verdictsAnswer("numhost");
   const plan = planUpdate(parameters, ports.peer);
+  const isOwn = plan.refused === null && plan.hosts.every((host) => isSameName(host, user));
+  if (isOwn) return await handOver(credentials, request, ports, String(parameters));
   const deviceId = await deviceOf(credentials, ports);
   if (deviceId === null) return await failed(ports);
   const device = ports.devices.get(deviceId);
   const { peer } = ports;
-  const ownOnly = plan.refused === null && plan.hosts.every((host) => sameName(host, user));
-  if (!ownOnly) {
-    if (!(await device.proveName(password, "address", peer))) return await failed(ports);
-  }
-  if (plan.refused !== null) return verdicts(plan.refused);
-  const devices = ownOnly ? plan.hosts.map(() => deviceId) : await devicesOf(plan.hosts, ports);
+  if (!(await device.proveName(password, "address", peer))) return await failed(ports);
+  if (plan.refused !== null) return verdictsAnswer(plan.refused);
+  const devices = await devicesOf(plan.hosts, ports);
   const changes = devices.includes(deviceId) ? (plan.changes ?? unreadable) : keepAll;
   const client = programOf(request.headers.get("user-agent"));
   const update = { secret: password, from: peer, client, ...changes };
   const result = await device.updateAddresses(update);
   if (isRefused(result)) return await failed(ports);
-  if (result.verdict === "abuse") return verdicts("abuse");
-  if (result.verdict === "911") return later(result.retryAfter ?? OUTAGE_RETRY_SECONDS);
-  return verdicts(...linesOf(plan, devices, deviceId, result));
+  if (result.verdict === "abuse") return verdictsAnswer("abuse");
+  if (result.verdict === "911") return laterAnswer(result.retryAfter ?? OUTAGE_RETRY_SECONDS);
+  return verdictsAnswer(...linesOf(plan, devices, deviceId, result));
+}
+
+/**
+ * True for what most routers ask: for the name that is their user's, alone. Looked at as text, for it is
+ * read where it is judged; what is written otherwise is read here first.
+ */
+function asksForOne({ method, url }: Request, user: string): boolean {
+  const at = url.indexOf("?");
+  if (method !== "GET" || at < 0 || url.length - at > limits.updateQueryBytes) return false;
+  if (url.includes("#")) return false;
+  let host = "";
+  for (const pair of url.slice(at + 1).split("&")) {
+    const [field = "", value = ""] = pair.split("=", 2);
+    if (field !== "hostname" && !/[%+]/.test(field)) continue;
+    if (field !== "hostname" || host !== "") return false;
+    host = value;
+  }
+  return host !== "" && isSameName(host, user);
+}
+
+/**
+ * Lets the device's object answer for the one name that its client is called by.
+ * @param query what it asks, with all that a form said; null: what stands in the request
+ */
+async function handOver(
+  credentials: Credentials,
+  request: Request,
+  ports: FrontPorts,
+  query: string | null = null,
+): Promise<Response> {
+  const deviceId = await deviceOf(credentials, ports);
+  if (deviceId === null) return await failed(ports);
+  const response = await ports.devices.get(deviceId).fetch(handedOver(request, ports, query));
+  // Refused, or there is no such device any more.
+  return response.status === 200 || response.status === 503 ? response : await failed(ports);
+}
+
+/** As it came, where the object needs no word of ours: a copy costs more than all else that is done here. */
+function handedOver(request: Request, ports: FrontPorts, query: string | null): Request {
+  const asItIs = query === null && ports.devices.knowClients === true;
+  if (asItIs && !request.headers.has(wayHeader)) return request;
+  const headers = new Headers({ [wayHeader]: "update" });
+  for (const name of ["authorization", "user-agent"]) {
+    headers.set(name, request.headers.get(name) ?? "");
+  }
+  if (ports.peer !== null) headers.set(peerHeader, ports.peer);
+  const url = new URL(request.url);
+  if (query !== null) url.search = query;
+  return new Request(url, { headers });
 }
 
 /** A name that is off has no tokens, so nobody can prove that it is theirs. */
 function isRefused({ verdict }: UpdateResult): boolean {
   return verdict === "badauth" || verdict === "nohost";
-}
-
-/** True for the same host name, in any case, with or without the dot at its end (RFC 1034 §3.1). */
-function sameName(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((name) => name.toLowerCase().replace(/\.$/, ""));
-  return a === b;
 }
 
 /** One line per host, in the client's order. */
@@ -114,31 +171,5 @@ async function devicesOf(
 
 /** Wrong, unknown and switched off read the same; too many of them from one network must wait. */
 async function failed(ports: FrontPorts): Promise<Response> {
-  return (await countRefusal(ports)) ? unauthorized() : later(limits.badauthWindowMs / 1000);
-}
-
-function unauthorized(): Response {
-  return answer("badauth", 401, { "www-authenticate": 'Basic realm="Latchkey", charset="UTF-8"' });
-}
-
-function later(seconds: number): Response {
-  return answer("911", 503, { "retry-after": String(Math.ceil(seconds)) });
-}
-
-function verdicts(...lines: string[]): Response {
-  return answer(lines.join("\n"), 200, {});
-}
-
-/** Always with a length: ddclient 3.10 cannot read chunks. */
-function answer(text: string, status: number, headers: Record<string, string>): Response {
-  const body = new TextEncoder().encode(text);
-  return new Response(body, {
-    status,
-    headers: {
-      ...headers,
-      "content-type": "text/plain; charset=utf-8",
-      "content-length": String(body.length),
-      "cache-control": "no-store",
-    },
-  });
+  return (await countRefusal(ports)) ? badauthAnswer() : laterAnswer(limits.badauthWindowMs / 1000);
 }

@@ -1,12 +1,11 @@
 /**
- * The dyndns2 protocol as text: what a client asked, and the line it gets for each host. Pure; who
- * may ask and what changes is decided in the device's object.
+ * The dyndns2 protocol as text: what a client asked, and what it is answered. Pure; who may ask and what
+ * changes says the name (name.ts).
  *
  * Verdicts are made for the clients that exist (ddclient 3.10, inadyn, routers): 200 with a word per
  * host, 401 `badauth`, 503 `911` for "later". Never 429, which some clients treat as the end.
  */
 
-import type { AddressChange, UpdateResult } from "../../durable-objects/device/rpc.ts";
 import {
   type Address,
   type Family,
@@ -15,6 +14,10 @@ import {
   parsePeer,
 } from "../../protocol/addresses.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { AddressChange, UpdateResult } from "./rpc.ts";
+
+/** Where it is spoken; newer routers call Dyn's same protocol by the second. */
+export const updatePaths = ["/nic/update", "/v3/update"];
 
 export type Changes = { readonly [F in Family]: AddressChange };
 
@@ -105,9 +108,20 @@ function listOf(parameters: URLSearchParams, name: string): string[] {
 
 /** True for something that at least looks like a host name with a domain (RFC 1123 §2.1). */
 export function isFqdn(host: string): boolean {
-  const label = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?";
-  return host.length <= 254 && new RegExp(`^(${label}\\.)+${label}\\.?$`, "i").test(host);
+  return host.length <= 254 && FQDN.test(host);
 }
+
+const LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?";
+const FQDN = new RegExp(`^(${LABEL}\\.)+${LABEL}\\.?$`, "i");
+
+/** True for the same host name, in any case, with or without the dot at its end (RFC 1034 §3.1). */
+export function isSameName(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((name) => name.toLowerCase().replace(/\.$/, ""));
+  return a === b;
+}
+
+/** What stands for addresses that cannot be understood, so that the history has it. */
+export const unreadable: Changes = { ipv4: { set: "" }, ipv6: { set: "" } };
 
 /** The line for a host after an update: the word, and the addresses that this update was about. */
 export function lineOf(result: UpdateResult, changes: Changes): string {
@@ -117,4 +131,32 @@ export function lineOf(result: UpdateResult, changes: Changes): string {
     .map((family) => result[family])
     .filter((address) => address !== null);
   return addresses.length === 0 ? result.verdict : `${result.verdict} ${addresses.join(",")}`;
+}
+
+/** Wrong, unknown and switched off read the same. */
+export function badauthAnswer(): Response {
+  return answer("badauth", 401, { "www-authenticate": 'Basic realm="Latchkey", charset="UTF-8"' });
+}
+
+/** To be tried again: never 429, which some clients take for the end. */
+export function laterAnswer(seconds: number): Response {
+  return answer("911", 503, { "retry-after": String(Math.ceil(seconds)) });
+}
+
+/** A line for each host. */
+export function verdictsAnswer(...lines: readonly string[]): Response {
+  return answer(lines.join("\n"), 200, {});
+}
+
+/** Always with a length: ddclient 3.10 cannot read chunks. @param text ASCII */
+function answer(text: string, status: number, headers: Readonly<Record<string, string>>): Response {
+  return new Response(text, {
+    status,
+    headers: {
+      ...headers,
+      "content-type": "text/plain; charset=utf-8",
+      "content-length": String(text.length),
+      "cache-control": "no-store",
+    },
+  });
 }
