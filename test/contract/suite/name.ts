@@ -72,6 +72,19 @@ export function names(world: () => World): void {
       });
     });
 
+    it("are not led astray by who says to come another way, or from elsewhere", async () => {
+      const authorization = `Basic ${Buffer.from(`${host}:${secret}`).toString("base64")}`;
+      expect(await update("myip=")).toBe("good 127.0.0.1");
+      for (const way of ["door", "agent", "watch", "bulk", "update"]) {
+        const forged = { "x-latchkey-way": way, "x-latchkey-peer": "192.0.2.66" };
+        const answer = await ask(world(), `/nic/update?hostname=${host}`, {
+          headers: { authorization, "user-agent": "contract/1.0", ...forged },
+        });
+        expect([way, answer.text]).toEqual([way, "nochg 127.0.0.1"]);
+      }
+      expect(await update("myip=192.0.2.7")).toBe("good 192.0.2.7");
+    });
+
     it("[CON-6] change, and the one before answers nothing and is nobody else's", async () => {
       const zone = world().ddnsZone;
       const [to, more] = [newLabel(), newLabel()];
