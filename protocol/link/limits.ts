@@ -44,6 +44,7 @@ export const linkLimits = {
   linkBulkQueueBytes: 256 * 1024,
   linkBulkConnections: 16,
   linkBulkPieceBytes: 512 * 1024, // of an upload on its way beside the frames, in the memory of the object
+  linkGatherMs: 1, // for which what opens a stream waits for company, while nothing is heard
   linkBufferedBytes: 512 * 1024,
   linkWriteBufferBytes: 128 * 1024,
   linkPieceOverheadBytes: 256, // what a piece of a body costs in memory beside its bytes

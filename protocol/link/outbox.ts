@@ -11,6 +11,7 @@ import {
   type Frame,
   type FrameType,
   frameHeaderBytes,
+  frameType,
   payloadBytes,
 } from "./frames.ts";
 import type { LinkStream } from "./stream.ts";
@@ -22,6 +23,8 @@ export interface OutboxPort {
   bufferedBytes(): number;
   /** Runs `work` soon, after what is going on now. */
   soon(work: () => void): void;
+  /** Runs `work` soon, or a little later with the work of others; without it, soon. */
+  gather?(work: () => void): void;
   /** Runs `work` when the socket has sent some of what it took. */
   later(work: () => void): void;
 }
@@ -49,6 +52,7 @@ export class Outbox {
   #window = new SendWindow(limits.linkConnectionWindowBytes);
   #control: Frame[] = [];
   #scheduled = false;
+  #gathering = false;
   #over = false;
 
   /** @param onEnd told when a stream's last frame is in a message */
@@ -72,6 +76,19 @@ export class Outbox {
     if (this.#over) return;
     this.#control.push({ type, end, stream, payload: payload === undefined ? [] : [payload] });
     this.#schedule();
+  }
+
+  /** Queues the frame that opens a stream, which others may join. */
+  open(stream: number, payload: Uint8Array, end: boolean): void {
+    if (this.#port.gather === undefined) {
+      this.control(frameType.open, stream, payload, end);
+      return;
+    }
+    if (this.#over) return;
+    this.#control.push({ type: frameType.open, end, stream, payload: [payload] });
+    if (this.#scheduled || this.#gathering) return;
+    this.#gathering = true;
+    this.#port.gather(this.#flush);
   }
 
   /** Queues a stream that has something to send. */
@@ -107,6 +124,7 @@ export class Outbox {
 
   readonly #flush = (): void => {
     this.#scheduled = false;
+    this.#gathering = false;
     while (!this.#over) {
       if (this.#port.bufferedBytes() > limits.linkBufferedBytes) {
         this.#scheduled = true;

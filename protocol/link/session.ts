@@ -107,7 +107,7 @@ export class Session implements StreamHost {
     this.#streams.live.set(stream.id, stream);
     this.#growth.opened(stream.id);
     stream.sendEnded = end;
-    this.#outbox.control(frameType.open, stream.id, payload, end);
+    this.#outbox.open(stream.id, payload, end);
     return stream;
   }
 

@@ -7,7 +7,9 @@ import { closeCodes } from "../../../protocol/agent.ts";
 import { Session } from "../../../protocol/link/session.ts";
 import { tryClose } from "../agents.ts";
 import type { Socket } from "../context.ts";
+import type { After } from "./after.ts";
 import { microtask } from "./exchange.ts";
+import { Gathering } from "./gathering.ts";
 import type { Passages } from "./passages.ts";
 import {
   firstIdOf,
@@ -25,13 +27,17 @@ export class Connections {
   /** Sockets that were given up: what may still be heard of them is nobody's. */
   readonly #gone = new WeakSet<Socket>();
 
+  readonly #after: After;
+
   /** @param passages the visitors' WebSockets, which a new session goes on with */
   constructor(
     context: Pick<LinkContext, "agents" | "clock" | "random" | "traffic">,
     passages: () => Passages,
+    after: After,
   ) {
     this.#context = context;
     this.#passages = passages;
+    this.#after = after;
   }
 
   /** The sessions there are. */
@@ -83,6 +89,7 @@ export class Connections {
     live.quietTicks = 0;
     this.#context.traffic.count({ fromDevice: data.byteLength });
     live.session.receive(new Uint8Array(data));
+    live.gathering.heard();
   }
 
   /** Nothing more passes over this socket. */
@@ -144,15 +151,18 @@ export class Connections {
     const existing = this.#live.get(socket);
     if (existing !== undefined) return existing;
     void this.#context.traffic.learn().catch(ignore); // budgets of a day go on after a sleep
+    const gathering = new Gathering(this.#context.clock, this.#after, microtask);
     const session = new Session(
       {
         send: (message, sent) => {
+          gathering.sent();
           this.#send(socket, message);
           sent(); // the platform has its own copy
         },
         bufferedBytes: () => 0,
         now: () => this.#context.clock.now(),
         soon: microtask,
+        gather: (work) => gathering.gather(work),
         later: microtask,
         onProtocolError: (reason) => this.#refuse(socket, reason),
         onGoAway: () => {
@@ -162,7 +172,7 @@ export class Connections {
       },
       { firstId: firstIdOf(this.#context.random), resume: this.#passages().resumptions(socket) },
     );
-    const live = { session, quietTicks: 0 };
+    const live = { session, gathering, quietTicks: 0 };
     this.#live.set(socket, live);
     return live;
   }

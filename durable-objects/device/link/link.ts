@@ -60,7 +60,7 @@ export class Link {
     const budgets = context.budgets ?? defaultBudgets;
     this.#most = budgets.visitorStreams;
     this.#meter = new Meter(budgets, now, () => context.traffic.bytesToday);
-    this.#connections = new Connections(context, () => this.passages);
+    this.#connections = new Connections(context, () => this.passages, after);
     this.passages = new Passages({
       sockets: context.sockets,
       now: () => context.clock.now(),

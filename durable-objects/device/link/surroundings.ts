@@ -10,6 +10,7 @@ import type { Budgets, Refusal } from "../budgets.ts";
 import type { DeviceContext, Socket, Sockets } from "../context.ts";
 import { refusal } from "../door.ts";
 import type { Traffic } from "../traffic.ts";
+import type { Gathering } from "./gathering.ts";
 import type { Passages } from "./passages.ts";
 
 /** The device's sockets, as far as Link must know them (agents.ts). */
@@ -48,6 +49,7 @@ export interface Over {
 /** The session on a socket. */
 export interface Live {
   readonly session: Session;
+  readonly gathering: Gathering;
   /** For how many ticks nothing was heard of it while somebody waited. */
   quietTicks: number;
 }
