@@ -45,12 +45,13 @@ export async function certify(options: CertificateOptions, flags: CertificateFla
   const hook = flags.hook ?? before?.hook ?? null;
   const settings = { wildcard: flags.wildcard, hook: hook === "" ? null : hook };
   await box.files.saveSettings(settings);
-  if (!flags.force && !(await isDue(box, settings))) {
+  const wanted = await wantedOf(box, settings);
+  if (!flags.force && !(await isDue(box, wanted))) {
     const until = new Date((await box.files.installed())?.notAfter ?? 0).toISOString();
     options.log(`The certificate in ${box.files.live} is good until ${until}.`);
     return;
   }
-  await renew(box, settings, options);
+  await renew(box, wanted, options);
 }
 
 /** Renews what was asked for once: at once where it is due, and then for as long as the agent runs. */
@@ -62,8 +63,9 @@ export async function keepCertified(
     const settings = await box.files.settings();
     if (settings === null) return;
     try {
-      if (await isDue(box, settings)) {
-        await renew(box, settings, options);
+      const wanted = await wantedOf(box, settings);
+      if (await isDue(box, wanted)) {
+        await renew(box, wanted, options);
         await options.onNew();
       }
     } catch (error) {
@@ -83,28 +85,38 @@ async function boxAt({ home: folder, clock = systemClock }: CertificateOptions):
   return { device, identity, files: new CertificateFiles(folder), clock };
 }
 
-function namesOf({ device }: Box, { wildcard }: CertificateSettings): string[] {
-  return wildcard ? [device.host, `*.${device.host}`] : [device.host];
+/** What is to be certified by now, and how the last order stands. */
+interface Wanted {
+  readonly settings: CertificateSettings;
+  readonly names: readonly string[];
+  readonly stands: CertificateAnswer;
+}
+
+/** The box's name, what was asked for below it, and domains of its owner's that lead to it. */
+async function wantedOf(box: Box, settings: CertificateSettings): Promise<Wanted> {
+  const stands = await ask(box);
+  const { host } = box.device;
+  const own = settings.wildcard ? [host, `*.${host}`] : [host];
+  return { settings, names: [...own, ...stands.domains], stands };
 }
 
 /** True when there is no certificate for the names, or the authority would have it renewed by now. */
-async function isDue(box: Box, settings: CertificateSettings): Promise<boolean> {
+async function isDue(box: Box, { names, stands }: Wanted): Promise<boolean> {
   const installed = await box.files.installed();
   const now = box.clock.now();
   if (installed === null || installed.notAfter <= now) return true;
-  if (!namesOf(box, settings).every((name) => installed.fits(name.replace("*", "any"))))
-    return true;
-  const { status, renew_at: renewAt } = await ask(box);
+  if (!names.every((name) => installed.fits(name.replace("*", "any")))) return true;
+  const { status, renew_at: renewAt } = stands;
   return status === "none" || (renewAt !== null && Date.parse(renewAt) <= now);
 }
 
 /** From the request to the installed chain. Broken off, it goes on with the same key next time. */
 async function renew(
   box: Box,
-  settings: CertificateSettings,
+  { settings, names }: Wanted,
   { log, signal }: CertificateOptions,
 ): Promise<void> {
-  const pending = await box.files.pendingFor(namesOf(box, settings));
+  const pending = await box.files.pendingFor(names);
   let answer = await ask(box, pending.request);
   for (let said = ""; ; answer = await ask(box)) {
     const { certificate, problem, status } = answer;

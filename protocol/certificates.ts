@@ -242,6 +242,8 @@ export interface CertificateAnswer {
   readonly queue: number | null;
   /** What went wrong last, in the authority's words. */
   readonly problem: string | null;
+  /** Domains of the owner's that lead to the device and may be certified beside its name. */
+  readonly domains: readonly string[];
   /** Seconds until asking again can tell more. */
   readonly retry_after: number;
 }

@@ -55,6 +55,8 @@ export interface Config extends PeerPolicy {
   readonly smsFrom: string | null;
   /** The k-anonymity range service for breached passwords, ending in `/`; null: not asked. */
   readonly breachUrl: string | null;
+  /** Where DNS is asked about domains of people's own (RFC 8484); null: nowhere. */
+  readonly resolver: string | null;
   /**
    * Apps that may sign people in with Latchkey (docs/openid.md). Read when first asked for: what
    * checks the list weighs more than all that devices need. Rejects with a sentence.
@@ -99,6 +101,7 @@ export function readConfig(variables: Variables): Config {
     smsUrl: optional(variables, "SMS_URL"),
     smsFrom: optional(variables, "SMS_FROM"),
     breachUrl: optional(variables, "BREACH_URL"),
+    resolver: resolver(optional(variables, "RESOLVER")),
     openidClients: clientsOf(optional(variables, "OPENID_CLIENTS")),
     identityProviders: identityProviders(
       optional(variables, "IDENTITY_PROVIDERS"),
@@ -120,6 +123,17 @@ function bytes(variables: Variables, name: string): number | null {
   if (value === null) return null;
   if (!/^[1-9]\d{0,14}$/.test(value)) throw new Error(`${name} must be a number of bytes`);
   return Number(value);
+}
+
+/** @throws Error for what is not DNS over HTTPS, or over plain HTTP on this machine */
+function resolver(value: string | null): string | null {
+  if (value === null) return null;
+  const url = URL.parse(value);
+  const isHere = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url?.hostname ?? "");
+  if (url?.protocol !== "https:" && !(url?.protocol === "http:" && isHere)) {
+    throw new Error("RESOLVER must be the https address of a resolver, …/dns-query.");
+  }
+  return url.href;
 }
 
 function clientsOf(text: string | null): Config["openidClients"] {

@@ -31,6 +31,7 @@ import {
   egressGate,
   identityTransport,
   portTransport,
+  resolverTransport,
   smsTransport,
   smtpTransport,
 } from "./egress/egress.ts";
@@ -74,6 +75,7 @@ function portsOf(env: Env): Shared {
     "certificate authority": authorityTransport(config.authority),
     "asker's own port": portTransport(config.allowSpecialAddresses),
     "cloudflare dns": cloudflareTransport(config.cloudflareZone),
+    "dns resolver": resolverTransport(config.resolver),
   });
   const ports: Shared = {
     config,

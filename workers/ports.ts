@@ -13,6 +13,7 @@ import type { Sealer } from "../db/seal.ts";
 import type { ZoneKeys } from "../db/zone-keys.ts";
 import type { DeviceStub } from "../durable-objects/device/rpc.ts";
 import type { ZoneStub } from "../durable-objects/zone/rpc.ts";
+import type { Reply } from "../protocol/dns/reply.ts";
 import type { RegionId } from "../protocol/ids.ts";
 import type { Config } from "./config.ts";
 
@@ -70,7 +71,11 @@ export interface EgressAnswers {
   "asker's own port": PortAnswer;
   "certificate authority": AuthorityAnswer;
   "cloudflare dns": RecordsAnswer;
+  "dns resolver": ResolverAnswer;
 }
+
+/** What a resolver says; null for what is no answer to the question. */
+export type ResolverAnswer = Reply | null;
 
 /** What the API of a DNS service answers, whatever its status. */
 export interface RecordsAnswer {

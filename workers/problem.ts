@@ -38,6 +38,19 @@ export const problems = {
     status: 422,
     title: "This is no value that an authority looks for in DNS",
   },
+  "no-resolver": {
+    status: 409,
+    title: "Nobody looks at domains here: the operator named no resolver (docs/name.md)",
+  },
+  "domain-syntax": {
+    status: 422,
+    title: "This is no domain; write it whole, such as cloud.example.org",
+  },
+  "domain-ours": {
+    status: 422,
+    title: "This is a name of this service; a domain of yours is one that you registered",
+  },
+  "domain-yours": { status: 409, title: "This domain is here already" },
   "zone-key-waits": {
     status: 409,
     title: "The zone's key cannot be replaced yet, or nothing is being replaced; ask for its state",

@@ -174,6 +174,19 @@ export const deviceMap = {
       records_sealed: { kind: "sealed", at: "name_own.records", key: "name" },
     },
   },
+  name_domains: {
+    class: "own domains",
+    feature: "name",
+    columns: {
+      row: state,
+      record_sealed: {
+        kind: "sealed",
+        at: "name_domains.record",
+        key: "name",
+        shows: ["domains"],
+      },
+    },
+  },
   publication: {
     class: "operations",
     feature: "device",

@@ -196,6 +196,11 @@ export const egressMap = {
     recipient: "Cloudflare's DNS, where the operator chose it to answer for public names",
     fields: ["method", "query", "batch"],
   },
+  "dns resolver": {
+    class: "domain check",
+    recipient: "the DNS resolver that the operator configured",
+    fields: ["name", "type"],
+  },
   "asker's own port": {
     class: "port check",
     recipient: "whatever answers at the public address that you ask from",

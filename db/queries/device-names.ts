@@ -1,5 +1,5 @@
 /**
- * Which devices' names are being changed. A change goes through several stores, so that it is noted before
+ * Which devices' names are being changed, and whose own domains are to be looked at. A change goes through several stores, so that it is noted before
  * the first of them: what broke off is found here, and brought to an end.
  */
 
@@ -33,4 +33,37 @@ export async function namingDevices(
     .orderBy(asc(device.namesAt))
     .limit(limit);
   return rows.map(({ id, since }) => ({ id, since: since ?? until }));
+}
+
+/** When a device's own domains are looked at next; null: not by itself. */
+export async function scheduleDomains(db: Db, deviceId: string, at: number | null): Promise<void> {
+  await db.update(device).set({ domainsAt: at }).where(eq(device.id, deviceId));
+}
+
+/** The look that was due at `at` is done; whoever scheduled another meanwhile knows better. */
+export async function noteDomainLook(
+  db: Db,
+  deviceId: string,
+  at: number,
+  next: number | null,
+): Promise<void> {
+  await db
+    .update(device)
+    .set({ domainsAt: next })
+    .where(and(eq(device.id, deviceId), eq(device.domainsAt, at)));
+}
+
+/** Devices of a region whose domains are to be looked at by `now`, the longest due first. */
+export async function domainDevices(
+  db: Db,
+  now: number,
+  limit: number,
+): Promise<{ id: string; at: number }[]> {
+  const rows = await db
+    .select({ id: device.id, at: device.domainsAt })
+    .from(device)
+    .where(lte(device.domainsAt, now))
+    .orderBy(asc(device.domainsAt))
+    .limit(limit);
+  return rows.map(({ id, at }) => ({ id, at: at ?? now }));
 }

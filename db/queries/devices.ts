@@ -137,6 +137,7 @@ export async function insertDevice(
           createdAt: sql<number>`${now}`.as("created_at"),
           endsAt: sql<null>`NULL`.as("ends_at"),
           namesAt: sql<null>`NULL`.as("names_at"),
+          domainsAt: sql<null>`NULL`.as("domains_at"),
         })
         .from(account)
         .where(owner),

@@ -16,6 +16,7 @@ import type { Certifying } from "./certifying.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
 import { descriptionOf } from "./description.ts";
+import type { DomainsRpc } from "./domains-rpc.ts";
 import { Door, refusal } from "./door.ts";
 import { Doorway } from "./doorway.ts";
 import { Features } from "./features.ts";
@@ -64,6 +65,7 @@ export class Device
       | keyof SigningRpc
       | keyof CertificateRpc
       | keyof RecordsRpc
+      | keyof DomainsRpc
     >
 {
   /** Who may come in at its door, in detail. */
@@ -134,6 +136,7 @@ export class Device
       publication: this.#published.publication,
       certificates: this.named.certificates,
       own: this.named.own,
+      domains: this.named.domains,
       access: this.#access,
       door: new Door(context),
       link: this.#link,

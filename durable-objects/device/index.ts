@@ -11,6 +11,7 @@ import { type ZoneObject, zoneObjectName } from "../zone/index.ts";
 import { readBudgets } from "./budgets.ts";
 import type { DeviceContext } from "./context.ts";
 import { Device } from "./device.ts";
+import type { DomainsState } from "./domains-rpc.ts";
 import { registeredId } from "./migrations.ts";
 import type { RecordsChange } from "./records-rpc.ts";
 import type {
@@ -177,6 +178,12 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   }
   changeRecords(change: RecordsChange) {
     return this.#device.named.own.changeRecords(change);
+  }
+  ownDomains() {
+    return this.#device.named.domains.ownDomains();
+  }
+  setOwnDomains(state: DomainsState) {
+    return this.#device.named.domains.setOwnDomains(state);
   }
   issueDoorCode(accountId: string, nonceHash: string, sessionId: string, isContact = false) {
     return this.#device.doorway.issueDoorCode(accountId, nonceHash, sessionId, isContact);

@@ -54,6 +54,7 @@ const steps: readonly string[] = [
   `CREATE TABLE name_other (label TEXT PRIMARY KEY, state TEXT NOT NULL, instead TEXT,
      since INTEGER NOT NULL)`,
   `CREATE TABLE name_own (row INTEGER PRIMARY KEY CHECK (row = 1), records_sealed TEXT NOT NULL)`,
+  `CREATE TABLE name_domains (row INTEGER PRIMARY KEY CHECK (row = 1), record_sealed TEXT NOT NULL)`,
 ];
 
 /** True when this object holds a device; never creates a table. */

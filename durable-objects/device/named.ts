@@ -7,6 +7,7 @@ import type { Sealer } from "../../db/seal.ts";
 import { Certificates } from "./certificates.ts";
 import { Certifying } from "./certifying.ts";
 import type { DeviceContext } from "./context.ts";
+import { DomainsRoom } from "./domains.ts";
 import { Name } from "./name.ts";
 import { Naming } from "./naming.ts";
 import { OwnRecordsRoom } from "./own-records.ts";
@@ -42,6 +43,7 @@ export class Named {
   readonly signed: SignedUpdates;
   readonly certifying: Certifying;
   readonly own: OwnRecordsRoom;
+  readonly domains: DomainsRoom;
 
   constructor(options: NamedOptions) {
     const { context, sealer, isOn, isClosed, labels, certifiable, settled, inTurn, changed } =
@@ -54,6 +56,7 @@ export class Named {
       changed: () => this.published.signAhead().then(changed),
     };
     this.own = new OwnRecordsRoom(context, sealer, house);
+    this.domains = new DomainsRoom(context, sealer, house);
     this.published = new Published({
       ...{ context, sealer, name: this.name, others: [this.certificates], own: this.own },
       ...{ isOn, isClosed, labels, settled },

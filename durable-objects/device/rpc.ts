@@ -10,6 +10,7 @@ import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { type ReportKind, reportKinds } from "../../protocol/reports.ts";
 import type { CertificateRpc } from "./certificate-rpc.ts";
+import type { DomainsRpc } from "./domains-rpc.ts";
 import type { LabelsRpc } from "./labels-rpc.ts";
 import type { NameDescription, NameRpc } from "./name-rpc.ts";
 import type { RecordsRpc } from "./records-rpc.ts";
@@ -317,7 +318,8 @@ export interface DeviceRpc
     LabelsRpc,
     SigningRpc,
     CertificateRpc,
-    RecordsRpc {
+    RecordsRpc,
+    DomainsRpc {
   register(registration: Registration): Promise<void>;
   describe(): Promise<DeviceDescription | null>;
   /** Switches a feature; off deletes the feature's data and destroys its key. Idempotent. */

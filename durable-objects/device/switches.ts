@@ -9,6 +9,7 @@ import type { Access } from "./access.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Connection } from "./connection.ts";
 import type { DeviceContext } from "./context.ts";
+import type { DomainsRoom } from "./domains.ts";
 import type { Door } from "./door.ts";
 import type { Features } from "./features.ts";
 import type { Link } from "./link/link.ts";
@@ -29,6 +30,7 @@ export interface Rooms {
   readonly publication: Publication;
   readonly certificates: Certificates;
   readonly own: OwnRecordsRoom;
+  readonly domains: DomainsRoom;
   readonly access: Access;
   readonly door: Door;
   readonly link: Link;
@@ -63,13 +65,14 @@ export class Switches {
   async off(feature: FeatureName): Promise<void> {
     const { context, features, name, signatures, access, door, link, connection, shortcut } =
       this.#rooms;
-    const { certificates, own, traffic } = this.#rooms;
+    const { certificates, own, domains, traffic } = this.#rooms;
     context.sql.transaction(() => {
       features.end(feature);
       if (feature === "name") {
         name.clear();
         certificates.clear();
         own.clear();
+        domains.clear();
         signatures.clear();
       }
       if (feature === "lan") shortcut.clear();

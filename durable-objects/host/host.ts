@@ -150,6 +150,8 @@ export class DeviceHost {
       prove: (change) => call((device) => device.certifying.prove(change)),
       ownRecords: () => call((device) => device.named.own.ownRecords()),
       changeRecords: (change) => call((device) => device.named.own.changeRecords(change)),
+      ownDomains: () => call((device) => device.named.domains.ownDomains()),
+      setOwnDomains: (state) => call((device) => device.named.domains.setOwnDomains(state)),
       issueDoorCode: (accountId, nonceHash, sessionId, isContact) =>
         call((device) => device.doorway.issueDoorCode(accountId, nonceHash, sessionId, isContact)),
       endVisits: (sessionId) => call((device) => device.doorway.endVisits(sessionId)),

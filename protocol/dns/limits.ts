@@ -48,6 +48,23 @@ export const nameLimits = {
   labelCacheEntries: 10_000,
   dnsMessageBytes: 4096,
 
+  // Domains of one's own
+  domainsPerDevice: 5,
+  domainLooksPerAccount: 30, // that somebody asks for
+  domainLooksWindowMs: HOUR,
+  domainChain: 8, // names that one may go through
+  domainValues: 8, // of one answer that are kept and shown
+  domainLookMs: 20 * SECOND, // for all questions about one domain
+  domainCheckMs: DAY, // between two looks at a domain that leads here
+  domainRetryMs: HOUR, // at one that does not; doubled with each look, up to a day
+  domainMisses: 3, // looks in a row, then its owner is told
+  domainGraceMs: 7 * DAY, // after that, for which it still counts
+  domainUnsetMs: 30 * DAY, // for which one that never led here is looked at
+  domainsAtOnce: 10, // devices, in one sweep
+  domainChangeTries: 5, // at changing them, while others do
+  resolverMs: 5 * SECOND,
+  resolverAnswerBytes: 4096,
+
   signingKeyBytes: 32,
   signedFudgeSeconds: 300, // RFC 8945 §10
   publishRetryMs: 5 * SECOND, // until the zone's object confirms what a device publishes

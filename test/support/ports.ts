@@ -32,6 +32,7 @@ import type {
   MailMessage,
   PortAnswer,
   Ports,
+  ResolverAnswer,
   SmsMessage,
 } from "../../workers/ports.ts";
 
@@ -85,6 +86,10 @@ export interface TestPorts {
   readonly authority: {
     answer: (fields: Readonly<Record<string, string>>) => Promise<AuthorityAnswer>;
   };
+  /** What the resolver says; at first nothing that is an answer. */
+  readonly resolver: {
+    answer: (fields: Readonly<Record<string, string>>) => Promise<ResolverAnswer>;
+  };
   /** What a port that is tried does. */
   readonly port: {
     answer: (fields: Readonly<Record<string, string>>) => Promise<PortAnswer>;
@@ -119,6 +124,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
       throw new Error("the authority is away");
     },
   };
+  const resolver: TestPorts["resolver"] = { answer: async () => null };
   const port: TestPorts["port"] = { answer: async () => ({ outcome: "filtered", text: "" }) };
   const lines: TestPorts["lines"] = [];
   const left: TestPorts["egress"] = [];
@@ -138,6 +144,10 @@ export function testPorts(options: TestPortsOptions): TestPorts {
       if (breaches.failing) throw new Error("the service is away");
       left.push({ recipient: "breached passwords", fields });
       return breaches.range;
+    },
+    "dns resolver": async (fields) => {
+      left.push({ recipient: "dns resolver", fields });
+      return await resolver.answer(fields);
     },
     "cloudflare dns": async (fields) => {
       left.push({ recipient: "cloudflare dns", fields });
@@ -201,6 +211,7 @@ export function testPorts(options: TestPortsOptions): TestPorts {
     identity,
     authority,
     port,
+    resolver,
     lines,
     egress: left,
     settle,

@@ -30,6 +30,8 @@ let publicKey: string;
 let script: Partial<CertificateAnswer>[];
 let asked: (string | undefined)[];
 let chain: string | null;
+/** An order is under way. Before one, and between two, the box asks what there is to order. */
+let ordering: boolean;
 let lines: string[];
 let stop: AbortController;
 /** Passes the time that the agent sleeps; aborts where the test says so. */
@@ -49,7 +51,7 @@ beforeEach(async () => {
   publicKey = x as string;
   await writeFile(join(home, "key.json"), JSON.stringify({ kty, crv, x, d }));
   openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 90 -subj /CN=Test");
-  [script, asked, lines, slept, chain] = [[], [], [], [], null];
+  [script, asked, lines, slept, chain, ordering] = [[], [], [], [], null, false];
   cloud = createServer(async (request, response) => {
     let text = "";
     for await (const chunk of request) text += chunk;
@@ -57,8 +59,10 @@ beforeEach(async () => {
     expect(request.url).toBe(certificatePath);
     const proof = await verifyAssertion(publicKey, body.client_assertion, origin, clock.now());
     expect(proof?.deviceId).toBe("dev_home_0000000000000000");
+    if (body.request !== undefined) ordering = true;
     asked.push(body.request);
-    const said = (script.length > 1 ? script.shift() : script[0]) ?? {};
+    const said = (ordering && script.length > 1 ? script.shift() : script[0]) ?? {};
+    if (["ready", "failed"].includes(said.status ?? "")) ordering = false;
     if (body.request !== undefined && said.status === "ready") chain = certified(body.request);
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ ...plain(), certificate: chain, ...said }));
@@ -117,6 +121,7 @@ const plain = () => ({
   renew_at: new Date(clock.now() + 60 * DAY).toISOString(),
   queue: null,
   problem: null,
+  domains: [],
   retry_after: 3,
 });
 
@@ -133,7 +138,7 @@ describe("`certificate`", () => {
     script = [{ status: "waiting", queue: 4 }, { status: "under-way" }, { status: "under-way" }];
     let rounds = 0;
     onSleep = () => {
-      if (++rounds === 3) [script, chain] = [[{ status: "ready" }], certified(asked[0] as string)];
+      if (++rounds === 3) [script, chain] = [[{ status: "ready" }], certified(asked[1] as string)];
     };
     await certify(options(), flags);
     expect(lines).toEqual([
@@ -141,7 +146,9 @@ describe("`certificate`", () => {
       "The authority looks whether the name is this box's.",
       expect.stringContaining("A new certificate is in"),
     ]);
-    expect(asked.map((request) => request !== undefined)).toEqual([true, false, false, false]);
+    expect(asked.map((request) => request !== undefined)).toEqual([
+      ...[false, true, false, false, false],
+    ]);
     const read = new X509Certificate(await readFile(join(files().live, "fullchain.pem")));
     expect(read.checkPrivateKey(createPrivateKey(await keyOf()))).toBe(true);
     expect(read.subjectAltName).toBe(`DNS:${host}`);
@@ -159,7 +166,8 @@ describe("`certificate`", () => {
     await expect(certify(options(), flags)).rejects.toThrow("Stopped before");
     [stop, script] = [new AbortController(), [{ status: "ready" }]];
     await certify(options(), flags);
-    expect(asked[1]).toBe(asked[0]);
+    const [first, second] = asked.filter((request) => request !== undefined);
+    expect(second).toBe(first);
   });
 
   it("says what the authority said, and comes with another key the next time", async () => {
@@ -167,7 +175,24 @@ describe("`certificate`", () => {
     await expect(certify(options(), flags)).rejects.toThrow("caa: somebody else's");
     script = [{ status: "ready" }];
     await certify(options(), flags);
-    expect(asked[1]).not.toBe(asked[0]);
+    const [first, second] = asked.filter((request) => request !== undefined);
+    expect(second).not.toBe(first);
+  });
+
+  it("is for the owner's domains too, as soon as they lead to the box, and without them after", async () => {
+    const names = async () =>
+      new X509Certificate(await readFile(join(files().live, "fullchain.pem"))).subjectAltName;
+    script = [{ status: "ready" }];
+    await certify(options(), flags);
+    script = [{ status: "ready", domains: ["cloud.example.org"] }];
+    await certify(options(), flags);
+    expect(await names()).toBe(`DNS:${host}, DNS:cloud.example.org`);
+    const before = await keyOf();
+    script = [{ status: "ready", domains: [] }];
+    await certify(options(), flags);
+    expect(await keyOf(), "what is certified already is enough").toBe(before);
+    await certify(options(), { ...flags, force: true });
+    expect(await names()).toBe(`DNS:${host}`);
   });
 
   it("does not install what certifies another key", async () => {

@@ -19,6 +19,7 @@ describe("[SHR-1] the egress gate", () => {
       throw new Error("not asked here");
     },
     "asker's own port": async () => ({ outcome: "closed", text: "" }),
+    "dns resolver": async () => null,
     "cloudflare dns": async () => ({ status: 200, body: "{}" }),
   });
   /** As code would call it that the compiler did not see. */

@@ -144,6 +144,12 @@ export const notices = {
     short: "a device was added to your account.",
     page: "/devices",
   },
+  "domain-lost": {
+    subject: "A domain of yours leads to your device no more",
+    says: "DNS leads a domain of yours to your device no more: …. If you did not change it, see who did.",
+    short: "a domain of yours leads to your device no more.",
+    page: "/devices",
+  },
 } as const satisfies Record<string, Notice>;
 
 export type NoticeKind = keyof typeof notices;

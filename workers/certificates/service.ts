@@ -29,6 +29,7 @@ import { limits } from "../../protocol/limits.ts";
 import { labelUnder } from "../../protocol/names.ts";
 import { base64url, fromBase64url } from "../../protocol/tokens.ts";
 import { note } from "../account/activity.ts";
+import { certifiableDomains } from "../name/domains-check.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import { authorityOf, caaOf, directoryOf } from "./account.ts";
@@ -40,6 +41,8 @@ import { afterRefusal, renewalOf, step } from "./order.ts";
 export interface CertificateView extends CertificateState {
   /** How many orders are before it; null when it does not wait for its turn. */
   readonly queue: number | null;
+  /** Domains of its owner's that it may be certified for beside its own names. */
+  readonly domains: readonly string[];
 }
 
 /** @throws Problem `unavailable` where the operator named no authority */
@@ -118,10 +121,13 @@ async function namesOf(ports: Ports, deviceId: string, request: string): Promise
     throw new Problem("certificate-request", "request");
   }
   // The device's word: an edge may remember for a while whose a name was.
-  const own = (await ports.devices.get(deviceId).describe())?.labels ?? [];
+  const device = ports.devices.get(deviceId);
+  const own = (await device.describe())?.labels ?? [];
+  const domains = certifiableDomains((await device.ownDomains())?.domains ?? []);
   for (const name of read.names) {
     const label = labelUnder(name.replace(/^\*\./, ""), ports.config.ddnsZone);
-    if (label === null || !own.includes(label)) throw new Problem("certificate-request", "request");
+    const isOwn = label === null ? domains.includes(name) : own.includes(label);
+    if (!isOwn) throw new Problem("certificate-request", "request");
   }
   return [...read.names];
 }
@@ -143,12 +149,14 @@ export async function certificateOf(
   deviceId: string,
 ): Promise<CertificateView | null> {
   if (ports.config.authority !== null) await advance(ports, deviceId);
-  const state = await ports.devices.get(deviceId).certificate();
+  const device = ports.devices.get(deviceId);
+  const state = await device.certificate();
   if (state === null) return null;
   const isWaiting = state.order?.step === "waiting";
   const { db } = ports.directory;
   return {
     ...state,
+    domains: certifiableDomains((await device.ownDomains())?.domains ?? []),
     queue: isWaiting ? await placeInQueue(db, deviceId, ports.clock.now()) : null,
   };
 }

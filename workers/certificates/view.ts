@@ -21,7 +21,12 @@ const shared = {
 };
 
 export const certificateAnswer = z
-  .strictObject({ ...shared, certificate: z.string().nullable(), retry_after: z.int() })
+  .strictObject({
+    ...shared,
+    certificate: z.string().nullable(),
+    domains: z.array(z.string()),
+    retry_after: z.int(),
+  })
   .meta({ id: "CertificateAnswer" });
 
 export const certificateJson = z
@@ -69,14 +74,16 @@ export function boxView(
   now: number,
 ): CertificateAnswer & {
   names: string[];
+  domains: string[];
 } {
-  const { current, order } = view;
+  const { current, order, domains } = view;
   const idle = limits.certificateIdleAskSeconds;
   const dueAt = order?.dueAt ?? current?.renewAt ?? Infinity;
   const seconds = order?.step === "failed" ? idle : Math.ceil((dueAt - now) / 1000);
   return {
     ...common(view),
     certificate: current === null || current.revokedAt !== null ? null : current.chain,
+    domains: [...domains],
     retry_after: Math.min(Math.max(seconds, limits.certificateAskMs / 1000), idle),
   };
 }

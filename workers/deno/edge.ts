@@ -28,6 +28,7 @@ import {
   egressGate,
   identityTransport,
   portTransport,
+  resolverTransport,
   smsTransport,
   smtpTransport,
 } from "../egress/egress.ts";
@@ -157,6 +158,7 @@ function portsOf(
     "certificate authority": authorityTransport(config.authority),
     "asker's own port": portTransport(config.allowSpecialAddresses),
     "cloudflare dns": cloudflareTransport(config.cloudflareZone),
+    "dns resolver": resolverTransport(config.resolver),
   });
   return {
     config,

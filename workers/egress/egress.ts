@@ -24,6 +24,11 @@ export function portTransport(allowTrial: boolean): Transports["asker's own port
   return async (fields) => (await import("./port.ts")).portTransport(allowTrial)(fields);
 }
 
+/** The operator's resolver (resolver.ts), which is loaded with the first question. */
+export function resolverTransport(url: string | null): Transports["dns resolver"] {
+  return async (fields) => (await import("./resolver.ts")).resolverTransport(url)(fields);
+}
+
 /** The zone at Cloudflare's DNS (cloudflare.ts), which is loaded with the first request. */
 export function cloudflareTransport(zone: CloudflareZone | null): Transports["cloudflare dns"] {
   return async (fields) => (await import("./cloudflare.ts")).cloudflareTransport(zone)(fields);

@@ -19,6 +19,7 @@ import type { RegionId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { advanceDue } from "../certificates/service.ts";
 import { finishEndings } from "../devices/ending.ts";
+import { lookAtDue } from "../name/domains.ts";
 import { finishNaming } from "../name/labels.ts";
 import { makeDueKeys } from "../openid/keys.ts";
 import type { Ports } from "../ports.ts";
@@ -100,6 +101,18 @@ function jobsOf(ports: Ports): Job[] {
       batch: () => finishNaming(ports, db),
       oldest: () => firstExpiry(db, "device", "names_at"),
     };
+    const domains: Job = {
+      name: "domains",
+      region,
+      leases: db,
+      async batch() {
+        await lookAtDue(ports, db);
+        return { deleted: 0, more: false };
+      },
+      // Without a resolver nobody looks, and nothing is late.
+      oldest: async () =>
+        ports.config.resolver === null ? null : await firstExpiry(db, "device", "domains_at"),
+    };
     const dormancy: Job = {
       name: "dormancy",
       region,
@@ -108,7 +121,7 @@ function jobsOf(ports: Ports): Job[] {
       oldest: () => oldestDormant(ports, db),
     };
     const expiring = lanesOf("region").map((lane) => jobOf(ports, lane, region, db, db));
-    return [...expiring, unregistering, naming, dormancy];
+    return [...expiring, unregistering, naming, domains, dormancy];
   });
   for (const lane of lanesOf("directory")) {
     jobs.push(jobOf(ports, lane, null, ports.directory.db, shared));

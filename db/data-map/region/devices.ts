@@ -10,7 +10,10 @@ export const deviceTables = {
     key: "id",
     since: "created_at",
     erase: { by: "account_id" },
-    columns: { id, account_id: id, created_at: time, ends_at: time, names_at: time },
+    columns: {
+      ...{ id, account_id: id, created_at: time },
+      ...{ ends_at: time, names_at: time, domains_at: time },
+    },
   },
   device_guest: {
     class: "access",

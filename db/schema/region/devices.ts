@@ -13,11 +13,14 @@ export const device = sqliteTable(
     endsAt: integer("ends_at"),
     /** Since when a change of its names is under way; null while none is. */
     namesAt: integer("names_at"),
+    /** When its owner's own domains are looked at next; null where nothing is to be looked at. */
+    domainsAt: integer("domains_at"),
   },
   (table) => [
     index("device_account").on(table.accountId),
     index("device_ends_at").on(table.endsAt),
     index("device_names_at").on(table.namesAt),
+    index("device_domains_at").on(table.domainsAt),
   ],
 );
 
