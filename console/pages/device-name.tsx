@@ -50,6 +50,9 @@ export function NameSubject(props: DeviceProps) {
               <a href={`/devices/${device.id}/records`}>What DNS says, and names below it</a>
             </p>
             <p>
+              <a href={`/devices/${device.id}/domains`}>Domains of yours that lead to it</a>
+            </p>
+            <p>
               <a href={`/devices/${device.id}/certificate`}>Its certificate, for https</a>
             </p>
             {name.flooding > 0 && (

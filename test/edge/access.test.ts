@@ -243,6 +243,16 @@ const signedIn = `
   POST /api/devices/:id/names
   PATCH /api/devices/:id/names/:label
   DELETE /api/devices/:id/names/:label
+  GET /api/devices/:id/domains
+  POST /api/devices/:id/domains
+  POST /api/devices/:id/domains/:domain/check
+  DELETE /api/devices/:id/domains/:domain
+  GET /devices/:id/domains
+  POST /devices/:id/domains
+  POST /devices/:id/domains/look
+  GET /devices/:id/domains/look
+  GET /devices/:id/domains/take-away
+  POST /devices/:id/domains/take-away
   GET /api/devices/:id/name/tokens
   POST /api/devices/:id/name/tokens
   DELETE /api/devices/:id/name/tokens/:token
@@ -442,6 +452,10 @@ const before = `
   ALL /api/devices/:id/names/*
   ALL /devices/:id/names
   ALL /devices/:id/names/*
+  ALL /api/devices/:id/domains
+  ALL /api/devices/:id/domains/*
+  ALL /devices/:id/domains
+  ALL /devices/:id/domains/*
   ALL /api/names
   ALL /api/names/*
   ALL /devices/:id/name
