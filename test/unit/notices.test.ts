@@ -61,6 +61,7 @@ describe("a notice", () => {
         "token-made",
         "app-allowed",
         "device-added",
+        "domain-lost",
       ]
     `);
   });

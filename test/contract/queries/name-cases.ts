@@ -1,7 +1,14 @@
 /** Names that are renamed, given up, moved and taken back: one statement says whose a name is. */
 
 import assert from "node:assert/strict";
-import { endNaming, markNaming, namingDevices } from "../../../db/queries/device-names.ts";
+import {
+  domainDevices,
+  endNaming,
+  markNaming,
+  namingDevices,
+  noteDomainLook,
+  scheduleDomains,
+} from "../../../db/queries/device-names.ts";
 import {
   deleteOffersBetween,
   deleteOffersOf,
@@ -168,5 +175,38 @@ export const nameCases: Cases = {
     assert.deepEqual(await noted(9), [{ id, since: 6 }]);
     await endNaming(region, id, 6);
     assert.deepEqual(await noted(9), []);
+  },
+
+  "own domains are looked at when they are due, and what was scheduled meanwhile stays": async ({
+    region,
+  }) => {
+    const [id, later] = [newDevice(), newDevice()];
+    for (const one of [id, later]) {
+      const row = { id: one, accountId: newAccount(), createdAt: 1, endsAt: null };
+      await region.insert(device).values(row);
+    }
+    const due = async (now: number, limit = 1000) =>
+      (await domainDevices(region, now, limit)).filter((one) => [id, later].includes(one.id));
+    assert.deepEqual(await due(9), [], "nothing is due where nothing was scheduled");
+    await scheduleDomains(region, later, -7);
+    await scheduleDomains(region, id, -8);
+    assert.deepEqual(await due(-9), []);
+    assert.deepEqual(await due(-8), [{ id, at: -8 }]);
+    assert.deepEqual(await due(9), [
+      { id, at: -8 },
+      { id: later, at: -7 },
+    ]);
+    assert.deepEqual(await due(9, 1), [{ id, at: -8 }]);
+    await scheduleDomains(region, id, 5);
+    await noteDomainLook(region, id, -8, 20);
+    assert.deepEqual(await due(9), [
+      { id: later, at: -7 },
+      { id, at: 5 },
+    ]);
+    await noteDomainLook(region, id, 5, 20);
+    await noteDomainLook(region, later, -7, null);
+    assert.deepEqual(await due(19), []);
+    await scheduleDomains(region, id, null);
+    assert.deepEqual(await due(99), []);
   },
 };
