@@ -186,7 +186,7 @@ export const nameCases: Cases = {
       await region.insert(device).values(row);
     }
     const due = async (now: number, limit = 1000) =>
-      (await domainDevices(region, now, limit)).filter((one) => [id, later].includes(one.id));
+      (await domainDevices(region, now, limit)).filter((one) => one.id === id || one.id === later);
     assert.deepEqual(await due(9), [], "nothing is due where nothing was scheduled");
     await scheduleDomains(region, later, -7);
     await scheduleDomains(region, id, -8);
