@@ -10,6 +10,7 @@ import { type Dispatcher, Pool } from "undici";
 import { agentBulkPath, bulkOffsetHeader } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
 import { notePassed } from "./heap.ts";
+import { connectPatiently } from "./patient-socket.ts";
 
 /** Bytes, and who wants their memory back. */
 export interface Chunk {
@@ -61,7 +62,7 @@ export function bulkLaneTo(cloud: string, deviceId: string): BulkLane {
   const connections = url.protocol === "https:" ? new AgentTls(kept) : new Agent(kept);
   const pool = new Pool(url.origin, {
     connections: limits.linkBulkConnections,
-    allowH2: false,
+    connect: connectPatiently(),
     headersTimeout: 0, // the answer comes when the visitor has read it all
     bodyTimeout: 0,
   });
@@ -131,7 +132,6 @@ async function pump(
 function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: RestEvents): Rest {
   let controller: Dispatcher.DispatchController | null = null;
   let over = false;
-  let left = Number.NaN;
   const end = (tell: () => void) => {
     if (!over) tell();
     over = true;
@@ -147,16 +147,13 @@ function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: Rest
       onResponseStart(started, status, answered) {
         const offset = Number(answered[bulkOffsetHeader] ?? Number.NaN);
         if (over || status < 200) return;
-        left = Number(answered["content-length"] ?? Number.NaN);
         if (status === 200 && Number.isSafeInteger(offset)) return events.begun(offset);
         end(() => events.failed(status !== 200));
         started.abort(new Error("refused"));
       },
       onResponseData(started, chunk) {
         notePassed(chunk.byteLength);
-        left -= chunk.byteLength;
-        // See link.ts: nothing follows the last byte.
-        if (!over && !events.data(chunk) && left !== 0) started.pause();
+        if (!over && !events.data(chunk)) started.pause();
       },
       onResponseEnd: () => end(() => events.ended()),
       onResponseError: () => end(() => events.failed(false)),

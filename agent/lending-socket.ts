@@ -11,6 +11,7 @@
 import { Socket } from "node:net";
 import type { buildConnector } from "undici";
 import { limits } from "../protocol/limits.ts";
+import { toldAsFailure } from "./patient-socket.ts";
 
 /** Memory that is lent to `holders` while it is not free. */
 interface Loan {
@@ -140,7 +141,7 @@ class LendingSocket extends Socket {
     if (this.#next !== null) giveBack(this.#next);
     this.#cameIn = null;
     this.#next = null;
-    super._destroy(error, (late) => done(late ?? error));
+    super._destroy(error, (late) => done(toldAsFailure(late ?? error)));
   }
 
   #giveBackParsed(): void {

@@ -24,6 +24,7 @@ import { BulkBody, type BulkLane, type FetchRest, type SendSegment } from "./bul
 import { notePassed } from "./heap.ts";
 import { connectLending, type Lender, lendRest } from "./lending-socket.ts";
 import { LocalSocket } from "./local-socket.ts";
+import { connectPatiently } from "./patient-socket.ts";
 import type { TcpServices } from "./tunnel/services.ts";
 import { RequestBody } from "./upload.ts";
 
@@ -145,7 +146,7 @@ function connectionsTo(origin: string): Pool {
     connections: limits.linkStreams,
     pipelining: 1,
     allowH2: false,
-    ...(lends(origin) ? { connect: connectLending } : {}),
+    connect: lends(origin) ? connectLending : connectPatiently(),
     headersTimeout: limits.linkHeadMs,
     bodyTimeout: 0,
     maxHeaderSize: limits.linkHeadBytes,
@@ -167,8 +168,7 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   readonly #stream: LinkStream;
   readonly #laneFor: LaneFor;
   readonly #fetchRest: FetchRest | null;
-  /** Bytes of the response that came, and those of them that went in frames. */
-  #came = 0;
+  /** Bytes of the response that went in frames. */
   #framed = 0;
   /** How long the response is; null when it does not say. */
   #length: number | null = null;
@@ -279,12 +279,10 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
     if (this.#over) return;
     const free = this.#lender?.hold(chunk) ?? null;
     if (free === null) notePassed(chunk.byteLength);
-    this.#came += chunk.byteLength;
     const bulk = this.#bulk;
     if (bulk === null) this.#framed += chunk.byteLength;
     const room = bulk?.write(chunk, free) ?? this.#stream.write(chunk, free);
-    // While it is paused, undici takes a connection that ends for a broken one: nothing follows the last byte.
-    if (!room && this.#came !== this.#length) controller.pause();
+    if (!room) controller.pause();
     if (bulk === null) this.#askForLane();
   }
   onResponseEnd(): void {
