@@ -3,16 +3,48 @@
  * the first of them: what broke off is found here, and brought to an end.
  */
 
-import { and, asc, eq, lte } from "drizzle-orm";
+import { and, asc, eq, lte, sql } from "drizzle-orm";
 import type { Db } from "../db.ts";
 import { device } from "../schema/region.ts";
 
-/** Notes that a device's names change since `now`; a newer note takes the place of an older one. */
-export async function markNaming(db: Db, deviceId: string, now: number): Promise<void> {
-  await db.update(device).set({ namesAt: now }).where(eq(device.id, deviceId));
+/** A note that a device's names change. */
+export interface NamingNote {
+  /** When it was made, ms since the epoch; no two notes of a device say the same. */
+  readonly since: number;
+  /** What was noted before it, and is not over; null: nothing. */
+  readonly before: number | null;
 }
 
-/** The change that began at `since` is over; a newer one stays noted. */
+/**
+ * Notes that a device's names change; a newer note takes the place of an older one.
+ * @param mine the note of the same change before this one; null: there is none
+ */
+export async function markNaming(
+  db: Db,
+  deviceId: string,
+  now: number,
+  mine: number | null = null,
+): Promise<NamingNote> {
+  const at = device.namesAt;
+  const next = sql`coalesce(${at}, 0) + CASE WHEN ${at} = ${mine} THEN 0 ELSE 1 END`;
+  const [before, after] = (await db.batch([
+    db.select({ at }).from(device).where(eq(device.id, deviceId)),
+    db
+      .update(device)
+      .set({ namesAt: sql`max(${next}, ${now})` })
+      .where(eq(device.id, deviceId))
+      .returning({ at }),
+  ])) as [{ at: number | null }[], { at: number | null }[]];
+  return { since: after[0]?.at ?? now, before: before[0]?.at ?? null };
+}
+
+/** When the newest change was noted that is not over; null: none is. */
+export async function namingSince(db: Db, deviceId: string): Promise<number | null> {
+  const [row] = await db.select({ at: device.namesAt }).from(device).where(eq(device.id, deviceId));
+  return row?.at ?? null;
+}
+
+/** The change that was noted at `since` is over; a newer one stays noted. */
 export async function endNaming(db: Db, deviceId: string, since: number): Promise<void> {
   await db
     .update(device)

@@ -352,6 +352,52 @@ describe("a change that broke off", () => {
     expect(await ports.names.deviceOfLabel(to)).toBe(id);
   });
 
+  it("is found though another change came and went beside it", async () => {
+    const [old, other] = [newLabel(), newLabel()];
+    await addName(ports, owner, id, old, CLIENT);
+    vi.spyOn(ports.directory, "releaseLabel").mockImplementationOnce(async (...args) => {
+      await addName(ports, owner, id, other, CLIENT);
+      await Directory.prototype.releaseLabel.apply(ports.directory, args);
+      throw new Error("the process ends");
+    });
+    const release = releaseName(ports, owner, id, old, CLIENT);
+    await expect(release).rejects.toThrow("the process ends");
+    expect((await nas.stub.labels())?.others).toContain(old);
+    test.clock.advance(limits.labelSettleMs + 2);
+    await sweep(ports);
+    expect((await nas.stub.labels())?.others).toEqual([other]);
+    expect(await rowsWith(bindings.DB_HOME, "device", id)).toMatchObject([{ names_at: null }]);
+  });
+
+  it("leaves alone what is announced while the sweep looks at an older one", async () => {
+    await cutAt("claim", newLabel());
+    test.clock.advance(limits.labelSettleMs);
+    const [announced, swept] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const more = newLabel();
+    vi.spyOn(ports.directory, "claimLabel").mockImplementationOnce(async (...args) => {
+      announced.resolve();
+      await swept.promise;
+      return await Directory.prototype.claimLabel.apply(ports.directory, args);
+    });
+    let adding: ReturnType<typeof addName> | null = null;
+    const { stub } = nas;
+    const beside = new Proxy(stub, {
+      get: (target, key) => {
+        if (key !== "labels") return Reflect.get(target, key, target);
+        return async () => {
+          adding ??= addName(ports, owner, id, more, CLIENT);
+          await announced.promise;
+          return await target.labels();
+        };
+      },
+    });
+    const get = (of: string) => (of === id ? beside : test.ports.devices.get(of));
+    await sweep({ ...ports, devices: { get } });
+    swept.resolve();
+    expect((await (adding as ReturnType<typeof addName> | null))?.labels).toContain(more);
+    expect(await ports.names.deviceOfLabel(more)).toBe(id);
+  });
+
   it("is done at once by asking again", async () => {
     const to = newLabel();
     await cutAt("claim", to);

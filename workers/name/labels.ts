@@ -6,7 +6,7 @@
  * noted before the first step and may break off anywhere: `settle` makes of it what the directory says.
  */
 
-import { endNaming, markNaming, namingDevices } from "../../db/queries/device-names.ts";
+import { endNaming, namingDevices, namingSince } from "../../db/queries/device-names.ts";
 import type {
   DeviceDescription,
   DeviceLabels,
@@ -20,6 +20,7 @@ import { forgetErased, regionDb } from "../devices/ending.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import type { Client } from "../sign-in/client.ts";
+import { Noted } from "./noting.ts";
 import { wantedLabel } from "./wanted.ts";
 
 /** One name of a device. */
@@ -52,10 +53,11 @@ export async function addName(
 ): Promise<DeviceDescription> {
   const { primary, others } = await labelsHere(ports, accountId, deviceId);
   const label = await wantedLabel(ports, accountId, typed, [primary, ...others]);
-  const device = await changed(ports, deviceId, label, async (object) => {
+  const device = await changed(ports, deviceId, label, async (object, noted) => {
     const expected = await object.expectLabel(label, null);
     if (expected === "full") throw new Problem("too-many", "label");
     if (expected === null) throw new Problem("not-found");
+    await noted.mark();
     return await ports.directory.claimLabel(label, deviceId, accountId);
   });
   if (!device.labels.includes(label)) throw new Problem("label-taken", "label");
@@ -78,8 +80,9 @@ export async function renameName(
   const { primary, others } = await labelsHere(ports, accountId, deviceId);
   if (![primary, ...others].includes(from)) throw new Problem("not-found");
   const to = await wantedLabel(ports, accountId, typed, [primary, ...others]);
-  const device = await changed(ports, deviceId, to, async (object) => {
+  const device = await changed(ports, deviceId, to, async (object, noted) => {
     if ((await object.expectLabel(to, from)) === null) throw new Problem("not-found");
+    await noted.mark();
     const isRenamed = await ports.directory.renameLabel(from, to, deviceId, accountId);
     await forgetErased(ports, accountId);
     return isRenamed;
@@ -146,7 +149,7 @@ export async function finishNaming(
   const due = ports.clock.now() - limits.labelSettleMs;
   for (const { id, since } of await namingDevices(db, due, limits.erasureObjectsPerRun)) {
     try {
-      const { isOver } = await settle(ports, id, true);
+      const { isOver } = await settle(ports, id, since);
       if (isOver) await endNaming(db, id, since);
     } catch (error) {
       failure = error;
@@ -165,29 +168,29 @@ export async function changed(
   ports: Ports,
   deviceId: string,
   label: string | null,
-  work: (object: DeviceStub) => Promise<boolean>,
+  work: (object: DeviceStub, noted: Noted) => Promise<boolean>,
 ): Promise<DeviceDescription> {
-  const db = regionDb(ports, deviceId);
-  const now = ports.clock.now();
-  await markNaming(db, deviceId, now);
+  const noted = new Noted(ports, deviceId);
+  await noted.mark();
   const object = ports.devices.get(deviceId);
-  const isDone = await work(object);
+  const isDone = await work(object, noted);
   if (!isDone && label !== null) await object.settleLabels([failed(label)], true);
-  const { device, isOver } = await settle(ports, deviceId, false);
-  if (isOver) await endNaming(db, deviceId, now);
+  const { device, isOver } = await settle(ports, deviceId);
+  if (isOver) await noted.end();
   if (device === null) throw new Problem("not-found");
   return device;
 }
 
 /**
  * Makes of a device's names what the directory says.
- * @param isSweep what the directory has and the device never heard of is held too: nobody knows the word
+ * @param since the note that the sweep acts on: where there is no newer one, no change is under way, what
+ *   was announced does not come any more, and what the directory has and the device never heard of is held
  * @returns `isOver`: nothing is announced any more that did not come
  */
 export async function settle(
   ports: Ports,
   deviceId: string,
-  isSweep: boolean,
+  since: number | null = null,
 ): Promise<{ readonly device: DeviceDescription | null; readonly isOver: boolean }> {
   const object = ports.devices.get(deviceId);
   const labels = await object.labels();
@@ -197,6 +200,9 @@ export async function settle(
   const judged = all.map((label) => ({
     ...{ label, isOwn: own.includes(label), wasHere: !labels.coming.includes(label) },
   }));
+  // Whoever announced one of these noted that before.
+  const isSweep =
+    since !== null && (await namingSince(regionDb(ports, deviceId), deviceId)) === since;
   const device = await object.settleLabels(judged, isSweep);
   if (!isSweep) {
     const isLeaving = labels.leaving.some((label) => own.includes(label));

@@ -5,7 +5,6 @@
  */
 
 import { personKey } from "../../db/queries/accounts.ts";
-import { endNaming, markNaming } from "../../db/queries/device-names.ts";
 import {
   insertOffer,
   type OfferRow,
@@ -25,6 +24,7 @@ import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import type { Client } from "../sign-in/client.ts";
 import { failed, furtherName, settle } from "./labels.ts";
+import { Noted } from "./noting.ts";
 
 /** An offer that waits for an answer. */
 export interface Offer {
@@ -95,12 +95,13 @@ export async function acceptOffer(
   if (labels === null) throw new Problem("not-found");
   if (labels.others.length + 1 >= limits.labelsPerDevice) throw new Problem("too-many", "device");
   await stillTheirs(ports, offer);
-  await left(ports, offer, "left");
+  const giving = new Noted(ports, offer.deviceId);
+  await left(ports, offer, giving, "left");
   await revoked(ports, offer);
-  await left(ports, offer, "still");
+  await left(ports, offer, giving, "still");
   const taken = await takeOffer(regionDb(ports, me), id, me, ports.clock.now());
   if (taken === null) throw new Problem("not-found");
-  if (!(await moved(ports, offer, deviceId))) throw new Problem("not-found");
+  if (!(await moved(ports, offer, deviceId, giving))) throw new Problem("not-found");
   await note(ports, me, "name-received", { client, about: offer.label });
   await note(ports, offer.from, "name-given", { about: offer.label });
 }
@@ -114,17 +115,26 @@ export async function endOffer(ports: Ports, me: string, id: string): Promise<vo
 }
 
 /** The new device hears the word, the directory says whose it is, the old device forgets it. */
-async function moved(ports: Ports, { label, deviceId: from }: Offer, to: string): Promise<boolean> {
-  const now = ports.clock.now();
-  for (const one of [from, to]) await markNaming(regionDb(ports, one), one, now);
+async function moved(
+  ports: Ports,
+  { label, deviceId: from }: Offer,
+  to: string,
+  giving: Noted,
+): Promise<boolean> {
+  const taking = new Noted(ports, to);
+  await taking.mark();
   const object = ports.devices.get(to);
   const isExpected = (await object.expectLabel(label, null)) === "expected";
+  for (const noted of [giving, taking]) await noted.mark();
   const isMoved = isExpected && (await ports.directory.moveLabel(label, from, to));
   if (!isMoved) await object.settleLabels([failed(label)], true);
   // The old one first: the name answers nothing for a moment, rather than two things.
-  for (const one of [from, to]) {
-    const { isOver } = await settle(ports, one, false);
-    if (isOver) await endNaming(regionDb(ports, one), one, now);
+  for (const [one, noted] of [
+    [from, giving],
+    [to, taking],
+  ] as const) {
+    const { isOver } = await settle(ports, one);
+    if (isOver) await noted.end();
   }
   return isMoved;
 }
@@ -144,9 +154,10 @@ async function stillTheirs(ports: Ports, { from, deviceId, label }: Offer): Prom
 async function left(
   ports: Ports,
   { deviceId, label }: Offer,
+  giving: Noted,
   before: "left" | "still",
 ): Promise<void> {
-  await markNaming(regionDb(ports, deviceId), deviceId, ports.clock.now());
+  await giving.mark();
   const result = await ports.devices.get(deviceId).leaveLabel(label);
   if (result === null) throw new Problem("not-found");
   if (result === "busy" || (before === "still" && result === "left"))

@@ -6,6 +6,7 @@ import {
   endNaming,
   markNaming,
   namingDevices,
+  namingSince,
   noteDomainLook,
   scheduleDomains,
 } from "../../../db/queries/device-names.ts";
@@ -173,8 +174,19 @@ export const nameCases: Cases = {
     await markNaming(region, id, 6);
     await endNaming(region, id, 5);
     assert.deepEqual(await noted(9), [{ id, since: 6 }]);
+    // Two in the same millisecond are two: neither is over with the other.
+    assert.deepEqual(await markNaming(region, id, 6), { since: 7, before: 6 });
     await endNaming(region, id, 6);
+    assert.equal(await namingSince(region, id), 7);
+    // The same change again is the same note, and a later one.
+    assert.deepEqual(await markNaming(region, id, 7, 7), { since: 7, before: 7 });
+    assert.deepEqual(await markNaming(region, id, 6, 5), { since: 8, before: 7 });
+    await endNaming(region, id, 8);
+    assert.deepEqual(await markNaming(region, id, 7), { since: 7, before: null });
+    await endNaming(region, id, 7);
     assert.deepEqual(await noted(9), []);
+    assert.equal(await namingSince(region, id), null);
+    assert.deepEqual(await markNaming(region, id, 5), { since: 5, before: null });
   },
 
   "own domains are looked at when they are due, and what was scheduled meanwhile stays": async ({
