@@ -12,6 +12,7 @@ import type { FeedName } from "../protocol/feed.ts";
 import { limits } from "../protocol/limits.ts";
 import { checkLabel } from "../protocol/names.ts";
 import { fromBase64url } from "../protocol/tokens.ts";
+import { Claims } from "./claims.ts";
 import { type Asked, type Part, verdict } from "./wire.ts";
 
 const TO_QUESTION = [0xc0, 0x0c];
@@ -19,7 +20,7 @@ const CLASS_IN = [0, 1];
 
 /** The sets of one name, each as an answer; none for a name that only has others below it. */
 interface Node {
-  /** The device that it belongs to: a name that changed hands stays when the one before lets it go. */
+  /** The device that it belongs to. */
   readonly id: string;
   readonly sets: readonly SetParts[];
   /** At a device's own name: what shows what is not there below it (protocol/dns/chain.ts). */
@@ -76,11 +77,7 @@ const knownTypes: ReadonlySet<number> = new Set(Object.values(types));
 export class Memory {
   readonly #apex: string;
   readonly #apexLabels: number;
-  readonly #nodes = new Map<string, Node>();
-  /** By device: the names that it has here. */
-  readonly #held = new Map<string, readonly string[]>();
-  /** Devices that no page of this reading has named yet; null while nothing is read anew. */
-  #unseen: Set<string> | null = null;
+  readonly #nodes = new Claims<Node>();
   /** True once everything was read: what is not here does not exist. */
   #isWhole = false;
   #start: Start | null = null;
@@ -110,23 +107,19 @@ export class Memory {
 
   /** Everything is read anew: what is not named until `finish` is gone. */
   begin(): void {
-    this.#unseen = new Set(this.#held.keys());
+    this.#nodes.begin();
   }
 
   finish(): void {
-    for (const id of this.#unseen ?? []) this.#forget(id);
-    this.#unseen = null;
+    this.#nodes.finish();
     this.#isWhole = true;
   }
 
   put({ id, names: published }: FeedName): void {
-    this.#unseen?.delete(id);
-    this.#forget(id);
-    const names = new Map<string, SetParts[]>();
-    const chains = new Map<string, readonly Link[]>();
+    const labels = new Map<string, Map<string, Node>>();
     for (const { label, sets } of published) {
-      names.set(keyOf([label]) + this.#apex, []);
-      chains.set(keyOf([label]) + this.#apex, chainOf(sets));
+      const top = keyOf([label]) + this.#apex;
+      const names = new Map<string, SetParts[]>([[top, []]]);
       for (const set of sets) {
         const owner = [...nameOf(set.owner), label];
         // Names with nothing of their own between the owner and the label exist too (RFC 8020).
@@ -137,17 +130,20 @@ export class Memory {
         const parts = setParts(set);
         if (parts !== null) names.get(keyOf(owner) + this.#apex)?.push(parts);
       }
+      const chain = chainOf(sets);
+      const nodes = new Map<string, Node>();
+      for (const [name, own] of names) {
+        nodes.set(name, { id, sets: own, chain: name === top ? chain : [] });
+      }
+      labels.set(top, nodes);
     }
-    for (const [name, own] of names) {
-      this.#nodes.set(name, { id, sets: own, chain: chains.get(name) ?? [] });
-    }
-    if (names.size > 0) this.#held.set(id, [...names.keys()]);
+    this.#nodes.put(id, labels);
   }
 
   /** The labels under which a device stands here. */
   labelsOf(id: string): string[] {
     const length = this.#apex.length;
-    return (this.#held.get(id) ?? []).flatMap((name) => {
+    return this.#nodes.of(id).flatMap((name) => {
       const octets = name.charCodeAt(0);
       return name.length === octets + 1 + length ? [name.slice(1, 1 + octets)] : [];
     });
@@ -155,13 +151,6 @@ export class Memory {
 
   setStart(start: Start): void {
     this.#start = start;
-  }
-
-  #forget(id: string): void {
-    for (const name of this.#held.get(id) ?? []) {
-      if (this.#nodes.get(name)?.id === id) this.#nodes.delete(name);
-    }
-    this.#held.delete(id);
   }
 
   // What is asked
@@ -260,7 +249,7 @@ export class Memory {
   /** RFC 4592 §3.3.1: the first label of the closest name above that exists; null: none of a device. */
   #encloser({ name, starts }: Asked, below: number): number | null {
     for (let at = 1; at < below; at++) {
-      if (this.#nodes.has(name.slice(starts[at] as number))) return at;
+      if (this.#nodes.get(name.slice(starts[at] as number)) !== undefined) return at;
     }
     return null;
   }

@@ -4,6 +4,7 @@ import { createSocket } from "node:dgram";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Answerer, type Manner } from "../../front/answerer.ts";
+import { Claims } from "../../front/claims.ts";
 import type { Edge } from "../../front/edge.ts";
 import { Kept } from "../../front/kept.ts";
 import { startUdp } from "../../front/udp.ts";
@@ -98,6 +99,86 @@ describe("a front that holds the zone", () => {
         expect([...said.subarray(0, 4)]).toEqual([...expected.subarray(0, 4)]);
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  it("[CON-6] keeps a name that changed hands, whatever the device before it still says", async () => {
+    const { answerer } = await holding();
+    const at = (address: string, ...labels: string[]) =>
+      labels.map((label) => ({
+        label,
+        sets: [set("", "A", address), ...(address.endsWith("1") ? [set("old", "A", address)] : [])],
+      }));
+    let seq = 9;
+    const tell = (id: string, names: FeedName["names"]) =>
+      answerer.hear({
+        ...{ kind: "change", before: { epoch: "e", seq }, to: { epoch: "e", seq: ++seq } },
+        name: { id, names },
+      });
+    const addressOf = async (owner: string) => {
+      const answer = await ask(answerer, question(`${owner}.${APEX}`, "A"));
+      const [record] = answer?.answers ?? [];
+      return record === undefined ? answer?.rcode : JSON.stringify(record);
+    };
+    const both = async () => [await addressOf("moved"), await addressOf("old.moved")];
+    tell("giver", at("192.0.2.1", "stays", "moved"));
+    expect(await both()).toEqual([
+      expect.stringContaining("192.0.2.1"),
+      expect.stringContaining("192.0.2.1"),
+    ]);
+    tell("taker", at("192.0.2.2", "moved"));
+    const taken = [expect.stringContaining("192.0.2.2"), "NXDOMAIN"];
+    expect(await both()).toEqual(taken);
+    // What the giver tells late: the name once more, then without it, then all of it read anew.
+    tell("giver", at("192.0.2.1", "stays", "moved"));
+    expect(await both()).toEqual(taken);
+    tell("giver", at("192.0.2.1", "stays"));
+    expect([await both(), await addressOf("stays")]).toEqual([
+      taken,
+      expect.stringContaining("192.0.2.1"),
+    ]);
+    tell("giver", at("192.0.2.1", "stays", "moved"));
+    answerer.hear(page([{ id: "giver", names: at("192.0.2.1", "stays") }, ...feedNames()]));
+    expect(await both()).toEqual(["NXDOMAIN", "NXDOMAIN"]);
+    expect(await addressOf("nas")).toContain("192.0.2.1");
+  });
+
+  it("has of each name what the last of those says that tell it, in any order", () => {
+    const labels = ["one", "two", "three"];
+    const told = fc.record({
+      id: fc.constantFrom("a", "b", "c"),
+      labels: fc.subarray(labels),
+    });
+    fc.assert(
+      fc.property(fc.array(told, { maxLength: 40 }), (all) => {
+        const claims = new Claims<{ id: string; at: number }>();
+        /** By label: who tells it, who came to it last at the end. */
+        const model = new Map(labels.map((label) => [label, [] as string[]]));
+        for (const [at, { id, labels: own }] of all.entries()) {
+          const names = (label: string) =>
+            new Map([label, `${at % 2}.${label}`].map((name) => [name, { id, at }]));
+          claims.put(id, new Map(own.map((label) => [label, names(label)])));
+          for (const [label, holders] of model) {
+            const isThere = holders.includes(id);
+            if (own.includes(label) && !isThere) holders.push(id);
+            if (!own.includes(label) && isThere) holders.splice(holders.indexOf(id), 1);
+          }
+          const last = (of?: string) => all.slice(0, at + 1).findLastIndex((one) => one.id === of);
+          let size = 0;
+          for (const [label, holders] of model) {
+            const holder = holders.at(-1);
+            const node = holder === undefined ? undefined : { id: holder, at: last(holder) };
+            expect(claims.get(label)).toEqual(node);
+            if (node === undefined) continue;
+            expect(claims.get(`${node.at % 2}.${label}`)).toEqual(node);
+            size += 2;
+          }
+          expect(claims.size).toBe(size);
+        }
+        claims.begin();
+        claims.finish();
+        expect(claims.size).toBe(0);
+      }),
     );
   });
 
