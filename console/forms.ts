@@ -80,3 +80,17 @@ export async function refusalOf(
     return { status, errors: { [names[field] ?? field]: `${title}.` } };
   }
 }
+
+/**
+ * Does the work of a form whose subject may be gone by now, most often by a first click of the same person.
+ * @returns false when there is no such thing (any more)
+ */
+export async function didFirst(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (error instanceof Problem && error.code === "not-found") return false;
+    throw error;
+  }
+}

@@ -7,14 +7,16 @@ import { furtherName } from "../workers/name/labels.ts";
 import { acceptOffer, endOffer, offerName, offersOf } from "../workers/name/offers.ts";
 import { knownPeople } from "../workers/people/contacts.ts";
 import { namesOf } from "../workers/people/named.ts";
+import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
-import { type Refusal, readForm, refusalOf } from "./forms.ts";
+import { didFirst, type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { GivePage, OffersPage } from "./pages/name-offers.tsx";
 
 const done: Readonly<Record<string, string>> = {
   taken: "Taken. The name leads to your device from now on.",
   ended: "Done. Nothing waits for an answer there any more.",
+  over: "Nothing waits for an answer there any more. What you took stands with your devices.",
   offered: "Offered. The name is yours until they take it.",
 };
 
@@ -26,16 +28,25 @@ nameOfferPages.get("/names", (c) => offersPage(c));
 
 nameOfferPages.post("/names/take", async (c) => {
   const form = await readForm(c);
+  let isTaken = false;
   const refusal = await refusalOf(
-    () => acceptOffer(c.env, c.var.accountId, form("offer"), form("device"), clientOf(c)),
+    async () => {
+      const [offer, device] = [form("offer"), form("device")];
+      const { accountId } = c.var;
+      isTaken = await didFirst(() => acceptOffer(c.env, accountId, offer, device, clientOf(c)));
+    },
     { device: "" },
   );
-  return refusal === null ? seeOther(c, "/names?done=taken") : await offersPage(c, refusal);
+  if (refusal !== null) return await offersPage(c, refusal);
+  const isWaiting = (await offersOf(c.env, c.var.accountId)).some(({ id }) => id === form("offer"));
+  if (isWaiting) throw new Problem("not-found");
+  return seeOther(c, `/names?done=${isTaken ? "taken" : "over"}`);
 });
 
 nameOfferPages.post("/names/end", async (c) => {
-  await endOffer(c.env, c.var.accountId, (await readForm(c))("offer"));
-  return seeOther(c, "/names?done=ended");
+  const offer = (await readForm(c))("offer");
+  const isEnded = await didFirst(() => endOffer(c.env, c.var.accountId, offer));
+  return seeOther(c, `/names?done=${isEnded ? "ended" : "over"}`);
 });
 
 nameOfferPages.get("/devices/:id/names/give", confirmed, (c) =>

@@ -14,7 +14,7 @@ import {
 import { wantedLabel } from "../workers/name/wanted.ts";
 import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
-import { type Refusal, readForm, refusalOf } from "./forms.ts";
+import { didFirst, type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { ChangeNamePage, GiveUpPage, NamesPage, type TypedName } from "./pages/names.tsx";
 
@@ -50,7 +50,10 @@ namesPages.post("/devices/:id/names/change", async (c) => {
   const [from, to, sure] = [form("from"), form("to"), form("sure") === "yes"];
   const { accountId } = c.var;
   const device = await getDevice(c.env, accountId, idOf(c));
-  if (!device.labels.includes(from)) throw new Problem("not-found");
+  if (!device.labels.includes(from)) {
+    if (!sure || !device.labels.includes(to)) throw new Problem("not-found");
+    return seeOther(c, `${pathOf(c)}?done=changed`);
+  }
   let wanted = to;
   const refusal = await refusalOf(
     async () => {
@@ -77,7 +80,9 @@ namesPages.post("/devices/:id/names/first", async (c) => {
 namesPages.get("/devices/:id/names/give-up", async (c) => {
   const label = c.req.query("label") ?? "";
   const { accountId } = c.var;
-  await furtherName(c.env, accountId, idOf(c), label);
+  if (!(await didFirst(() => furtherName(c.env, accountId, idOf(c), label)))) {
+    return await givenUp(c, label);
+  }
   const device = await getDevice(c.env, accountId, idOf(c));
   return page(
     c,
@@ -88,9 +93,18 @@ namesPages.get("/devices/:id/names/give-up", async (c) => {
 
 namesPages.post("/devices/:id/names/give-up", async (c) => {
   const label = (await readForm(c))("label");
-  await releaseName(c.env, c.var.accountId, idOf(c), label, clientOf(c));
-  return seeOther(c, `${pathOf(c)}?done=given-up`);
+  const { accountId } = c.var;
+  await didFirst(() => releaseName(c.env, accountId, idOf(c), label, clientOf(c)));
+  return await givenUp(c, label);
 });
+
+/** @throws Problem `not-found` for a name that is not held for who asks */
+async function givenUp(c: Ctx, label: string): Promise<Response> {
+  await getDevice(c.env, c.var.accountId, idOf(c));
+  const until = await c.env.directory.heldUntil(label, c.var.accountId);
+  if (until === null) throw new Problem("not-found");
+  return seeOther(c, `${pathOf(c)}?done=given-up`);
+}
 
 /** Where forms go, a person may come again by the address bar: to the page, then. */
 namesPages.on(
