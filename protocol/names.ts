@@ -26,12 +26,15 @@ export function checkLabel(label: string): LabelProblem | null {
   return RESERVED.has(label) ? "label-reserved" : null;
 }
 
+/** A label as somebody writes it: DNS folds case (RFC 4343 §3), and a name may end with a dot. */
+export const labelFrom = (typed: string): string => typed.trim().toLowerCase().replace(/\.$/, "");
+
 /**
  * The label of `host` under `zone` (both without port and trailing dot), in lower case;
  * null when `host` is not exactly one label below the zone.
  */
 export function labelUnder(host: string, zone: string): string | null {
-  const name = host.toLowerCase().replace(/\.$/, "");
+  const name = labelFrom(host);
   if (!name.endsWith(`.${zone}`)) return null;
   const label = name.slice(0, -zone.length - 1);
   return label.includes(".") || label === "" ? null : label;

@@ -1,4 +1,4 @@
-/** The pages of a device's names, and of names that change hands: what a second click finds. */
+/** The pages of a device's names, and of names that change hands: what a second click finds; and a name in a path of the API. */
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -110,5 +110,37 @@ describe("a second click", () => {
     const elsewhere = { offer: await offered(), device: hers.device.id };
     expect((await browse("/names/take", elsewhere, ben)).status).toBe(404);
     expect(await offersOf(test.ports, ben.accountId)).toHaveLength(1);
+  });
+});
+
+describe("a name in a path of the API", () => {
+  it("is the same in any case, and with a dot at its end (RFC 4343)", async () => {
+    const ask = async (method: string, written: string, path = "", body?: object) => {
+      const url = `${ORIGIN}/api/devices/${hers.device.id}/names/${written}${path}`;
+      const response = await handle(
+        new Request(url, {
+          method,
+          headers: {
+            "sec-fetch-site": "same-origin",
+            cookie: `__Host-sid=${ada.token}`,
+            ...(body && { "content-type": "application/json" }),
+          },
+          ...(body && { body: JSON.stringify(body) }),
+        }),
+        test.ports,
+      );
+      return response.status;
+    };
+    const others = async () => (await hers.stub.labels())?.others;
+    const to = { to: ben.accountId };
+    expect(await ask("POST", `${label.toUpperCase()}.`, "/offer", to)).toBe(204);
+    expect(await offersOf(test.ports, ben.accountId)).toMatchObject([{ label }]);
+    const next = newLabel();
+    const renamed = await ask("PATCH", `${label.toUpperCase()}.`, "", {
+      label: ` ${next.toUpperCase()}. `,
+    });
+    expect([renamed, await others()]).toEqual([200, [next]]);
+    expect([await ask("DELETE", `${next.toUpperCase()}.`), await others()]).toEqual([200, []]);
+    expect(await ask("DELETE", `${next}..`)).toBe(404);
   });
 });

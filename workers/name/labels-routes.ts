@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
+import { labelFrom } from "../../protocol/names.ts";
 import { type Config, doorOrigin } from "../config.ts";
 import { body, json } from "../described.ts";
 import { scoped } from "../guard.ts";
@@ -77,7 +78,8 @@ names.openapi(
     responses: now,
   }),
   async (c) => {
-    const { id, label: from } = c.req.valid("param");
+    const { id, label: typed } = c.req.valid("param");
+    const from = labelFrom(typed);
     const asked = c.req.valid("json");
     const { accountId } = c.var;
     const device =
@@ -98,8 +100,8 @@ names.openapi(
     responses: now,
   }),
   async (c) => {
-    const { id, label: given } = c.req.valid("param");
-    const device = await releaseName(c.env, c.var.accountId, id, given, clientOf(c));
+    const { id, label: typed } = c.req.valid("param");
+    const device = await releaseName(c.env, c.var.accountId, id, labelFrom(typed), clientOf(c));
     return c.json(view(c.env.config, device), 200);
   },
 );

@@ -1,6 +1,7 @@
 /** The JSON API of names that go from one person to another. */
 
 import * as z from "zod";
+import { labelFrom } from "../../protocol/names.ts";
 import { body, json, nothing, time } from "../described.ts";
 import { confirmed, signedIn } from "../guard.ts";
 import { iso, noStore, service } from "../http.ts";
@@ -56,8 +57,8 @@ nameOffers.openapi(
     responses: { 204: nothing },
   }),
   async (c) => {
-    const { id, label } = c.req.valid("param");
-    const { to } = c.req.valid("json");
+    const { id, label: typed } = c.req.valid("param");
+    const [label, { to }] = [labelFrom(typed), c.req.valid("json")];
     await offerName(c.env, c.var.accountId, id, { label, to }, clientOf(c));
     return c.body(null, 204);
   },

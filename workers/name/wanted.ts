@@ -1,7 +1,7 @@
 /** Which label a person may have, of what they typed: for a device that comes, and for one that is there. */
 
 import { limits } from "../../protocol/limits.ts";
-import { checkLabel } from "../../protocol/names.ts";
+import { checkLabel, labelFrom } from "../../protocol/names.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 
@@ -16,7 +16,7 @@ export async function wantedLabel(
   typed: string,
   own: readonly string[] = [],
 ): Promise<string> {
-  const label = typed.trim().toLowerCase();
+  const label = labelFrom(typed);
   const problem = checkLabel(label);
   if (problem !== null) throw new Problem(problem, "label");
   if (own.includes(label)) throw new Problem("label-yours", "label");
