@@ -9,7 +9,7 @@ import type { FetchRest, Rest } from "./bulk.ts";
 
 /** As undici reads it: bytes count as taken only when the local service took them. */
 export class RequestBody implements AsyncIterable<Uint8Array> {
-  readonly #stream: Pick<LinkStream, "consumed">;
+  readonly #stream: Pick<LinkStream, "consumed" | "restTaken">;
   #chunks: Uint8Array[] = [];
   /** Bytes that came in frames. */
   #framed = 0;
@@ -17,7 +17,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   #state: "open" | "finished" | "failed" = "open";
   #wake: (() => void) | null = null;
 
-  constructor(stream: Pick<LinkStream, "consumed">) {
+  constructor(stream: Pick<LinkStream, "consumed" | "restTaken">) {
     this.#stream = stream;
   }
 
@@ -31,7 +31,10 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   /** Fetches what is left. Frames go on until it comes. */
   fetch(from: FetchRest, token: Uint8Array): void {
     if (this.#state !== "open" || this.#rest !== null) return;
-    this.#rest = new RestOfRequest(from, token, () => this.#wake?.());
+    this.#rest = new RestOfRequest(from, token, {
+      news: () => this.#wake?.(),
+      taken: (bytes) => this.#stream.restTaken(bytes),
+    });
   }
 
   /** So many bytes went beside the frames. */
@@ -42,6 +45,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   }
 
   finish(): void {
+    this.#rest?.stopTelling();
     if (this.#state === "open") this.#state = "finished";
     if (this.#rest?.isTorn) this.fail();
     this.#wake?.();
@@ -96,8 +100,25 @@ class RestOfRequest {
   #count = 0;
   #paused = false;
   #state: RestState = "coming";
+  /** Bytes that the service took, as the edge knows. */
+  #told = 0;
+  readonly #taken: (bytes: number) => void;
+  readonly #telling: ReturnType<typeof setInterval>;
 
-  constructor(from: FetchRest, token: Uint8Array, onNews: () => void) {
+  /**
+   * @param on news: look again; taken: of the bytes that came, the service has taken so many. The edge
+   * sees none of them pass: it hears of it by bytes, and by time while the service keeps them waiting.
+   */
+  constructor(
+    from: FetchRest,
+    token: Uint8Array,
+    on: { news(): void; taken(bytes: number): void },
+  ) {
+    const onNews = on.news;
+    this.#taken = on.taken;
+    this.#telling = setInterval(() => {
+      if (this.#queued > 0 || this.#count > this.#told) this.#tell();
+    }, limits.linkBulkTakenMs);
     const news = (state: RestState) => {
       this.#state = state;
       onNews();
@@ -135,6 +156,7 @@ class RestOfRequest {
       return isShort ? "broken" : null;
     }
     this.#queued -= chunk.byteLength;
+    if (this.#count - this.#queued >= this.#told + limits.linkBulkTakenBytes) this.#tell();
     if (this.#paused && this.#queued <= limits.linkBulkQueueBytes / 2) {
       this.#paused = false;
       this.#from.resume();
@@ -154,7 +176,18 @@ class RestOfRequest {
   }
 
   abort(): void {
+    this.stopTelling();
     this.#chunks = [];
     this.#from.abort();
+  }
+
+  /** The edge knows: it has sent all, or nobody needs it. */
+  stopTelling(): void {
+    clearInterval(this.#telling);
+  }
+
+  #tell(): void {
+    this.#told = this.#count - this.#queued;
+    this.#taken(this.#told);
   }
 }

@@ -335,11 +335,16 @@ export class Session implements StreamHost {
   }
 
   #onUpload(id: number, payload: Uint8Array): string | null {
-    if (this.#accept === null) return "only the edge offers a request";
+    const isCount = payload.byteLength === 8;
+    if (this.#accept === null && !isCount) return "only the edge offers a request";
     const stream = this.#streams.live.get(id);
     if (stream === undefined) return this.#onStranger(id);
+    if (this.#accept === null) {
+      if (stream.socket === null) stream.handler.restTaken?.(readU64(payload));
+      return null;
+    }
     if (stream.socket !== null || stream.receiveEnded) return "an offer of nothing";
-    if (payload.byteLength === 8) stream.handler.restSent?.(readU64(payload));
+    if (isCount) stream.handler.restSent?.(readU64(payload));
     else if (payload.byteLength === bulkTokenBytes) stream.handler.restOffered?.(payload.slice());
     else return "bad token";
     return null;

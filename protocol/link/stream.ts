@@ -27,6 +27,8 @@ export interface StreamHandler {
   restOffered?(token: Uint8Array): void;
   /** At the agent: so many bytes of the request went beside the frames. */
   restSent?(bytes: number): void;
+  /** At the edge: the device's service has taken so many of them. */
+  restTaken?(bytes: number): void;
 }
 
 /** Makes the handler of a stream that the edge opened; null refuses it. */
@@ -210,6 +212,11 @@ export class LinkStream implements Contender {
 
   /** At the edge: so many bytes of the request went beside the frames. */
   sentBeside(bytes: number): void {
+    if (!this.dead) this.#host.sendUpload(this, u64(bytes));
+  }
+
+  /** At the agent: the service has taken so many of the bytes that came beside the frames. */
+  restTaken(bytes: number): void {
     if (!this.dead) this.#host.sendUpload(this, u64(bytes));
   }
 

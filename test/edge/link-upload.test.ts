@@ -5,8 +5,9 @@
  */
 
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { bodySource } from "../../durable-objects/device/link/body.ts";
+import { Upload } from "../../durable-objects/device/link/upload.ts";
 import { wayHeader } from "../../durable-objects/device/rpc.ts";
 import { agentBulkPath, bulkOffsetHeader } from "../../protocol/agent.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -18,8 +19,10 @@ import {
   helloPayload,
   readU32,
   readU64,
+  resetCode,
   u32,
 } from "../../protocol/link/frames.ts";
+import type { LinkStream } from "../../protocol/link/stream.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import type { Ports } from "../../workers/ports.ts";
 import { testPorts } from "../support/ports.ts";
@@ -172,14 +175,17 @@ describe("a long upload", () => {
   it("is a broken request at the device when the visitor leaves in the middle", async () => {
     const { answer, stream, token } = await offered(6 * MIB, { breaksAt: 4 * MIB });
     const rest = await fetchRest(device, token);
+    const offset = Number(rest.headers.get(bulkOffsetHeader));
     const read = rest.arrayBuffer().then(
       () => "whole",
       () => "broken",
     );
-    expect((await agent.next(frameType.reset)).stream).toBe(stream);
-    expect(agent.count(frameType.upload), "no count: it is not whole").toBe(0);
     expect(await read).toBe("broken");
-    expect((await answer).status).toBeGreaterThanOrEqual(400);
+    // The platform does not say that less came: the device is told how long it was to be, and knows.
+    const { payload } = await agent.next(frameType.upload);
+    expect(readU64(payload)).toBe(6 * MIB - offset);
+    agent.send({ type: frameType.reset, stream, payload: [u32(resetCode.internal)] });
+    expect((await answer).status).toBe(502);
   });
 
   it("is an error for the visitor when the device takes no more of it, and for nobody else", async () => {
@@ -245,6 +251,54 @@ describe("a long upload", () => {
     expect([taken.length, agent.count(frameType.upload)]).toEqual([MIB + 9, 0]);
     agent.answer(next.stream, 201, [], "stored");
     expect((await second).status).toBe(201);
+  });
+});
+
+describe("the rest of an upload, which the platform carries", () => {
+  it("is counted as the device says that it took it, and waits for whom the device names", async () => {
+    const request = new Request("http://nas.test/", {
+      method: "PUT",
+      headers: { "content-length": String(4 * MIB) },
+      body: new Uint8Array(4 * MIB),
+    });
+    const seen = { bytes: 0, beside: 0, moved: 0 };
+    const frames = { write: () => true, sentBeside: vi.fn(), end: vi.fn(), offerRest: vi.fn() };
+    const upload = new Upload(request, frames as unknown as LinkStream, {
+      moved: () => void seen.moved++,
+      bytes: (count) => {
+        seen.bytes += count;
+      },
+      beside: (count) => {
+        seen.beside += count;
+      },
+      offer: null,
+      broke: () => undefined,
+    });
+    const running = upload.run();
+    const asked = upload.fetch();
+    const rest = (await asked) as Response;
+    const framed = seen.bytes;
+    expect(framed).toBe(Number(rest.headers.get(bulkOffsetHeader)));
+    const moved = seen.moved;
+    expect(upload.waitsFor).toBe("visitor");
+    upload.taken(0);
+    expect([upload.waitsFor, seen.moved], "its service keeps bytes waiting").toEqual([
+      "device",
+      moved,
+    ]);
+    upload.taken(MIB);
+    expect([upload.waitsFor, seen.moved]).toEqual(["visitor", moved + 1]);
+    upload.taken(MIB);
+    upload.taken(7);
+    expect(seen).toEqual({ bytes: framed + MIB, beside: MIB, moved: moved + 1 });
+    upload.taken(Number.MAX_SAFE_INTEGER);
+    const left = 4 * MIB - framed;
+    expect(seen).toMatchObject({ bytes: 4 * MIB, beside: left });
+    expect((await rest.arrayBuffer()).byteLength).toBe(left);
+    await running;
+    expect(frames.sentBeside.mock.calls).toEqual([[left]]);
+    expect(frames.end).toHaveBeenCalledOnce();
+    expect([upload.waitsFor, seen.bytes, seen.beside]).toEqual(["over", 4 * MIB, left]);
   });
 });
 

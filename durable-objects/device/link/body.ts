@@ -141,6 +141,8 @@ export interface BodySource {
   read(maxBytes: number): Promise<Piece>;
   /** The bytes of a piece are needed no more: the next one may take their place. */
   reuse(bytes: Uint8Array): void;
+  /** All that was not read, to be piped natively; nothing is read here from now on. Null where it cannot be. */
+  rest(): ReadableStream<Uint8Array> | null;
   cancel(): void;
 }
 
@@ -187,6 +189,11 @@ export function bodySource(body: ReadableStream<Uint8Array>, length: number | nu
     reuse: (bytes) => {
       spare ??= bytes.buffer as ArrayBuffer;
     },
+    rest: () => {
+      if (!pipesNatively || length === null) return null;
+      reader.releaseLock();
+      return body;
+    },
     cancel: () => void reader.cancel().catch(ignore),
   };
 }
@@ -198,6 +205,7 @@ interface ByteReader {
     bytes: number,
     view: Uint8Array,
   ) => Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  releaseLock(): void;
   cancel(): Promise<void>;
 }
 
@@ -224,6 +232,7 @@ function chunkSource(body: ReadableStream<Uint8Array>): BodySource {
       return { bytes, last: false };
     },
     reuse: ignore,
+    rest: () => null,
     cancel: () => void reader.cancel().catch(ignore),
   };
 }

@@ -203,6 +203,10 @@ export class Exchange implements StreamHandler {
     this.#upload?.drain();
   }
 
+  restTaken(bytes: number): void {
+    this.#upload?.taken(bytes);
+  }
+
   /** The device asks for the bulk lane; it has none before its visitor has a response. */
   bulk(): void {
     if (pipesNatively && this.#pipe !== null && !this.#ended) this.#options.onBulk(this);

@@ -39,6 +39,8 @@ export class Upload implements TokenHolder {
   /** Bytes that are to come; null when the visitor did not say. */
   readonly #length: number | null;
   #framed = 0;
+  /** Bytes that went beside the frames, as far as it is known. */
+  #besides = 0;
   #offered = false;
   #fetch: Fetch | null = null;
   #pipe: BodyPipe | null = null;
@@ -122,25 +124,48 @@ export class Upload implements TokenHolder {
     const headers = { [bulkOffsetHeader]: String(this.#framed), "cache-control": "no-store" };
     const init = { headers, encodeBody: "manual" } as ResponseInit;
     resolve(new Response(pipe.readable, init));
-    let sent = 0;
+    this.waitsFor = "visitor";
+    const rest = this.#source.rest();
+    const sent = rest === null ? this.#pieces(pipe) : this.#took(pipe.take(rest));
+    if (!(await sent) || !(await this.#took(pipe.close()))) return;
+    if (rest !== null && left !== null) this.taken(left);
+    this.#pipe = null;
+    this.#stream.sentBeside(this.#besides);
+    this.#stream.end();
+    this.waitsFor = "over";
+    this.#events.moved();
+  }
+
+  /** A body that only this code can read. @returns false when it did not all go */
+  async #pieces(pipe: BodyPipe): Promise<boolean> {
     for (let isLast = false; !isLast; ) {
       this.waitsFor = "visitor";
       const { bytes, last } = await this.#source.read(limits.linkBulkPieceBytes);
       this.#count(bytes);
-      if (this.#stopped) return;
+      if (this.#stopped) return false;
       this.waitsFor = "device";
-      if (bytes.byteLength > 0 && !(await this.#took(pipe.write(bytes)))) return;
-      sent += bytes.byteLength;
+      if (bytes.byteLength > 0 && !(await this.#took(pipe.write(bytes)))) return false;
+      this.#besides += bytes.byteLength;
       this.#events.beside(bytes.byteLength);
       this.#source.reuse(bytes);
       this.#events.moved();
       isLast = last;
     }
-    if (!(await this.#took(pipe.close()))) return;
-    this.#pipe = null;
-    this.#stream.sentBeside(sent);
-    this.#stream.end();
-    this.waitsFor = "over";
+    return true;
+  }
+
+  /**
+   * The device says how many bytes its service has taken of what the platform carries beside the frames,
+   * which nobody here sees pass. Who has more than that waiting says the same number again.
+   */
+  taken(bytes: number): void {
+    if (this.#length === null || this.#pipe === null) return;
+    const count = Math.min(bytes, this.#length - this.#framed) - this.#besides;
+    this.waitsFor = count > 0 ? "visitor" : "device";
+    if (count <= 0) return;
+    this.#besides += count;
+    this.#events.bytes(count);
+    this.#events.beside(count);
     this.#events.moved();
   }
 

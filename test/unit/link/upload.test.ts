@@ -1,6 +1,6 @@
 /** The agent's end of a long upload: frames first, then the rest that it fetches; whole, or broken. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { FetchRest, RestEvents } from "../../../agent/bulk.ts";
 import { RequestBody } from "../../../agent/upload.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -27,10 +27,12 @@ function upload() {
     };
   };
   let consumed = 0;
+  const taken: number[] = [];
   const body = new RequestBody({
     consumed: (count) => {
       consumed += count;
     },
+    restTaken: (count) => void taken.push(count),
   });
   const got = { text: "", end: null as "whole" | "broken" | null };
   const read = async () => {
@@ -41,7 +43,7 @@ function upload() {
       got.end = "broken";
     }
   };
-  return { body, lane, from, got, read, consumed: () => consumed };
+  return { body, lane, from, got, read, taken, consumed: () => consumed };
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -73,6 +75,37 @@ describe("a long request at the device", () => {
       await settled();
       expect(got).toEqual({ text: "one two three four", end: "whole" });
       expect(consumed()).toBe(8);
+    }
+  });
+
+  it("tells the edge what its service took of the rest: by bytes, and by time while it keeps some", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    try {
+      const { body, lane, from, taken } = upload();
+      const reader = body[Symbol.asyncIterator]();
+      body.fetch(from, TOKEN);
+      lane.events?.begun(0);
+      vi.advanceTimersByTime(2 * limits.linkBulkTakenMs);
+      expect(taken, "the visitor sends nothing").toEqual([]);
+      lane.events?.data(new Uint8Array(5));
+      vi.advanceTimersByTime(limits.linkBulkTakenMs);
+      expect(taken, "it is kept").toEqual([0]);
+      await reader.next();
+      vi.advanceTimersByTime(2 * limits.linkBulkTakenMs);
+      expect(taken, "once for all that was taken").toEqual([0, 5]);
+      const half = limits.linkBulkTakenBytes / 2;
+      for (let nth = 0; nth < 4; nth++) {
+        lane.events?.data(new Uint8Array(half));
+        await reader.next();
+      }
+      expect(taken).toEqual([0, 5, 5 + 2 * half, 5 + 4 * half]);
+      lane.events?.data(new Uint8Array(5));
+      body.fail();
+      vi.advanceTimersByTime(5 * limits.linkBulkTakenMs);
+      expect(taken.length, "nobody asks any more").toBe(4);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
     }
   });
 
