@@ -72,16 +72,23 @@ function askedOf(form: FormFields, now: number) {
     networks: form("networks")
       .split(/[\s,;]+/)
       .filter((text) => text !== ""),
+    ...reachOf(form("reach")),
     endsAt: Number.isInteger(days) && days > 0 ? now + days * DAY : null,
   };
 }
+
+/** Every name of the device, one of them, or (`*`) all devices. */
+const reachOf = (said: string) => ({
+  labels: said === "" || said === "*" ? [] : [said],
+  allDevices: said === "*",
+});
 
 const scopesOf = (form: FormFields): NameScope[] =>
   nameScopes.filter((scope) => form(scope) === "yes");
 
 function typedOf(form: FormFields): TypedAtName {
   const [name, networks, days] = [form("for"), form("networks"), form("days")];
-  return { for: name, networks, days, scopes: scopesOf(form) };
+  return { for: name, networks, days, reach: form("reach"), scopes: scopesOf(form) };
 }
 
 const sentences: Readonly<Record<string, string>> = {

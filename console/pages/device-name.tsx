@@ -63,6 +63,14 @@ export function NameSubject(props: DeviceProps) {
                 </p>
               </Notice>
             )}
+            {name.idle > 0 && (
+              <Notice tone="brass">
+                <p>
+                  A password of this name ends soon, for nobody uses it.{" "}
+                  <a href={`/devices/${device.id}/name`}>See which</a>
+                </p>
+              </Notice>
+            )}
             <p class="aside">
               A box that runs the agent needs none of them. Switching it off deletes the addresses
               and the passwords. The name stays yours.

@@ -6,7 +6,7 @@ import type {
   NameScope,
   NameTokenDescription,
 } from "../../durable-objects/device/rpc.ts";
-import { limits } from "../../protocol/limits.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
 import { Command, Field, type FormErrors } from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Time } from "../components/time.tsx";
@@ -18,6 +18,8 @@ export interface TypedAtName {
   readonly for?: string;
   readonly networks?: string;
   readonly days?: string;
+  /** One of the device's names; `*`: all devices. */
+  readonly reach?: string;
   readonly scopes: readonly NameScope[];
 }
 
@@ -56,7 +58,10 @@ export function TokensSubject(props: NamePageProps) {
     <section class="subject" aria-labelledby="passwords">
       <header>
         <h2 id="passwords">Passwords</h2>
-        <p>One for each router or program, good for this name and nothing else.</p>
+        <p>
+          One for each router or program, good for names and nothing else. It ends when nobody has
+          used it for {Math.round(limits.nameTokenIdleMs / DAY)} days.
+        </p>
       </header>
       <div class="subject-body">
         {made !== undefined && <NewSecret {...props} made={made} />}
@@ -92,12 +97,19 @@ function TokenRow({ device, token, now }: RowProps) {
       <div>
         <b>{name}</b>
         <small>{scopes.map((scope) => says[scope].name).join(" · ")}</small>
+        {token.labels.length > 0 && <small>For {token.labels.join(", ")} alone</small>}
+        {token.allDevices && <small>Addresses of your other devices too</small>}
         {networks.length > 0 && <small class="mono">{networks.join(", ")}</small>}
         <small>
           Made {sayDay(createdAt)} ·{" "}
           {usedDay === null ? "not used yet" : `last used ${sayDay(usedDay)}`}
           {endsAt !== null && ` · ends ${sayDay(endsAt)}`}
         </small>
+        {token.idleEndsAt <= now + limits.nameTokenIdleToldMs && (
+          <small>
+            Nobody uses it: it ends {sayDay(token.idleEndsAt)}, unless somebody does before.
+          </small>
+        )}
         {token.floodedAt !== null && (
           <small>
             Asked more than {limits.updateCallsPerHour} times in an hour,{" "}
@@ -179,6 +191,17 @@ function NewToken({ device, typed, errors }: NamePageProps) {
         optional
       />
       <div class="field">
+        <label for="reach">Which names</label>
+        <select class="input" id="reach" name="reach">
+          {reachesOf(device).map(([value, says]) => (
+            <option value={value} selected={value === (typed?.reach ?? "")}>
+              {says}
+            </option>
+          ))}
+        </select>
+        <p class="hint">Where the device is, it is by each of its names: all follow one address.</p>
+      </div>
+      <div class="field">
         <label for="days">How long it works</label>
         <select class="input" id="days" name="days">
           {lives.map((life) => (
@@ -197,6 +220,12 @@ function NewToken({ device, typed, errors }: NamePageProps) {
     </form>
   );
 }
+
+const reachesOf = ({ labels }: DeviceDescription): [value: string, says: string][] => [
+  ["", labels.length > 1 ? "All names of this device" : "This device’s name"],
+  ...(labels.length > 1 ? labels.map((label): [string, string] => [label, `${label} alone`]) : []),
+  ["*", "This device, and addresses of my other devices"],
+];
 
 function NewSecret(props: NamePageProps & { made: NonNullable<NamePageProps["made"]> }) {
   const { made, host, origin } = props;

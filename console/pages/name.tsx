@@ -1,6 +1,6 @@
 /** The name of a device in detail: what may speak for it, and what happened to it. */
 
-import type { NameEvent, UpdateVerdict } from "../../durable-objects/device/rpc.ts";
+import type { NameEvent } from "../../durable-objects/device/rpc.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { DeviceHead } from "../components/device-head.tsx";
 import { Done, ErrorSummary, Notice } from "../components/form.tsx";
@@ -35,13 +35,14 @@ export function NamePage(props: NamePageProps) {
   );
 }
 
-const verdicts: Readonly<Record<UpdateVerdict, string>> = {
+const verdicts: Readonly<Record<NameEvent["verdict"], string>> = {
   good: "changed",
   nochg: "was so already",
   badauth: "was refused",
   nohost: "was refused",
   dnserr: "was refused: no public name may show what was sent, or it was no address",
   abuse: "was refused: it asks too often",
+  ended: "has a password less: nobody had used it for half a year",
   "911": "had to wait: too many changes in a short time",
 };
 
@@ -85,7 +86,8 @@ function sayEvent({ verdict, families }: NameEvent): string {
   return `${what || "The name"} ${verdicts[verdict]}`;
 }
 
-function sayClient({ client, token }: NameEvent): string {
+function sayClient({ client, token, verdict }: NameEvent): string {
+  if (verdict === "ended") return token === "" ? "It had no name" : `It was “${token}”`;
   if (client === "device") return "The device’s own connection";
   const program = client || "A program we do not know";
   return token === "" ? program : `${program}, with “${token}”`;

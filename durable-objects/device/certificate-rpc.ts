@@ -60,6 +60,8 @@ export interface ProofChange {
   readonly remove?: string;
   /** Of the two that were put last, as acme-dns keeps them; others end by a removal, or by time. */
   readonly rolling?: boolean;
+  /** The one name that is proved; absent: all of the device's. */
+  readonly label?: string;
 }
 
 export interface CertificateRpc {

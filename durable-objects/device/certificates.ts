@@ -17,6 +17,8 @@ import type { SetProvider } from "./published.ts";
 interface Proof {
   readonly id: string;
   readonly value: string;
+  /** The one name of the device that it proves; null: all of them. */
+  readonly label: string | null;
   readonly rolling: boolean;
   readonly expiresAt: number;
 }
@@ -52,10 +54,10 @@ export class Certificates implements SetProvider {
     this.#isOn = isOn;
   }
 
-  /** What DNS shows of them: the values at `_acme-challenge`, and who may certify the name (CAA). */
-  async sets(): Promise<readonly RecordSet[]> {
+  /** What DNS shows of them at one of the device's names: the values at `_acme-challenge`, and who may certify the name (CAA). */
+  async sets(label: string): Promise<readonly RecordSet[]> {
     const { proofTtlSeconds, addressTtlSeconds } = limits;
-    const [proofs, { caa }] = [await this.proofs(), await this.read()];
+    const [proofs, { caa }] = [await this.proofs(label), await this.read()];
     const data = proofs.map((value) => ({ type: "TXT" as const, texts: [value] }));
     const only = { type: "CAA" as const, flags: 0, tag: "issue", value: caa ?? "" };
     return [
@@ -64,31 +66,36 @@ export class Certificates implements SetProvider {
     ];
   }
 
-  /** The values that stand in DNS now, the oldest first. */
-  async proofs(): Promise<readonly string[]> {
+  /** The values that stand in DNS now, the oldest first. @param at the name; absent: any */
+  async proofs(at?: string): Promise<readonly string[]> {
     const now = this.#context.clock.now();
     return (await this.#opened())
       .filter(({ expiresAt }) => expiresAt > now)
+      .filter(({ label }) => at === undefined || label === null || label === at)
       .map((one) => one.value);
   }
 
   /** Changes the values; one that is there already begins its time anew. */
-  async prove({ put, remove, rolling = false }: ProofChange): Promise<void> {
+  async prove({ put, remove, rolling = false, ...change }: ProofChange): Promise<void> {
+    const label = change.label ?? null;
     const before = await this.#opened();
     if (!this.#isOn()) return;
     const { sql, clock, random } = this.#context;
     const now = clock.now();
     const gone = before.filter(
-      ({ value, expiresAt }) => value === remove || value === put || expiresAt <= now,
+      (proof) =>
+        proof.expiresAt <= now ||
+        (proof.label === label && (proof.value === remove || proof.value === put)),
     );
     const kept = before.filter((proof) => !gone.includes(proof));
     let added: Proof | null = null;
     let sealed = "";
     if (put !== undefined) {
       const id = base64url(random.bytes(12));
-      added = { id, value: put, rolling, expiresAt: now + limits.proofMs };
-      sealed = await this.#sealer.seal(this.#key(), `acme_proof.value:${id}`, put);
-      gone.push(...tooMany(kept, rolling));
+      added = { id, value: put, label, rolling, expiresAt: now + limits.proofMs };
+      const text = label === null ? put : `${put} ${label}`;
+      sealed = await this.#sealer.seal(this.#key(), `acme_proof.value:${id}`, text);
+      gone.push(...tooMany(kept, added));
     }
     if (!this.#isOn()) return;
     sql.transaction(() => {
@@ -195,11 +202,13 @@ export class Certificates implements SetProvider {
     const opened = await Promise.all(
       rows.map(async (row) => {
         const at = `acme_proof.value:${row.id}`;
-        const value = await this.#sealer.open(this.#key(), at, row.value_sealed);
-        return { id: row.id, value, rolling: row.rolling === 1, expiresAt: row.expires_at };
+        const text = await this.#sealer.open(this.#key(), at, row.value_sealed);
+        if (text === null) return null;
+        const [value = "", label = null] = text.split(" ");
+        return { id: row.id, value, label, rolling: row.rolling === 1, expiresAt: row.expires_at };
       }),
     );
-    const proofs = opened.filter((proof): proof is Proof => proof.value !== null);
+    const proofs = opened.filter((proof) => proof !== null);
     if (epoch === this.#epoch) this.#proofs = proofs;
     return proofs;
   }
@@ -217,8 +226,8 @@ const caaSet = (data: RecordSet["data"], ttl: number): RecordSet => ({
 });
 
 /** Of those that stay, what makes way for one more: the oldest. */
-function tooMany(kept: readonly Proof[], rolling: boolean): Proof[] {
-  const alike = rolling ? kept.filter((proof) => proof.rolling) : [];
+function tooMany(kept: readonly Proof[], { rolling, label }: Proof): Proof[] {
+  const alike = rolling ? kept.filter((proof) => proof.rolling && proof.label === label) : [];
   const turned = alike.slice(0, Math.max(0, alike.length + 1 - limits.proofsRolling));
   const others = kept.filter((proof) => !turned.includes(proof));
   return [...turned, ...others.slice(0, Math.max(0, others.length + 1 - limits.proofsPerDevice))];

@@ -122,6 +122,7 @@ export class Device
       isOn: () => this.#isOn("name"),
       isClosed: () => this.#access.closed?.extent === "all",
       labels: () => this.#labels.all(),
+      owner: () => this.#row()?.account_id ?? null,
       certifiable: () => this.#labels.certifiable(),
       settled: () => {
         if (this.#row() !== null) this.#upkeep.schedule();

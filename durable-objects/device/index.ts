@@ -113,8 +113,8 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   updateAddresses(update: AddressUpdate) {
     return this.#device.naming.updateAddresses(update);
   }
-  proveName(secret: string, scope: NameScope, from: string | null) {
-    return this.#device.naming.proveName(secret, scope, from);
+  nameRight(secret: string, scope: NameScope, from: string | null) {
+    return this.#device.naming.nameRight(secret, scope, from);
   }
   nameTokens() {
     return this.#device.naming.nameTokens();

@@ -19,6 +19,8 @@ export interface NameDescription {
   readonly tokens: number;
   /** Of how many the client asks far too often. */
   readonly flooding: number;
+  /** How many nobody has used for so long that they end soon. */
+  readonly idle: number;
 }
 
 /** What its owner says of a token; each part was checked before. */
@@ -30,6 +32,10 @@ export interface NewNameToken {
   readonly networks: readonly string[];
   /** Milliseconds since the epoch; null: while the name is on. */
   readonly endsAt: number | null;
+  /** The names of the device that it speaks for; none: all of them, also those to come. */
+  readonly labels: readonly string[];
+  /** Whether it says addresses for the owner's other devices too. */
+  readonly allDevices: boolean;
 }
 
 export interface NameTokenDescription extends NewNameToken {
@@ -37,6 +43,8 @@ export interface NameTokenDescription extends NewNameToken {
   readonly createdAt: number;
   /** Start of the day (UTC) of its last use; null when it was never used. */
   readonly usedDay: number | null;
+  /** When it ends because nobody has used it; ms since the epoch. */
+  readonly idleEndsAt: number;
   /** When its client last asked far too often; null: it did not since its owner looked. */
   readonly floodedAt: number | null;
   /** Its client goes on like this, and is answered `abuse` until its owner looks. */
@@ -68,6 +76,10 @@ export interface AddressChanges {
 export interface AddressUpdate extends AddressChanges {
   /** The token as the client sent it; null when the device's own socket speaks. */
   readonly secret: string | null;
+  /** The names that it is about; absent: none in particular. One that is none of its own is `nohost`. */
+  readonly labels?: readonly string[];
+  /** In place of a token: an account whose token says addresses for all its devices. */
+  readonly account?: string;
   /** The client's address by the operator's policy, for tokens that work from some networks only. */
   readonly from?: string | null;
   /** True where no token is shown and the change counts against the limit all the same. */
@@ -88,11 +100,14 @@ export const updateVerdicts = [
 ] as const;
 export type UpdateVerdict = (typeof updateVerdicts)[number];
 
+/** `ended`: nobody used the token for so long that it ended. */
+export const eventVerdicts = [...updateVerdicts, "ended"] as const;
+
 /** One thing that happened to the name; never an address. */
 export interface NameEvent {
   /** Milliseconds since the epoch. */
   readonly at: number;
-  readonly verdict: UpdateVerdict;
+  readonly verdict: (typeof eventVerdicts)[number];
   /** Which families it was about. */
   readonly families: readonly Family[];
   /** Which program it was, in a word of ours; `device` for the device's own connection. */
@@ -109,14 +124,22 @@ export interface UpdateResult {
   readonly retryAfter?: number;
 }
 
+/** What a token may say right now. */
+export interface NameRight {
+  /** The device's names that it speaks for. */
+  readonly labels: readonly string[];
+  /** Whose other devices it speaks for as well; null: for none. */
+  readonly account: string | null;
+}
+
 /** The part of the remote surface that is about the name. Null: the name is off, or the device gone. */
 export interface NameRpc {
   updateAddresses(update: AddressUpdate): Promise<UpdateResult>;
   /**
-   * True when a token may do `scope` from where it comes; wrong, ended and switched off are all the same.
+   * What a token may do `scope` for, from where it comes; null for wrong, ended and switched off alike.
    * @param from the client's address by the operator's policy; null when it is not known
    */
-  proveName(secret: string, scope: NameScope, from: string | null): Promise<boolean>;
+  nameRight(secret: string, scope: NameScope, from: string | null): Promise<NameRight | null>;
   /** The tokens that work now, the oldest first. */
   nameTokens(): Promise<readonly NameTokenDescription[] | null>;
   makeNameToken(asked: NewNameToken): Promise<MadeNameToken>;

@@ -13,6 +13,7 @@ import { hashToken, newToken } from "../../protocol/tokens.ts";
 import type { DeviceContext } from "./context.ts";
 import {
   type MadeNameToken,
+  type NameDescription,
   type NameScope,
   type NameTokenDescription,
   type NewNameToken,
@@ -34,7 +35,15 @@ interface TokenRow extends Record<string, string | number | null> {
 export type KnownToken = NameTokenDescription & { readonly floodHours: number };
 
 /** What is sealed of a token. */
-type What = Pick<NewNameToken, "name" | "networks">;
+type What = Pick<NewNameToken, "name" | "networks" | "labels" | "allDevices">;
+
+/** When a token ends that is not used again; as SQL, for a row. */
+const IDLE_END = `max(created_at, coalesce(used_day, 0)) + ${limits.nameTokenIdleMs}`;
+
+/** One that nobody used for too long, as it ended. */
+export interface IdleToken {
+  readonly name: string;
+}
 
 export class NameTokens {
   readonly #context: DeviceContext;
@@ -60,22 +69,23 @@ export class NameTokens {
   }
 
   /**
-   * True when `secret` is a token that may do `scope` from where it comes. Wrong, ended, for something
-   * else and from elsewhere are all the same.
+   * The token that may do `scope` from where it comes, for all of `labels`. Null for wrong, ended, for
+   * something else and from elsewhere alike.
    * @param from the client's address; null when it is not known
    */
-  async prove(secret: string, scope: NameScope, from: string | null): Promise<boolean> {
-    return (await this.find(secret, scope, from)) !== null;
-  }
-
-  /** The token that `prove` says yes to. */
-  async find(secret: string, scope: NameScope, from: string | null): Promise<KnownToken | null> {
+  async find(
+    secret: string,
+    scope: NameScope,
+    from: string | null,
+    labels: readonly string[] = [],
+  ): Promise<KnownToken | null> {
     const hash = await hashToken(secret);
     const token = await this.#ofHash(hash);
     const now = this.#context.clock.now();
     if (token === null || !this.#isOn()) return null;
-    if (token.endsAt !== null && token.endsAt <= now) return null;
+    if ((token.endsAt ?? Infinity) <= now || token.idleEndsAt <= now) return null;
     if (!token.scopes.includes(scope) || !worksFrom(token.networks, from)) return null;
+    if (!speaksFor(token, labels)) return null;
     return this.#noteUse(hash, token, now);
   }
 
@@ -112,11 +122,13 @@ export class NameTokens {
     return (await this.#opened(row)).name;
   }
 
-  /** How many work now, and of how many the client asks far too often. */
-  counts(): { readonly tokens: number; readonly flooding: number } {
+  /** How many work now, of how many the client asks far too often, and how many end soon, unused. */
+  counts(): Pick<NameDescription, "tokens" | "flooding" | "idle"> {
     const rows = this.#isOn() ? this.#rows() : [];
     const flooding = rows.filter((row) => row.flooded_at !== null).length;
-    return { tokens: rows.length, flooding };
+    const soon = this.#context.clock.now() + limits.nameTokenIdleToldMs;
+    const idle = rows.filter((row) => idleEndOf(row) <= soon).length;
+    return { tokens: rows.length, flooding, idle };
   }
 
   async list(): Promise<NameTokenDescription[]> {
@@ -130,8 +142,8 @@ export class NameTokens {
     const region = regionOf(deviceId) ?? "home";
     const bytes = (count: number) => random.bytes(count);
     const [id, secret] = [newId("ntk", region, bytes), newToken("upd", region, bytes)];
-    const { name, networks, endsAt } = asked;
-    const what: What = { name, networks };
+    const { name, networks, endsAt, labels, allDevices } = asked;
+    const what: What = { name, networks, labels, allDevices };
     const hash = await hashToken(secret);
     if (!this.#isOn()) return { kind: "off" };
     const sealed = await this.#sealer.seal(this.#key, placeOf(id), JSON.stringify(what));
@@ -144,8 +156,9 @@ export class NameTokens {
        VALUES (?, ?, ?, ?, ?, ?)`,
       ...[id, hash, scopes.join(" "), sealed, createdAt, endsAt],
     );
-    const fresh = { usedDay: null, floodedAt: null, isBlocked: false };
-    const token = { id, name, scopes, networks, createdAt, endsAt, ...fresh };
+    const idleEndsAt = createdAt + limits.nameTokenIdleMs;
+    const fresh = { usedDay: null, idleEndsAt, floodedAt: null, isBlocked: false };
+    const token = { id, ...what, scopes, createdAt, endsAt, ...fresh };
     return { kind: "made", token, secret };
   }
 
@@ -170,15 +183,20 @@ export class NameTokens {
 
   /** When the next one ends by itself; null when none does. */
   nextExpiry(): number | null {
-    const query = "SELECT min(ends_at) AS at FROM name_token";
+    const query = `SELECT min(min(coalesce(ends_at, 9e15), ${IDLE_END})) AS at FROM name_token`;
     return this.#context.sql.all<{ at: number | null }>(query)[0]?.at ?? null;
   }
 
-  /** Deletes what has ended. */
-  sweep(): void {
+  /** Deletes what has ended. @returns those that ended because nobody used them */
+  async sweep(): Promise<readonly IdleToken[]> {
     const { sql, clock } = this.#context;
-    const gone = sql.all("DELETE FROM name_token WHERE ends_at <= ? RETURNING id", clock.now());
+    const now = clock.now();
+    const query = `SELECT * FROM name_token WHERE ${IDLE_END} <= ?`;
+    const idle = await Promise.all(sql.all<TokenRow>(query, now).map((row) => this.#opened(row)));
+    const end = `DELETE FROM name_token WHERE ends_at <= ? OR ${IDLE_END} <= ? RETURNING id`;
+    const gone = sql.all<{ id: string }>(end, now, now).map(({ id }) => id);
     if (gone.length > 0) this.forgetMemory();
+    return idle.filter(({ id, endsAt }) => gone.includes(id) && (endsAt ?? Infinity) > now);
   }
 
   async #ofHash(hash: string): Promise<KnownToken | null> {
@@ -200,7 +218,8 @@ export class NameTokens {
     const today = Math.floor(now / DAY) * DAY;
     if ((token.usedDay ?? 0) >= today) return token;
     this.#context.sql.run("UPDATE name_token SET used_day = ? WHERE id = ?", today, token.id);
-    const used = { ...token, usedDay: today };
+    const idleEndsAt = today + limits.nameTokenIdleMs;
+    const used = { ...token, usedDay: today, idleEndsAt };
     this.#known.set(hash, used);
     return used;
   }
@@ -208,22 +227,22 @@ export class NameTokens {
   #rows(): TokenRow[] {
     const query = `SELECT id, scopes, what_sealed, created_at, used_day, ends_at, flood_hours,
         flooded_at FROM name_token
-      WHERE ends_at IS NULL OR ends_at > ? ORDER BY created_at, id`;
-    return this.#context.sql.all<TokenRow>(query, this.#context.clock.now());
+      WHERE (ends_at IS NULL OR ends_at > ?) AND ${IDLE_END} > ? ORDER BY created_at, id`;
+    const now = this.#context.clock.now();
+    return this.#context.sql.all<TokenRow>(query, now, now);
   }
 
   /** Without its key, which a switch-off may just have destroyed, a token works from nowhere. */
   async #opened(row: TokenRow): Promise<KnownToken> {
     const text = await this.#sealer.open(this.#key, placeOf(row.id), row.what_sealed);
-    const { name, networks } =
-      text === null ? { name: "", networks: [NOWHERE] } : (JSON.parse(text) as What);
+    const what: What = text === null ? LOST : JSON.parse(text);
     return {
       id: row.id,
-      name,
+      ...what,
       scopes: nameScopes.filter((scope) => row.scopes.split(" ").includes(scope)),
-      networks,
       createdAt: row.created_at,
       usedDay: row.used_day,
+      idleEndsAt: idleEndOf(row),
       endsAt: row.ends_at,
       floodedAt: row.flooded_at,
       floodHours: row.flood_hours,
@@ -232,8 +251,17 @@ export class NameTokens {
   }
 }
 
-/** Lets nobody in: it is no network. */
-const NOWHERE = "";
+/** Lets nobody in: the empty text is no network. */
+const LOST: What = { name: "", networks: [""], labels: [], allDevices: false };
+
+/** When a token ends that is not used again. */
+const idleEndOf = (row: TokenRow): number =>
+  Math.max(row.created_at, row.used_day ?? 0) + limits.nameTokenIdleMs;
+
+/** True for a token that speaks for all of these names. */
+export function speaksFor(token: Pick<NewNameToken, "labels">, labels: readonly string[]): boolean {
+  return token.labels.length === 0 || labels.every((label) => token.labels.includes(label));
+}
 
 function worksFrom(networks: readonly string[], from: string | null): boolean {
   if (networks.length === 0) return true;

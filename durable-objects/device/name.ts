@@ -163,11 +163,21 @@ export class Name implements SetProvider {
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  /** Forgets the changes that count no more, tokens that have ended and what happened long ago. */
-  sweep(): void {
-    this.tokens.sweep();
+  /**
+   * Forgets the changes that count no more, tokens that have ended and what happened long ago. That a token
+   * ended because nobody used it, its owner reads in the history.
+   */
+  sweep(): Promise<void> {
     this.history.sweep();
     this.#forgetChanges();
+    return this.inTurn(async () => {
+      for (const { name } of await this.tokens.sweep()) {
+        const what = { verdict: "ended", families: [], client: "", token: name } as const;
+        const event = await this.history.sealed(what);
+        if (event === null || !this.#isOn()) continue;
+        this.#context.sql.transaction(() => this.history.write(event, what));
+      }
+    });
   }
 
   #forgetChanges(): void {
@@ -186,7 +196,8 @@ export class Name implements SetProvider {
 
   async #update(update: AddressUpdate): Promise<UpdateResult> {
     const { secret, from = null } = update;
-    const token = secret === null ? null : await this.tokens.find(secret, "address", from);
+    const token =
+      secret === null ? null : await this.tokens.find(secret, "address", from, update.labels);
     if (secret !== null && token === null) {
       return { verdict: this.#isOn() ? "badauth" : "nohost", ...NONE };
     }

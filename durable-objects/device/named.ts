@@ -24,6 +24,8 @@ export interface NamedOptions {
   readonly isClosed: () => boolean;
   /** The device's names, the primary first; none once it is gone. */
   readonly labels: () => readonly string[];
+  /** Whose it is; null once it is gone. */
+  readonly owner: () => string | null;
   /** Those of them that may be certified. */
   readonly certifiable: () => readonly string[];
   /** Called when the next wake-up may have changed. */
@@ -46,8 +48,18 @@ export class Named {
   readonly domains: DomainsRoom;
 
   constructor(options: NamedOptions) {
-    const { context, sealer, isOn, isClosed, labels, certifiable, settled, inTurn, changed } =
-      options;
+    const {
+      context,
+      sealer,
+      isOn,
+      isClosed,
+      labels,
+      owner,
+      certifiable,
+      settled,
+      inTurn,
+      changed,
+    } = options;
     const mark = () => this.published.publication.mark();
     this.name = new Name(context, sealer, isOn, mark);
     this.certificates = new Certificates(context, sealer, isOn, mark);
@@ -67,7 +79,7 @@ export class Named {
         .filter((name) => name.endsWith(apex))
         .every((name) => certifiable().includes(name.slice(0, -apex.length).replace(/^\*\./, "")));
     this.certifying = new Certifying(this.certificates, { ...house, mayOrder });
-    this.naming = new Naming(this.name, house);
+    this.naming = new Naming(this.name, { ...house, labels, owner });
     this.signed = new SignedUpdates(context, this.name, house);
   }
 }

@@ -9,16 +9,22 @@ import type {
   AddressUpdate,
   MadeNameToken,
   NameEvent,
+  NameRight,
   NameRpc,
   NameScope,
   NameTokenDescription,
   NewNameToken,
   UpdateResult,
 } from "./name-rpc.ts";
+import { speaksFor } from "./name-tokens.ts";
 
 /** What the name needs of the device around it. */
 interface House {
   readonly isOn: () => boolean;
+  /** The device's names; none once it is gone. */
+  readonly labels: () => readonly string[];
+  /** Whose it is; null once it is gone. */
+  readonly owner: () => string | null;
   /** Tells whoever watches. */
   readonly changed: () => Promise<unknown>;
 }
@@ -33,6 +39,11 @@ export class Naming implements NameRpc {
   }
 
   async updateAddresses(update: AddressUpdate): Promise<UpdateResult> {
+    const { labels = [], account } = update;
+    const isTheirs = account === undefined || account === this.#house.owner();
+    if (!isTheirs || !labels.every((label) => this.#house.labels().includes(label))) {
+      return { verdict: "nohost", ipv4: null, ipv6: null };
+    }
     const result = await this.#name.update(update);
     if (result.verdict === "good" || result.verdict === "abuse") await this.#house.changed();
     return result;
@@ -43,8 +54,15 @@ export class Naming implements NameRpc {
     if (await this.#name.adopt(connection)) await this.#house.changed();
   }
 
-  proveName(secret: string, scope: NameScope, from: string | null): Promise<boolean> {
-    return this.#name.tokens.prove(secret, scope, from);
+  async nameRight(
+    secret: string,
+    scope: NameScope,
+    from: string | null,
+  ): Promise<NameRight | null> {
+    const token = await this.#name.tokens.find(secret, scope, from);
+    if (token === null) return null;
+    const labels = this.#house.labels().filter((label) => speaksFor(token, [label]));
+    return { labels, account: token.allDevices ? this.#house.owner() : null };
   }
 
   async nameTokens(): Promise<readonly NameTokenDescription[] | null> {

@@ -18,7 +18,7 @@ import { Signatures } from "./signatures.ts";
 /** A part of the device that publishes record sets; it keeps them itself, and nobody else does. */
 export interface SetProvider {
   /** Owners relative to the device's label; each owner and type once among all providers. */
-  sets(): Promise<readonly RecordSet[]>;
+  sets(label: string): Promise<readonly RecordSet[]>;
 }
 
 export interface PublishedOptions {
@@ -92,7 +92,7 @@ export class Published {
     const { context, name, others, own } = this.#options;
     if (!this.#isOpen()) return null;
     const given: RecordSet[] = [];
-    for (const provider of [name, ...others]) given.push(...(await provider.sets()));
+    for (const provider of [name, ...others]) given.push(...(await provider.sets(label)));
     const sets = completed(given, await own.read(), context.allowSpecialAddresses);
     if (context.signing !== undefined)
       sets.push(...wildcardChain(sets, label, context.signing.apex));

@@ -22,9 +22,11 @@ export async function answerUpdate(
   const from = peerOf(request, platform);
   const plan = planUpdate(new URLSearchParams(url.slice(url.indexOf("?") + 1)), from);
   const { hosts, changes } = plan;
+  const [label = ""] = hosts[0]?.toLowerCase().split(".") ?? [];
   const result = await naming.updateAddresses({
     secret: readCredentials(headers.get("authorization"))?.password ?? "",
     from,
+    labels: [label],
     client: programOf(headers.get("user-agent")),
     ...(changes ?? unreadable),
   });

@@ -38,9 +38,9 @@ export class Upkeep {
     this.#rooms.door.visits.sweep();
     const tokensEnded = (this.#nextToken() ?? Infinity) <= this.#rooms.context.clock.now();
     if (this.#rooms.access.shares.sweep() || tokensEnded) this.#calls.endWithoutRight();
-    this.#rooms.name.sweep();
     this.#rooms.certificates.sweep();
     this.#rooms.publication.tell();
+    await this.#tried(() => this.#rooms.name.sweep());
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));
     await this.#tried(() => this.#rooms.traffic.sweep());

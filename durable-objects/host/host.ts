@@ -126,8 +126,8 @@ export class DeviceHost {
       close: (closure) => call((device) => device.doorway.close(closure)),
       forgetPerson: (accountId) => call((device) => device.doorway.forgetPerson(accountId)),
       updateAddresses: (update) => call((device) => device.naming.updateAddresses(update)),
-      proveName: (secret, scope, from) =>
-        call((device) => device.naming.proveName(secret, scope, from)),
+      nameRight: (secret, scope, from) =>
+        call((device) => device.naming.nameRight(secret, scope, from)),
       nameTokens: () => call((device) => device.naming.nameTokens()),
       makeNameToken: (asked) => call((device) => device.naming.makeNameToken(asked)),
       excuseNameToken: (id) => call((device) => device.naming.excuseNameToken(id)),

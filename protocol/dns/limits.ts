@@ -17,6 +17,8 @@ export const nameLimits = {
   nameTokensPerDevice: 20,
   nameTokenNameLength: 60,
   nameTokenNetworks: 8,
+  nameTokenIdleMs: 180 * DAY, // without use, then it ends
+  nameTokenIdleToldMs: 30 * DAY, // for which its owner is told before
   addressTtlSeconds: 60,
   ownSetsPerDevice: 20, // records that their owner put there
   publishedBytesPerDevice: 1_350_000, // all sets of all its names, in clear: sealed they fit into zoneRowBytes

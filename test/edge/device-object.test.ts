@@ -198,7 +198,14 @@ describe("switching off", () => {
     await off("link");
     await on("name");
     const { name, connection } = await getDevice(ports, owner, id);
-    expect(name).toEqual({ ipv4: null, ipv6: null, changedAt: null, tokens: 0, flooding: 0 });
+    expect(name).toEqual({
+      ipv4: null,
+      ipv6: null,
+      changedAt: null,
+      tokens: 0,
+      flooding: 0,
+      idle: 0,
+    });
     expect(connection).toBeNull();
   });
 

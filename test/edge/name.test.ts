@@ -395,6 +395,144 @@ describe("who may update", () => {
   });
 });
 
+describe("names of several devices in one call", () => {
+  let world: TestPorts;
+  let [nas, tv, foreign]: Named[] = [];
+  let all = "";
+
+  beforeEach(async () => {
+    world = testPorts({ env });
+    [nas, tv, foreign] = [await named(world), await named(world), await named(world)] as const;
+    await foreign.stub.unregister();
+    const { id, host } = foreign;
+    const label = host.split(".")[0] ?? "";
+    await foreign.stub.register({ deviceId: id, accountId: "acc_other", publicKey: "key", label });
+    await foreign.stub.setFeature("name", true);
+    all = (await secretFrom(nas.stub, { allDevices: true })) ?? "";
+  });
+
+  const devices = () => {
+    if (nas === undefined || tv === undefined || foreign === undefined) throw new Error("none");
+    return { nas, tv, foreign };
+  };
+  const say = (secret: string, last: number, ports = world) => {
+    const { nas, tv, foreign } = devices();
+    const hosts = [tv.host, nas.host, foreign.host, `nobody.${ZONE}`, "nofqdn"].join(",");
+    return ask(ports, `?hostname=${hosts}&myip=203.0.113.${last}`, basic(nas.host, secret));
+  };
+
+  it("are those of the token's owner, where it may, each with its verdict in the client's order", async () => {
+    const { nas, tv, foreign } = devices();
+    const good = "good 203.0.113.4";
+    const once = await say(all, 4);
+    expect(once.text.split("\n")).toEqual([good, good, "nohost", "nohost", "notfqdn"]);
+    expect(await published(tv.stub)).toMatchObject({ ipv4: "203.0.113.4" });
+    expect(await published(foreign.stub)).toMatchObject({ ipv4: null });
+    expect((await say(all, 4)).text.split("\n")[0]).toBe("nochg 203.0.113.4");
+    const plain = await say(nas.secret, 5);
+    expect(plain.text.split("\n").slice(0, 2)).toEqual(["nohost", "good 203.0.113.5"]);
+    expect(await published(tv.stub)).toMatchObject({ ipv4: "203.0.113.4" });
+  });
+
+  it("wait together where one must, and change nothing twice", async () => {
+    const { nas, tv } = devices();
+    for (let change = 0; change < limits.updateChangesPerFamily; change++) {
+      await ask(world, `?hostname=${tv.host}&myip=203.0.113.${change}`, basic(tv.host, tv.secret));
+    }
+    const late = await say(all, 77);
+    expect([late.status, late.text]).toEqual([503, "911"]);
+    expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(await published(nas.stub)).toMatchObject({ ipv4: "203.0.113.77" });
+    expect(await published(tv.stub)).toMatchObject({ ipv4: "203.0.113.9" });
+  });
+
+  it("are whole after a kill in the middle, of which nobody was told, and the same call ends it", async () => {
+    const { nas, tv } = devices();
+    const get = world.ports.devices.get.bind(world.ports.devices);
+    const away = () => Promise.reject(new Error("the object was reset"));
+    const broken = {
+      get: (id: string) =>
+        id === tv.id ? ({ updateAddresses: away } as unknown as DeviceStub) : get(id),
+    };
+    const ports = { ...world.ports, devices: broken };
+    const cut = await say(all, 8, { ...world, ports });
+    expect([cut.status, cut.text]).toEqual([503, "911"]);
+    await evictDurableObject(nas.stub as unknown as DurableObjectStub);
+    expect(await published(nas.stub)).toMatchObject({ ipv4: "203.0.113.8" });
+    expect(await published(tv.stub)).toMatchObject({ ipv4: null });
+    const again = await say(all, 8);
+    expect(again.text.split("\n").slice(0, 2)).toEqual(["good 203.0.113.8", "nochg 203.0.113.8"]);
+  });
+
+  it("are said in JSON too: what is none of theirs is not found, and no device holds up another", async () => {
+    const { nas, tv, foreign } = devices();
+    const patch = async (secret: string, hosts: readonly string[]) => {
+      const request = new Request("http://localhost:8787/api/names", {
+        method: "PATCH",
+        headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+        body: JSON.stringify({ hosts, ipv4: "203.0.113.4" }),
+      });
+      const answer = await handle(request, world.ports);
+      return { status: answer.status, json: (await answer.json()) as Record<string, unknown> };
+    };
+    expect((await patch(nas.secret, [nas.host, tv.host])).status).toBe(404);
+    expect((await patch(all, [nas.host, `nobody.${ZONE}`])).status).toBe(404);
+    expect(await published(nas.stub)).toMatchObject({ ipv4: null });
+    const both = await patch(all, [nas.host, tv.host, foreign.host]);
+    const [none, done] = [
+      { ipv4: null, ipv6: null, changed: false, problem: "not-found" },
+      { ipv4: "203.0.113.4", ipv6: null, changed: true, problem: null },
+    ];
+    expect(both).toMatchObject({
+      status: 200,
+      json: {
+        ...{ hosts: [nas.host], ipv4: "203.0.113.4", changed: true },
+        others: [
+          { host: tv.host, ...done },
+          { host: foreign.host, ...none },
+        ],
+      },
+    });
+  });
+});
+
+describe("a token for one name of several", () => {
+  it("speaks for that one in every protocol, and answers for no other's certificate", async () => {
+    const world = testPorts({ env });
+    const nas = await named(world);
+    const second = `more-${labels++}`;
+    await world.ports.directory.claimLabel(second, nas.id);
+    await nas.stub.expectLabel(second, null);
+    const judged = [{ label: second, isOwn: true, wasHere: false }];
+    await nas.stub.settleLabels(judged, true);
+    const [first = ""] = nas.host.split(".");
+    const only = await secretFrom(nas.stub, { labels: [second], scopes: ["address", "acme"] });
+    const [own, other] = [`${second}.${ZONE}`, nas.host];
+    const say = (host: string, more = "") =>
+      ask(world, `?hostname=${host}${more}&myip=203.0.113.4`, basic(own, only ?? ""));
+    expect((await say(own)).text).toBe("good 203.0.113.4");
+    expect((await say(own, `,${other}`)).text).toBe("nochg 203.0.113.4\nnohost");
+    const asOther = await ask(world, `?hostname=${other}`, basic(other, only ?? ""));
+    expect(asOther.status).toBe(401);
+    const value = "x".repeat(43);
+    const prove = async (host: string) => {
+      const request = new Request("http://localhost:8787/acme/present", {
+        method: "POST",
+        headers: basic(own, only ?? ""),
+        body: JSON.stringify({ fqdn: `_acme-challenge.${host}.`, value }),
+      });
+      return (await handle(request, world.ports)).status;
+    };
+    expect([await prove(other), await prove(own)]).toEqual([401, 200]);
+    const texts = async (label: string) =>
+      (await nas.stub.records(label))?.flatMap((set) =>
+        set.owner === "_acme-challenge" ? set.data : [],
+      );
+    expect(await texts(second)).toEqual([{ type: "TXT", texts: [value] }]);
+    expect(await texts(first)).toEqual([]);
+  });
+});
+
 describe("the client's own address", () => {
   const forged = {
     "x-forwarded-for": "203.0.113.66",
@@ -508,7 +646,7 @@ describe("the JSON API of names", () => {
   it("changes what it names, says what is, and takes prefixes and the caller's own address", async () => {
     const hosts = [nas.host];
     const first = await say({ hosts, ipv4: "auto", ipv6: "2001:db8:9:2207:a:b:c:d" });
-    const both = { hosts, ipv4: "198.51.100.7", ipv6: "2001:db8:9:2207:a:b:c:d" };
+    const both = { others: [], hosts, ipv4: "198.51.100.7", ipv6: "2001:db8:9:2207:a:b:c:d" };
     expect([first.status, first.told]).toEqual([200, { ...both, changed: true }]);
     expect(first.headers.get("cache-control")).toBe("no-store");
     expect((await say(null)).told).toEqual({ ...both, changed: false });

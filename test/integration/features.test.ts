@@ -143,7 +143,7 @@ describe("what is switched off", () => {
       expect((await box.ask("")).json.connection).toBeNull();
       const { name } = (await box.ask("")).json;
       if (feature === "name") {
-        const empty = { ipv4: null, ipv6: null, changed_at: null, tokens: 0, flooding: 0 };
+        const empty = { ipv4: null, ipv6: null, changed_at: null, tokens: 0, flooding: 0, idle: 0 };
         expect(name).toEqual(empty);
       }
     },

@@ -4,7 +4,10 @@ import type { DeviceStub, NewNameToken } from "../../durable-objects/device/rpc.
 import { type AskedNameToken, makeNameToken } from "../../workers/name/tokens.ts";
 import type { Ports } from "../../workers/ports.ts";
 
-const plain: NewNameToken = { name: "", scopes: ["address"], networks: [], endsAt: null };
+const plain: NewNameToken = {
+  ...{ name: "", scopes: ["address"], networks: [], endsAt: null },
+  ...{ labels: [], allDevices: false },
+};
 
 /** The secret of a new token that may say addresses; null where there can be none. */
 export async function secretFrom(

@@ -367,7 +367,7 @@ describe("at once", () => {
 
 describe("tokens", () => {
   const prove = (shown: string, scope: "address" | "acme" = "address", from = "192.0.2.7") =>
-    held.device.naming.proveName(shown, scope, from);
+    held.device.naming.nameRight(shown, scope, from).then((right) => right !== null);
   const make = async (part: Partial<NewNameToken>) =>
     (await secretFrom(held.device.naming, part)) ?? "";
 
@@ -393,7 +393,7 @@ describe("tokens", () => {
     }
     held.keys.kept.clear();
     held.clock.time += 2 * limits.personKeyCacheMs;
-    expect(await held.wake().naming.proveName(near, "address", "192.0.2.7")).toBe(false);
+    expect(await held.wake().naming.nameRight(near, "address", "192.0.2.7")).toBeNull();
   });
 
   it("end at their moment, are seen no more, and are swept by the alarm", async () => {
@@ -408,6 +408,66 @@ describe("tokens", () => {
     expect(held.sql.all("SELECT * FROM name_token")).toHaveLength(1);
   });
 
+  it("end when nobody has used them for half a year, which their owner is told before and after", async () => {
+    const made = held.clock.time;
+    const idle = await make({ name: "Old router" });
+    const counted = async () => (await held.device.describe())?.name?.idle;
+    const end = made + limits.nameTokenIdleMs;
+    held.clock.time = end - limits.nameTokenIdleToldMs - 1;
+    expect(await prove(secret)).toBe(true); // the other one is in use
+    expect(await counted()).toBe(0);
+    held.clock.time += 1;
+    expect(await counted()).toBe(1);
+    const shown = (await held.device.naming.nameTokens())?.find(({ name }) => name !== "");
+    expect(shown).toMatchObject({ name: "Old router", usedDay: null, idleEndsAt: end });
+    held.clock.time = end - 1;
+    await held.device.onAlarm();
+    expect(held.wakeAt()).toBeLessThanOrEqual(end);
+    expect(held.sql.all("SELECT * FROM name_token")).toHaveLength(2);
+    held.clock.time = end;
+    expect(await prove(idle)).toBe(false);
+    expect((await held.device.naming.nameTokens())?.length).toBe(1);
+    await held.device.onAlarm();
+    expect(held.sql.all("SELECT * FROM name_token")).toHaveLength(1);
+    expect(await prove(secret)).toBe(true);
+    const [event] = (await held.device.naming.nameHistory()) ?? [];
+    expect(event).toMatchObject({ verdict: "ended", token: "Old router", at: end, families: [] });
+  });
+
+  it("do not end while somebody uses them, however seldom", async () => {
+    for (let half = 0; half < 5; half++) {
+      held.clock.time += limits.nameTokenIdleMs - 2 * DAY;
+      await held.device.onAlarm();
+      expect([half, await prove(secret)]).toEqual([half, true]);
+    }
+  });
+
+  it("speak for the names they are for, and for no other", async () => {
+    const own = "nas";
+    const [mine, other] = [await make({ labels: [own] }), await make({ labels: ["elsewhere"] })];
+    const by = (shown: string, label: string) =>
+      held.device.naming.updateAddresses({ ...to("203.0.113.4", shown), labels: [label] });
+    const right = (shown: string) => held.device.naming.nameRight(shown, "address", null);
+    expect((await by(mine, own)).verdict).toBe("good");
+    expect((await by(other, own)).verdict).toBe("badauth");
+    expect((await by(secret, "elsewhere")).verdict).toBe("nohost");
+    expect((await right(secret))?.labels).toEqual([own]);
+    expect((await right(mine))?.labels).toEqual([own]);
+    expect((await right(other))?.labels).toEqual([]);
+  });
+
+  it("speak for their owner's other devices where they may, and for nobody else's", async () => {
+    const everywhere = await make({ allDevices: true });
+    const account = async (shown: string) =>
+      (await held.device.naming.nameRight(shown, "address", null))?.account;
+    const owner = (await held.device.describe())?.accountId ?? "";
+    expect([await account(secret), await account(everywhere)]).toEqual([null, owner]);
+    const by = (account: string) =>
+      held.device.naming.updateAddresses({ ...to("203.0.113.9", null), isCounted: true, account });
+    expect((await by("somebody else")).verdict).toBe("nohost");
+    expect((await by(owner)).verdict).toBe("good");
+  });
+
   it("note the day of their last use, and no more than one write for it", async () => {
     const used = async () => (await held.device.naming.nameTokens())?.[0]?.usedDay;
     expect(await used()).toBeNull();
@@ -417,7 +477,7 @@ describe("tokens", () => {
     const woken = held.wake();
     const writes = held.sql.writes;
     for (let again = 0; again < 20; again++) await prove(secret);
-    await woken.naming.proveName(secret, "address", null);
+    await woken.naming.nameRight(secret, "address", null);
     expect(held.sql.writes).toBe(writes);
     held.clock.time += DAY;
     await prove(secret);
@@ -440,10 +500,10 @@ describe("tokens", () => {
     const near = await make({ networks: ["192.0.2.0/24"] });
     const device = held.wake();
     held.keys.hold();
-    const proved = device.naming.proveName(near, "address", "192.0.2.7");
+    const proved = device.naming.nameRight(near, "address", "192.0.2.7");
     const gone = device.unregister();
     held.keys.release();
-    expect(await proved).toBe(false);
+    expect(await proved).toBeNull();
     await gone;
   });
 });

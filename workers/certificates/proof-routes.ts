@@ -3,7 +3,7 @@
  * `_acme-challenge.<name>`, and keeps its account and key for itself. Two protocols that clients speak:
  * lego's httpreq (`/acme/present`, `/acme/cleanup`) and acme-dns (`/acme/update`).
  *
- * A token with the scope `acme` may do this for its own name, whatever name the request says.
+ * A token with the scope `acme` may do this for its own names, and only there it is answered.
  */
 
 import { type Credentials, readCredentials } from "../../durable-objects/device/name-clients.ts";
@@ -40,9 +40,9 @@ async function changeByRequest(c: Ctx, what: "put" | "remove"): Promise<Response
   const { fqdn, value, domain, keyAuth } = await bodyOf(c);
   const host = typeof fqdn === "string" ? hostOf(fqdn) : domain;
   const digest = typeof keyAuth === "string" ? await digestOf(keyAuth) : value;
-  const device = await provedDevice(c, credentials, host);
+  const proved = await provedDevice(c, credentials, host);
   if (typeof digest !== "string" || !DIGEST.test(digest)) throw new Problem("proof-syntax");
-  await change(c, device, { [what]: digest });
+  await change(c, proved, { [what]: digest });
   return c.json({}, 200);
 }
 
@@ -50,15 +50,15 @@ async function changeByRequest(c: Ctx, what: "put" | "remove"): Promise<Response
 async function acmeDns(c: Ctx): Promise<Response> {
   const [user, password] = [c.req.header("x-api-user") ?? "", c.req.header("x-api-key") ?? ""];
   const { subdomain, txt } = await bodyOf(c);
-  let device: string;
+  let proved: Proved;
   try {
-    device = await provedDevice(c, { user, password }, subdomain);
+    proved = await provedDevice(c, { user, password }, subdomain);
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== "not-signed-in") throw error;
     return c.json({ error: "forbidden" }, 401);
   }
   if (typeof txt !== "string" || !DIGEST.test(txt)) return c.json({ error: "bad_txt" }, 400);
-  await change(c, device, { put: txt, rolling: true });
+  await change(c, proved, { put: txt, rolling: true });
   return c.json({ txt }, 200);
 }
 
@@ -82,41 +82,47 @@ async function digestOf(keyAuthorization: string): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
+/** A device, and the name of its that is to be proved. */
+interface Proved {
+  readonly device: string;
+  readonly label: string;
+}
+
 /**
- * The device that the credentials are for, which must be the one that `host` names. What is wrong, unknown
+ * The device that the credentials are for, and the name of its that `host` is. What is wrong, unknown
  * or somebody else's reads the same. @throws Problem `not-signed-in`, `too-many-tries`
  */
 async function provedDevice(
   c: Ctx,
   credentials: Credentials | null,
   host: unknown,
-): Promise<string> {
+): Promise<Proved> {
   const { devices, peer } = c.env;
   const device = credentials === null ? null : await deviceOf(credentials, c.env);
   if (credentials !== null && device !== null && typeof host === "string") {
     const { password } = credentials;
-    const isIts = await devices.get(device).proveName(password, "acme", peer);
-    if (isIts && (await deviceNamed(c, host)) === device) return device;
+    const right = await devices.get(device).nameRight(password, "acme", peer);
+    const label = labelOf(c, host);
+    if (label !== null && right?.labels.includes(label)) return { device, label };
   }
   throw new Problem((await countRefusal(c.env)) ? "not-signed-in" : "too-many-tries");
 }
 
-/** The device of a name in DNS, or (as acme-dns calls it) of a label alone. */
-async function deviceNamed(c: Ctx, name: string): Promise<string | null> {
-  const { config, names } = c.env;
+/** The label of a name in DNS, or (as acme-dns calls it) a label alone; null: it is under another zone. */
+function labelOf(c: Ctx, name: string): string | null {
   const host = name.toLowerCase().replace(/^\*\./, "").replace(/\.$/, "");
-  const label = host.includes(".") ? labelUnder(host, config.ddnsZone) : host;
-  return label === null || label === "" ? null : await names.deviceOfLabel(label);
+  return host.includes(".") ? labelUnder(host, c.env.config.ddnsZone) : host;
 }
 
 async function change(
   c: Ctx,
-  device: string,
+  { device, label }: Proved,
   what: { put?: string; remove?: string; rolling?: boolean },
 ): Promise<void> {
   const { proofChangesPerDevice, proofWindowMs } = limits;
   const free = await c.env.limits.take("acme-proof", device, proofChangesPerDevice, proofWindowMs);
   if (!free) throw new Problem("too-many-tries");
   // The name was switched off a moment ago.
-  if (!(await c.env.devices.get(device).prove(what))) throw new Problem("not-signed-in");
+  if (!(await c.env.devices.get(device).prove({ ...what, label })))
+    throw new Problem("not-signed-in");
 }

@@ -91,6 +91,7 @@ export const deviceJson = z.strictObject({
       changed_at: time.nullable(),
       tokens: z.number().meta({ description: "How many tokens may speak for it" }),
       flooding: z.number().meta({ description: "Of how many the client asks too often" }),
+      idle: z.number().meta({ description: "How many end soon, for nobody uses them" }),
     })
     .nullable(),
 });
@@ -141,6 +142,7 @@ export function view(config: Config, device: DeviceDescription): z.infer<typeof 
             changed_at: iso(name.changedAt),
             tokens: name.tokens,
             flooding: name.flooding,
+            idle: name.idle,
           },
   };
 }

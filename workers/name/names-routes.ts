@@ -1,6 +1,6 @@
 /**
  * The JSON API beside dyndns2: where a device's names lead, read and changed with a token of the name.
- * All that one request names is changed, or nothing.
+ * All that one request names of a device is changed, or nothing.
  */
 
 import * as z from "zod";
@@ -15,14 +15,25 @@ import { type Ctx, noStore, service } from "../http.ts";
 import { Problem, problemResponse } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { countRefusal, deviceOf } from "./client.ts";
+import { changeNames } from "./several.ts";
 
 const host = z.string().min(1).max(254);
 const ipv4 = z.string().max(49).nullable();
+const other = z.strictObject({
+  host: z.string(),
+  ipv4: z.string().nullable(),
+  ipv6: z.string().nullable(),
+  changed: z.boolean(),
+  problem: z.enum(["not-found", "address-unfit", "too-many-changes"]).nullable(),
+});
 const led = z.strictObject({
   hosts: z.array(z.string()),
   ipv4: z.string().nullable(),
   ipv6: z.string().nullable(),
   changed: z.boolean(),
+  others: z.array(other).meta({
+    description: "Names of other devices, for a token that speaks for them: each by itself",
+  }),
 });
 
 export const nameUpdates = service();
@@ -48,7 +59,7 @@ nameUpdates.openapi(
   createRoute({
     method: "patch",
     path: "/api/names",
-    summary: "Say where the names of one device lead; sent with a token of the name",
+    summary: "Say where names lead; sent with a token of the first",
     request: {
       body: body(
         z.strictObject({
@@ -101,24 +112,50 @@ async function changed(
   const [first = ""] = hosts;
   const deviceId = await deviceOf({ user: first, password }, c.env);
   if (deviceId === null) return await refused(c);
-  const device = c.env.devices.get(deviceId);
-  if (!(await device.proveName(password, "address", c.env.peer))) return await refused(c);
-  for (const one of hosts) {
-    const label = labelUnder(one, c.env.config.ddnsZone);
-    const holder = label === null ? null : await c.env.names.deviceOfLabel(label);
-    if (holder !== deviceId) throw new Problem("not-found", "hosts");
+  const right = await c.env.devices.get(deviceId).nameRight(password, "address", c.env.peer);
+  if (right === null) return await refused(c);
+  const labels = hosts.map((one) => labelUnder(one, c.env.config.ddnsZone));
+  for (const label of labels) {
+    if (label !== null && right.labels.includes(label)) continue;
+    const isOut = label === null || right.account === null;
+    if (isOut || (await c.env.names.deviceOfLabel(label)) === null) {
+      throw new Problem("not-found", "hosts");
+    }
   }
   const client = programOf(c.req.header("user-agent") ?? null) || "the API";
-  const update = { secret: password, from: c.env.peer, client, ...changes };
-  const result = await device.updateAddresses(update);
-  return answerOf(hosts, result) ?? (await refused(c));
+  const said = { secret: password, client, changes };
+  const results = await changeNames({ deviceId, right, labels, said }, c.env);
+  const [own] = results.values();
+  const isOwn = (at: number) => right.labels.includes(labels[at] ?? "");
+  const others = hosts.flatMap((host, at) =>
+    isOwn(at) ? [] : [otherOf(host, results.get(labels[at] ?? ""))],
+  );
+  const answer =
+    own === undefined
+      ? null
+      : answerOf(
+          hosts.filter((_, at) => isOwn(at)),
+          own,
+        );
+  if (answer === null) return await refused(c);
+  return answer instanceof Response ? answer : { ...answer, others };
+}
+
+/** What became of a name of another device, which is judged by itself. */
+function otherOf(host: string, result: UpdateResult | undefined): z.infer<typeof other> {
+  const { verdict = "nohost", ipv4 = null, ipv6 = null } = result ?? {};
+  const isDone = verdict === "good" || verdict === "nochg";
+  if (isDone) return { host, ipv4, ipv6, changed: verdict === "good", problem: null };
+  const problem =
+    verdict === "911" ? "too-many-changes" : verdict === "dnserr" ? "address-unfit" : "not-found";
+  return { host, ipv4: null, ipv6: null, changed: false, problem };
 }
 
 /** Null for what became wrong meanwhile. @throws Problem `address-unfit`, `name-flood` */
 function answerOf(
   hosts: readonly string[],
   { verdict, ipv4, ipv6, retryAfter }: UpdateResult,
-): z.infer<typeof led> | Response | null {
+): Omit<z.infer<typeof led>, "others"> | Response | null {
   switch (verdict) {
     case "good":
     case "nochg":

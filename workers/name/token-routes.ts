@@ -2,9 +2,9 @@
 
 import * as z from "zod";
 import {
+  eventVerdicts,
   type NameTokenDescription,
   nameScopes,
-  updateVerdicts,
 } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { body, json, nothing, time } from "../described.ts";
@@ -31,7 +31,14 @@ const kept = {
   scopes: z.array(scope),
   networks: z.array(z.string()).meta({ description: "Where it works from; empty: everywhere" }),
   created_at: time,
+  names: z.array(z.string()).meta({
+    description: "The device's names that it speaks for; empty: all, also those to come",
+  }),
+  all_devices: z
+    .boolean()
+    .meta({ description: "It says addresses for the account's other devices too" }),
   used_day: z.iso.date().nullable(),
+  idle_ends_at: time.meta({ description: "It ends then, unless it is used before" }),
   expires_at: time.nullable(),
   flooded_at: time
     .nullable()
@@ -40,7 +47,7 @@ const kept = {
 };
 const eventJson = z.strictObject({
   at: time,
-  verdict: z.enum(updateVerdicts),
+  verdict: z.enum(eventVerdicts),
   families: z.array(z.enum(["ipv4", "ipv6"])),
   client: z.string().meta({ description: "`device`: its own connection; empty: not known" }),
   token: z.string(),
@@ -56,6 +63,8 @@ const asked = z.strictObject({
     .max(limits.nameTokenNetworks)
     .default([]),
   expires_at: time.nullable().default(null),
+  names: z.array(z.string().max(63)).max(limits.labelsPerDevice).default([]),
+  all_devices: z.boolean().default(false),
 });
 
 const view = (token: NameTokenDescription) => ({
@@ -66,6 +75,9 @@ const view = (token: NameTokenDescription) => ({
   created_at: iso(token.createdAt),
   used_day: token.usedDay === null ? null : iso(token.usedDay).slice(0, "2026-01-01".length),
   expires_at: iso(token.endsAt),
+  names: [...token.labels],
+  all_devices: token.allDevices,
+  idle_ends_at: iso(token.idleEndsAt),
   flooded_at: iso(token.floodedAt),
   blocked: token.isBlocked,
 });
@@ -102,8 +114,9 @@ nameTokens.openapi(
   }),
   async (c) => {
     const { id } = c.req.valid("param");
-    const { expires_at: end, ...token } = c.req.valid("json");
-    const request = { ...token, endsAt: end === null ? null : Date.parse(end) };
+    const { expires_at: end, names: labels, all_devices, ...token } = c.req.valid("json");
+    const endsAt = end === null ? null : Date.parse(end);
+    const request = { ...token, endsAt, labels, allDevices: all_devices };
     const made = await makeNameToken(c.env, c.var.accountId, id, request, clientOf(c));
     return c.json({ ...view(made), token: made.secret }, 201);
   },

@@ -26,6 +26,10 @@ export interface AskedNameToken {
   readonly networks: readonly string[];
   /** Milliseconds since the epoch; null: while the name is on. */
   readonly endsAt: number | null;
+  /** Names of the device that it speaks for; none: all of them. */
+  readonly labels: readonly string[];
+  /** Whether it says addresses for all devices of the account. */
+  readonly allDevices: boolean;
 }
 
 /**
@@ -46,6 +50,7 @@ export async function makeNameToken(
     scopes: scopesFrom(asked.scopes),
     networks: networksFrom(asked.networks),
     endsAt: endFrom(asked.endsAt, ports.clock.now()),
+    ...reachFrom(asked, device.labels),
   });
   if (made.kind === "off") throw new Problem("feature-off");
   if (made.kind === "full") throw new Problem("too-many");
@@ -128,6 +133,14 @@ function networksFrom(texts: readonly string[]): string[] {
   const each = [...new Set(networks)];
   if (each.length > limits.nameTokenNetworks) throw new Problem("bad-request", "networks");
   return each;
+}
+
+/** One name alone and every device are no reach of one token. */
+function reachFrom({ labels, allDevices }: AskedNameToken, own: readonly string[]) {
+  const each = [...new Set(labels)];
+  const isOwn = each.every((label) => own.includes(label));
+  if (!isOwn || (allDevices && each.length > 0)) throw new Problem("bad-request", "names");
+  return { labels: each, allDevices };
 }
 
 function endFrom(endsAt: number | null, now: number): number | null {

@@ -1,14 +1,13 @@
 /**
- * An update of a name: from the client's request to its device's object and back. A device's own name
- * costs one object call once the label is in the isolate's cache, and no write when nothing changed.
- * Other names are looked up only for who holds a token.
+ * An update of names by dyndns2: from the client's request to the objects of devices and back. A name that
+ * is its user's costs one call once the label is in the isolate's cache, and no write when nothing changed.
+ * Other names are looked up only for who holds a token (several.ts).
  */
 
 import {
   badauthAnswer,
   isFqdn,
   isSameName,
-  keepAll,
   laterAnswer,
   lineOf,
   planUpdate,
@@ -27,6 +26,7 @@ import { labelUnder } from "../../protocol/names.ts";
 import { readBounded } from "../body.ts";
 import type { FrontPorts } from "../ports.ts";
 import { countRefusal, deviceOf } from "./client.ts";
+import { changeNames } from "./several.ts";
 
 const OUTAGE_RETRY_SECONDS = 60;
 
@@ -48,28 +48,47 @@ async function update(request: Request, ports: FrontPorts): Promise<Response> {
   }
   const credentials = readCredentials(request.headers.get("authorization"));
   if (credentials === null) return badauthAnswer();
-  const { user, password } = credentials;
+  const { user } = credentials;
   if (asksForOne(request, user)) return await handOver(credentials, request, ports);
   const parameters = await parametersOf(request);
   if (parameters === null) return verdictsAnswer("numhost");
   const plan = planUpdate(parameters, ports.peer);
   const isOwn = plan.refused === null && plan.hosts.every((host) => isSameName(host, user));
   if (isOwn) return await handOver(credentials, request, ports, String(parameters));
+  return await updateSeveral(plan, credentials, request, ports);
+}
+
+/**
+ * Changes several names, or another than the user's: a verdict for each. Each device is judged by itself, as
+ * clients of this protocol expect, and says what is on its disk; where one must wait, all are asked again.
+ */
+async function updateSeveral(
+  plan: UpdatePlan,
+  credentials: Credentials,
+  request: Request,
+  ports: FrontPorts,
+): Promise<Response> {
+  const { password: secret } = credentials;
   const deviceId = await deviceOf(credentials, ports);
   if (deviceId === null) return await failed(ports);
-  const device = ports.devices.get(deviceId);
-  const { peer } = ports;
-  if (!(await device.proveName(password, "address", peer))) return await failed(ports);
+  const right = await ports.devices.get(deviceId).nameRight(secret, "address", ports.peer);
+  if (right === null) return await failed(ports);
   if (plan.refused !== null) return verdictsAnswer(plan.refused);
-  const devices = await devicesOf(plan.hosts, ports);
-  const changes = devices.includes(deviceId) ? (plan.changes ?? unreadable) : keepAll;
+  const labels = plan.hosts.map((host) =>
+    isFqdn(host) ? labelUnder(host, ports.config.ddnsZone) : null,
+  );
   const client = programOf(request.headers.get("user-agent"));
-  const update = { secret: password, from: peer, client, ...changes };
-  const result = await device.updateAddresses(update);
-  if (isRefused(result)) return await failed(ports);
-  if (result.verdict === "abuse") return verdictsAnswer("abuse");
-  if (result.verdict === "911") return laterAnswer(result.retryAfter ?? OUTAGE_RETRY_SECONDS);
-  return verdictsAnswer(...linesOf(plan, devices, deviceId, result));
+  const said = { secret, client, changes: plan.changes ?? unreadable };
+  const results = await changeNames({ deviceId, right, labels, said }, ports);
+  const [own] = results.values();
+  if (own === undefined || isRefused(own)) return await failed(ports);
+  if (own.verdict === "abuse") return verdictsAnswer("abuse");
+  const waits = [...results.values()].filter(({ verdict }) => verdict === "911");
+  if (waits.length > 0) {
+    const times = waits.map(({ retryAfter }) => retryAfter ?? OUTAGE_RETRY_SECONDS);
+    return laterAnswer(Math.max(...times));
+  }
+  return verdictsAnswer(...linesOf(plan, labels, results));
 }
 
 /**
@@ -126,18 +145,18 @@ function isRefused({ verdict }: UpdateResult): boolean {
   return verdict === "badauth" || verdict === "nohost";
 }
 
-/** One line per host, in the client's order. */
+/** One line per host, in the client's order. Someone else's name and no name at all read the same. */
 function linesOf(
-  plan: UpdatePlan,
-  devices: readonly (string | null)[],
-  deviceId: string,
-  result: UpdateResult,
+  { hosts, changes }: UpdatePlan,
+  labels: readonly (string | null)[],
+  results: ReadonlyMap<string, UpdateResult>,
 ): string[] {
-  return plan.hosts.map((host, at) => {
+  return hosts.map((host, at) => {
     if (!isFqdn(host)) return "notfqdn";
-    // Someone else's name and no name at all read the same.
-    if (devices[at] !== deviceId) return "nohost";
-    return plan.changes === null ? "dnserr" : lineOf(result, plan.changes);
+    const label = labels[at] ?? null;
+    const result = label === null ? undefined : results.get(label);
+    if (result === undefined || isRefused(result)) return "nohost";
+    return changes === null ? "dnserr" : lineOf(result, changes);
   });
 }
 
@@ -154,19 +173,6 @@ async function parametersOf(request: Request): Promise<URLSearchParams | null> {
     parameters.append(field, value);
   }
   return parameters;
-}
-
-/** The device of each host; null for a host that is nobody's or not in our zone. */
-async function devicesOf(
-  hosts: readonly string[],
-  { config, names }: FrontPorts,
-): Promise<(string | null)[]> {
-  return await Promise.all(
-    hosts.slice(0, limits.updateHosts).map(async (host) => {
-      const label = labelUnder(host, config.ddnsZone);
-      return label === null ? null : await names.deviceOfLabel(label);
-    }),
-  );
 }
 
 /** Wrong, unknown and switched off read the same; too many of them from one network must wait. */

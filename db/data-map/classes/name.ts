@@ -118,14 +118,15 @@ export const nameClasses = {
     basis: "contract",
     title: "Passwords of a name",
     holds:
-      "for each router or program that may speak for the name: a hash of its password, what it may do, the day it ends, the day of its last use and whether it asks too often; sealed, what its owner calls it and the networks it works from",
+      "for each router or program that may speak for the name: a hash of its password, what it may do, the day it ends, the day of its last use and whether it asks too often; sealed, what its owner calls it, the networks it works from and the names it is for",
     purpose: "to let a router or a program keep the name up to date, or get a certificate for it",
     feature: "name",
-    live: "until it is ended, or the day its owner chose, or while the name is on",
+    live: "until it is ended, or the day its owner chose, or nobody has used it for 180 days, or while the name is on",
     liveMs: null,
     copiesMs: HISTORY_MS,
     seenBy: "its owner",
-    deletedBy: "ending it, its day, switching the name off, unregistering; the key at once",
+    deletedBy:
+      "ending it, its day, half a year without use, switching the name off, unregistering; the key at once",
     inExport: "yes",
     place: "device object",
     obligations: ["CON-5", "CON-11", "FEA-4"],
