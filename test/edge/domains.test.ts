@@ -235,6 +235,7 @@ describe("a domain of one's own", () => {
 async function tokenOf({ stub }: Enrolled): Promise<{ secret: string }> {
   const made = await stub.makeNameToken({
     ...{ name: "router", scopes: ["address"], networks: [], endsAt: null },
+    ...{ labels: [], allDevices: false },
   });
   if (made.kind !== "made") throw new Error(made.kind);
   return made;
