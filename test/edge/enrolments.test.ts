@@ -231,7 +231,9 @@ describe("an owner who approves", () => {
   });
 
   it("has no more devices than the limit", async () => {
-    const insert = bindings.DB_HOME.prepare("INSERT INTO device VALUES (?, ?, 1, NULL, NULL)");
+    const insert = bindings.DB_HOME.prepare(
+      "INSERT INTO device (id, account_id, created_at) VALUES (?, ?, 1)",
+    );
     const rows = Array.from({ length: limits.devicesPerAccount }, (_, index) =>
       insert.bind(`dev_home_${String(index).padStart(16, "0")}`, owner),
     );

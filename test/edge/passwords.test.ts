@@ -149,7 +149,7 @@ describe("changing a password", () => {
   it("changes nothing while a session's visits cannot be ended", async () => {
     await signInWith(PASSWORD);
     await DB_HOME.prepare(
-      "INSERT INTO device VALUES ('dev_home_0000000000000000', ?, 1, NULL, NULL)",
+      "INSERT INTO device (id, account_id, created_at) VALUES ('dev_home_0000000000000000', ?, 1)",
     )
       .bind(own.accountId)
       .run();
