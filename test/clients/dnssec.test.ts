@@ -3,7 +3,6 @@
  * unbound with our DS as its trust anchor, and drill (ldns). And after the key was replaced.
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -16,9 +15,9 @@ import { type Front, startFront } from "../../front/front.ts";
 import { readQuery, writeAnswer } from "../../protocol/dns/message.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
 import { dsLines } from "../../scripts/dns-ds.ts";
-import { freePort } from "../contract/runtime.ts";
 import { World } from "../contract/suite/world.ts";
 import { workerd } from "../contract/workerd.ts";
+import { startUnbound } from "../support/resolvers.ts";
 import { type Scenario, withDevice } from "../support/scenario.ts";
 import { memoryZone, newKey } from "../support/zone.ts";
 import { run } from "./program.ts";
@@ -95,45 +94,8 @@ interface Resolver {
 
 /** unbound, which asks the front for the zone and trusts our DS only. */
 async function unbound(anchor: string[], more = ""): Promise<Resolver> {
-  const port = await freePort();
-  const config = join(folder, `unbound-${port}.conf`);
-  await writeFile(
-    config,
-    `server:
-  interface: 127.0.0.1@${port}
-  do-daemonize: no
-  chroot: ""
-  username: ""
-  directory: "${folder}"
-  pidfile: ""
-  use-syslog: no
-  do-not-query-localhost: no
-  do-ip6: no
-  local-zone: "test." nodefault
-  trust-anchor: "${zone()}. DS ${anchor.join(" ")}"
-  ${more}
-remote-control:
-  control-enable: no
-stub-zone:
-  name: "${zone()}"
-  stub-addr: 127.0.0.1@${front.port}
-`,
-  );
-  const child: ChildProcess = spawn("/usr/sbin/unbound", ["-d", "-c", config], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  await new Promise<void>((resolve, reject) => {
-    let said = "";
-    child.stderr?.on("data", (chunk) => {
-      said += chunk;
-      if (said.includes("start of service")) resolve();
-    });
-    child.once("error", () =>
-      reject(new Error("unbound is not installed: apt-get install unbound")),
-    );
-    child.once("exit", (code) => reject(new Error(`unbound ended with ${code}: ${said}`)));
-  });
+  const trust = `trust-anchor: "${zone()}. DS ${anchor.join(" ")}"\n  ${more}`;
+  const { port, end } = await startUnbound(folder, { [zone()]: front.port }, trust);
   return {
     async look(...question) {
       const args = ["@127.0.0.1", "-p", `${port}`, "+tries=1", "+time=20", "+dnssec", ...question];
@@ -144,10 +106,7 @@ stub-zone:
         text: stdout,
       };
     },
-    async end() {
-      child.kill("SIGTERM");
-      await exited;
-    },
+    end,
   };
 }
 
