@@ -18,10 +18,14 @@ import {
   type TestAccount,
   type World,
 } from "../support/console.ts";
+import { knowing, startDoh } from "../support/resolvers.ts";
 
 const FIRST_VIEW_BYTES = 60 * 1024;
 
 let world: World;
+let doh: Awaited<ReturnType<typeof startDoh>>;
+/** What DNS says of domains of the owner's own. */
+const aliases: Record<string, string> = {};
 let owner: TestAccount;
 let deviceId: string;
 let longId: string;
@@ -32,7 +36,8 @@ let addressId: string;
 let stopAgent: (() => Promise<void>) | undefined;
 
 beforeAll(async () => {
-  world = await startWorld();
+  doh = await startDoh((message) => knowing(aliases)(message));
+  world = await startWorld({ RESOLVER: doh.url });
   ({ owner, deviceId, longId, waitingCode } = await furnish(world));
   ({ passkeyId, contactId, addressId } = await liveIn(world, owner));
   stopAgent = runAgent(world, "attic", null, {}, ["ssh=127.0.0.1:22", "files=127.0.0.1:445"]);
@@ -51,6 +56,13 @@ beforeAll(async () => {
   ] as const) {
     await call(world, "PUT", `${attic}/name/${what}`, body, owner);
   }
+  const host = `attic.${world.ddnsZone}`;
+  aliases["cloud.example.org"] = host;
+  aliases["_acme-challenge.cloud.example.org"] = `_acme-challenge.${host}`;
+  aliases["home.example.org"] = "pages.a-service-with-a-long-name.example";
+  for (const domain of ["cloud.example.org", "home.example.org", "example.org"]) {
+    await call(world, "POST", `${attic}/domains`, { domain }, owner);
+  }
   const { label } = await call(world, "GET", `/api/devices/${longId}`, undefined, owner);
   const words = "The page behind it copies that of a bank, also its address.\nSee report 17.";
   const closure = { reason: "phishing", extent: "all", words };
@@ -60,6 +72,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stopAgent?.();
   await world.close();
+  await doh.end();
 });
 
 /** An app asks who its visitor is. */

@@ -13,6 +13,7 @@ import { type Front, startFront } from "../../front/front.ts";
 import { freePort } from "../contract/runtime.ts";
 import { World } from "../contract/suite/world.ts";
 import { homeOf } from "../support/agent-home.ts";
+import { exchange } from "../support/dns.ts";
 import { type Pebble, pebbleFolder, startPebble } from "../support/pebble.ts";
 import {
   type NameServer,
@@ -45,7 +46,7 @@ describe.each(["workerd", "Deno"])("a domain of one's own, on %s", (name) => {
     const token = randomBytes(32).toString("hex");
     knot = await startKnot(folder, DOMAIN);
     closing.push(knot);
-    const doh = await startDoh(() => resolver.port);
+    const doh = await startDoh((message) => exchange(resolver.port, message));
     closing.push(doh);
     world = await World.create(name === "Deno" ? deno : workerd, {
       RESOLVER: doh.url,

@@ -34,7 +34,8 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function startWorld(): Promise<World> {
+/** @param own variables of the edge beside those that all tests want */
+export async function startWorld(own: Readonly<Record<string, string>> = {}): Promise<World> {
   const base = await mkdtemp(join(tmpdir(), "latchkey-console-"));
   const mailbox = await startMailbox();
   const port = await freePort();
@@ -52,6 +53,7 @@ export async function startWorld(): Promise<World> {
       MAIL_PAGE: mailbox.pageUrl,
       OPENID_CLIENTS: JSON.stringify([app]),
       OPERATOR_TOKEN_HASHES: createHash("sha256").update(operatorToken).digest("hex"),
+      ...own,
     },
   });
   const browser = await startBrowser();

@@ -5,8 +5,8 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import packet from "dns-packet";
 import { freePort } from "../contract/runtime.ts";
-import { exchange } from "./dns.ts";
 
 export interface Served {
   readonly port: number;
@@ -103,14 +103,16 @@ zone:
   };
 }
 
-/** DNS over HTTPS's POST (RFC 8484), in plain HTTP as on one machine, before a resolver that speaks UDP. */
-export async function startDoh(resolver: () => number): Promise<Served & { readonly url: string }> {
+/** DNS over HTTPS's POST (RFC 8484), in plain HTTP as on one machine. */
+export async function startDoh(
+  answerTo: (message: Buffer) => Promise<Buffer> | Buffer,
+): Promise<Served & { readonly url: string }> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const isFine = request.headers["content-type"] === "application/dns-message";
     if (!isFine || request.method !== "POST") return void response.writeHead(400).end();
-    const answer = await exchange(resolver(), Buffer.concat(chunks));
+    const answer = await answerTo(Buffer.concat(chunks));
     response.setHeader("content-type", "application/dns-message");
     response.end(answer);
   });
@@ -125,6 +127,18 @@ export async function startDoh(resolver: () => number): Promise<Served & { reado
     },
   };
 }
+
+/** Answers as a resolver does that knows these names; a target by its CNAME. */
+export const knowing =
+  (aliases: Readonly<Record<string, string>>) =>
+  (message: Buffer): Buffer => {
+    const { id, questions = [] } = packet.decode(message);
+    const { name = "", type } = questions[0] ?? {};
+    const data = aliases[name];
+    const answers = data !== undefined && type === "CNAME" ? [{ type, name, data } as const] : [];
+    const code = data === undefined ? 3 : 0;
+    return packet.encode({ type: "response", ...(id && { id }), flags: code, questions, answers });
+  };
 
 /** Resolves when it has said `words`. */
 function saying(child: ChildProcess, words: string, name: string): Promise<void> {
