@@ -66,7 +66,7 @@ function DomainSubject(props: OneProps) {
           {name}
         </h2>
         <p>
-          {domain.since === null ? "Does not lead here yet." : "Leads here."}{" "}
+          {standing(domain)}{" "}
           {seen !== null && (
             <>
               Looked at <Time at={seen.at} now={now} />.
@@ -104,6 +104,11 @@ function DomainSubject(props: OneProps) {
       </div>
     </section>
   );
+}
+
+function standing({ since, seen }: OwnDomain): string {
+  if (since === null) return "Does not lead here.";
+  return seen?.verdict === "here" ? "Leads here." : "Led here when it was seen last.";
 }
 
 /** What was seen, and what to do about it. */

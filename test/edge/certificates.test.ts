@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { beforeEach, describe, expect, it } from "vitest";
 import { leaseOrder } from "../../db/queries/certificate-orders.ts";
+import type { OwnDomain } from "../../durable-objects/device/domains-rpc.ts";
 import { signAssertion } from "../../protocol/assertion.ts";
 import {
   type CertificateAnswer,
@@ -32,6 +33,8 @@ let ca: StandInAuthority;
 let owner: string;
 let box: Enrolled;
 let tests = 0;
+/** Whose challenge that of another domain is, by CNAME. */
+const challenges = new Map<string, string>();
 
 beforeEach(async () => {
   // Each test has an authority of its own, and so an account and limits of its own.
@@ -58,7 +61,8 @@ async function boxOf(account: string): Promise<Enrolled> {
 
 /** What DNS shows: the sets of the device that has the name. */
 async function shown(name: string): Promise<string[]> {
-  const id = await ports.names.deviceOfLabel(name.split(".")[0] ?? "");
+  const [label = ""] = (challenges.get(name) ?? name).split(".");
+  const id = await ports.names.deviceOfLabel(label);
   const sets = id === null ? null : await ports.devices.get(id).records();
   return (sets ?? []).flatMap(({ owner: at, data }) =>
     at === "_acme-challenge" ? data.flatMap((one) => (one.type === "TXT" ? one.texts : [])) : [],
@@ -267,6 +271,44 @@ describe("a box that asks for a certificate", () => {
       expect((await ask(await requestFor(hostOf(box)))).status).toBe(200);
     }
     expect((await ask(request)).body.code).toBe("too-many-tries");
+  });
+});
+
+describe("a box whose owner has domains of their own", () => {
+  /** What was seen of a domain that leads here; and what is different. */
+  const domain = (change: Partial<OwnDomain> = {}): OwnDomain => ({
+    ...{ name: "own.test", addedAt: 1, seen: null, since: 1, certifiable: true },
+    ...{ lostAt: null, tries: 0, misses: 0, dueAt: null, ...change },
+  });
+  const put = async (...domains: OwnDomain[]) => {
+    const state = await box.stub.ownDomains();
+    expect(state !== null && (await box.stub.setOwnDomains({ ...state, domains }))).toBe(true);
+  };
+
+  it("is told which it may be certified for, and is certified for them with its name", async () => {
+    await put(domain(), domain({ name: "lost.test", lostAt: 5 }));
+    expect((await ask()).body.domains).toEqual(["own.test", "lost.test"]);
+    const names = [hostOf(box), "own.test", "lost.test"];
+    await ask(await requestFor(...names));
+    for (const one of ["own.test", "lost.test"]) challenges.set(one, hostOf(box));
+    expect(await follow()).toMatchObject({ status: "ready", names });
+  });
+
+  it.each([
+    ["that never led here", domain({ since: null })],
+    ["whose challenge is not this box's", domain({ certifiable: false })],
+    ["that is somebody else's", domain({ name: "other.test" })],
+  ])("is not for one %s", async (_, other) => {
+    await put(other);
+    const { status, body } = await ask(await requestFor(hostOf(box), "own.test"));
+    expect([status, body.code]).toEqual([422, "certificate-request"]);
+  });
+
+  it("is not for what is below such a domain", async () => {
+    await put(domain());
+    for (const name of ["*.own.test", "www.own.test", "xown.test"]) {
+      expect((await ask(await requestFor(name))).body.code, name).toBe("certificate-request");
+    }
   });
 });
 
