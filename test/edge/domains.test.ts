@@ -255,6 +255,9 @@ describe("the sweep", () => {
       await due();
       looks.push(await dueAt());
       if (looks.length === 2) expect(test.mail.sent.at(-1)?.subject ?? "").not.toMatch(/domain/);
+      if (looks.length === limits.domainMisses) {
+        expect(test.mail.sent.at(-1)?.subject).toMatch(/domain of yours leads/);
+      }
     }
     expect(await events()).toEqual([
       "domain-added own.test",
@@ -344,6 +347,7 @@ describe("what is kept of a domain", () => {
     await add("own.test");
     expect(await stored()).toContain("name_domains");
     await box.stub.setFeature("name", false);
+    expect(await stored()).not.toContain("name_domains");
     expect(await call("GET")).toMatchObject({ status: 409, json: { code: "feature-off" } });
     expect(await add("own.test")).toMatchObject({ json: { code: "feature-off" } });
     await box.stub.setFeature("name", true);
