@@ -109,7 +109,7 @@ describe("a domain of one's own", () => {
       },
     });
     lead();
-    expect(await call("POST", "/own.test/check")).toMatchObject({
+    expect(await call("POST", "/OWN.Test./check")).toMatchObject({
       status: 200,
       json: { certifiable: true, points_since: expect.any(String), seen: { verdict: "here" } },
     });

@@ -76,7 +76,8 @@ export async function addDomain(ports: Ports, asker: Asker, typed: string): Prom
  * Looks at a domain now.
  * @throws Problem `not-found`, `feature-off`, `no-resolver`, `too-many-tries`
  */
-export async function lookAgain(ports: Ports, asker: Asker, name: string): Promise<OwnDomain> {
+export async function lookAgain(ports: Ports, asker: Asker, typed: string): Promise<OwnDomain> {
+  const name = domainFrom(typed);
   const device = await ownDevice(ports, asker.accountId, asker.deviceId);
   const domain = (await stateOf(device)).domains.find((one) => one.name === name);
   if (domain === undefined) throw new Problem("not-found");
@@ -86,7 +87,8 @@ export async function lookAgain(ports: Ports, asker: Asker, name: string): Promi
 }
 
 /** Takes a domain away. DNS elsewhere is not ours to change. @throws Problem `not-found`, `feature-off` */
-export async function removeDomain(ports: Ports, asker: Asker, name: string): Promise<void> {
+export async function removeDomain(ports: Ports, asker: Asker, typed: string): Promise<void> {
+  const name = domainFrom(typed) ?? "";
   const device = await ownDevice(ports, asker.accountId, asker.deviceId);
   await changed(device, (before) => {
     if (!before.some((one) => one.name === name)) throw new Problem("not-found");
