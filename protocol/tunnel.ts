@@ -73,6 +73,8 @@ export const tunnelCloseCodes = {
   spent: 4013,
   /** The box's program, which kept it, ends. */
   ended: 4014,
+  /** As `lost`, and that program said no word: it crashed, or is back in a moment. */
+  vanished: 4015,
   protocolError: 4003,
 } as const;
 

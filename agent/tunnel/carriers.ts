@@ -58,6 +58,11 @@ export class Carriers {
   #tries = 0;
   /** When nothing carried it any more; in ms of `performance.now()`. */
   #lostAt = 0;
+  /**
+   * The program that had it went without a word, and the edge is still there: it comes back at once, or
+   * crashed and never does. Whoever does not reach the edge any more may have heard only its end.
+   */
+  #vanished = false;
 
   constructor(duplex: PipeDuplex, door: Door, onEnd: (sentence: string) => void) {
     this.#duplex = duplex;
@@ -79,13 +84,15 @@ export class Carriers {
     const stopPings = keepAlive(socket);
     let refused: string | null = null;
     let patienceMs: number = limits.tunnelLastingMs;
+    let answered = false;
     socket.on("message", (data: Buffer, isBinary: boolean) => {
       if (isBinary && socket === this.#socket) this.#heard(socket, data);
     });
     socket.on("unexpected-response", (_request, response) => {
+      answered = true;
       void problemOf(response).then((problem) => {
         refused = sentenceOf(response.statusCode ?? 0, problem, this.#door.service);
-        patienceMs = patienceMsAfter(response.statusCode ?? 0);
+        patienceMs = patienceMsAfter(response.statusCode ?? 0, this.#vanished);
         socket.terminate();
       });
     });
@@ -96,6 +103,7 @@ export class Carriers {
       stopPings();
       if (socket !== this.#socket) return;
       this.#socket = null;
+      this.#vanished = code === tunnelCloseCodes.vanished || (this.#vanished && answered);
       this.#lost(refused ?? closeSentence(code), FINAL_CLOSES.has(code) ? 0 : patienceMs);
     });
   }
@@ -118,6 +126,7 @@ export class Carriers {
       return;
     }
     this.#begun = true;
+    this.#vanished = false;
     this.#tries = 0;
   }
 
@@ -149,11 +158,11 @@ export class Carriers {
 }
 
 /** How long to go on trying after such an answer. */
-function patienceMsAfter(status: number): number {
+function patienceMsAfter(status: number, vanished: boolean): number {
   if (FINAL_STATUSES.has(status)) return 0;
+  if (status !== tunnelStatuses.gone) return limits.tunnelLastingMs;
   // The program that has it may be coming back, while another of the same box is there.
-  if (status === tunnelStatuses.gone) return limits.tunnelElsewhereMs;
-  return limits.tunnelLastingMs;
+  return vanished ? limits.tunnelVanishedMs : limits.tunnelElsewhereMs;
 }
 
 /** @param at how far this end got with what the box said; null at the beginning */
@@ -258,6 +267,7 @@ function closeSentence(code: number): string {
     case tunnelCloseCodes.idle:
       return "Nothing was said for too long.";
     case tunnelCloseCodes.lost:
+    case tunnelCloseCodes.vanished:
       return "The device's connection was lost.";
     case tunnelCloseCodes.spent:
       return "Too many bytes went through today.";

@@ -322,7 +322,7 @@ export class Device
     if (!this.#registration.stands) return;
     if (this.#link.passages.isVisitor(socket)) this.#link.passages.left(socket, code, reason);
     if (agentOf(socket) === null) return;
-    this.#link.onAgentGone(socket);
+    this.#link.onAgentGone(socket, code);
     await this.#inTurn(async () => {
       if (this.#row() === null) return;
       await this.#connection.agentClosed(socket, this.#features.states());

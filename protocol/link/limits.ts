@@ -76,6 +76,7 @@ export const linkLimits = {
   tunnelFrames: 4096, // with data, each way, without a credit for them
   tunnelLastingMs: 2 * MINUTE, // without anything that carries it
   tunnelElsewhereMs: 20 * SECOND, // while each of the box's programs that is there says it has no such tunnel
+  tunnelVanishedMs: 5 * SECOND, // the same, after the program that had it went without a word
   tunnelAgainMinMs: 250, // before a visitor comes back with it, at random up to a bound that doubles
   tunnelAgainMaxMs: 10 * SECOND,
   agentPingMs: 25 * SECOND,

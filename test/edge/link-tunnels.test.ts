@@ -203,6 +203,20 @@ describe("a tunnel while the object sleeps", () => {
     agent.drop();
     expect((await visitor.closed).code).toBe(tunnelCloseCodes.lost);
   });
+
+  it.each([false, true])(
+    "is told when the device went without a word (asleep: %s)",
+    async (asleep) => {
+      const { visitor } = await open();
+      if (asleep) await evict();
+      await runInDurableObject(DEVICES.getByName(device.id), async (object, state) => {
+        const [socket] = state.getWebSockets("agent");
+        // As the platform says it of a connection that broke off.
+        if (socket !== undefined) await object.webSocketError?.(socket, new Error("gone"));
+      });
+      expect((await visitor.closed).code).toBe(tunnelCloseCodes.vanished);
+    },
+  );
 });
 
 describe("the tunnels of a door that the operator closes", () => {

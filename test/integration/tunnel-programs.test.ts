@@ -1,14 +1,27 @@
 /** Two programs of one box, as an owner runs them, with tunnels over both: on a whole running edge. */
 
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { join } from "node:path";
+import process from "node:process";
 import type { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { run } from "../../agent/run.ts";
 import { openTunnel } from "../../agent/tunnel/visitor.ts";
+import {
+  tunnelCloseCodes,
+  tunnelIdHeader,
+  tunnelPath,
+  tunnelSubprotocol,
+} from "../../protocol/tunnel.ts";
 import { deno } from "../contract/deno-process.ts";
 import { World } from "../contract/suite/world.ts";
 import { workerd } from "../contract/workerd.ts";
 import { accessToken, TcpService, TunnelBox } from "../support/tunnel.ts";
+
+const AGENT = join(import.meta.dirname, "../../agent/main.ts");
 
 /** A tunnel to the service that says its name and then repeats what it hears. */
 class Talk {
@@ -89,6 +102,40 @@ describe.each([workerd, deno])("two programs of a box on $name", (runtime) => {
     for (const talk of ones) {
       talk.tunnel.write("still here");
       await talk.hears("still here");
+    }
+  });
+
+  it("say of one that is killed that it went without a word", async () => {
+    const child = spawn(
+      process.execPath,
+      [AGENT, "run", "--home", box.home, "--tcp", `talk=${services[0]?.address}`],
+      { stdio: ["ignore", "pipe", "ignore"] },
+    );
+    const exited = once(child, "exit");
+    try {
+      let said = "";
+      for await (const text of child.stdout) {
+        said += text;
+        if (said.includes("Link is on")) break;
+      }
+      const { link } = await box.target("talk", token);
+      const url = new URL(`${tunnelPath}?service=talk`, link.replace(/^http/, "ws"));
+      const visitor = new WebSocket(url, [tunnelSubprotocol], {
+        headers: {
+          authorization: `Bearer ${token}`,
+          [tunnelIdHeader]: randomBytes(24).toString("base64url"),
+        },
+        family: 4,
+        lookup: (_name, _options, done) => done(null, "127.0.0.1", 4),
+        autoSelectFamily: false,
+      });
+      await once(visitor, "message");
+      const closed = once(visitor, "close");
+      child.kill("SIGKILL");
+      expect((await closed)[0]).toBe(tunnelCloseCodes.vanished);
+    } finally {
+      child.kill("SIGKILL");
+      await exited;
     }
   });
 });

@@ -3,11 +3,12 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { Carriers } from "../../agent/tunnel/carriers.ts";
 import { PipeDuplex } from "../../agent/tunnel/duplex.ts";
 import { LastingTunnel } from "../../agent/tunnel/lasting.ts";
+import { limits } from "../../protocol/limits.ts";
 import { encodeMessage, frameType } from "../../protocol/link/frames.ts";
 import type { SocketHandler } from "../../protocol/link/messages.ts";
 import type { LinkStream } from "../../protocol/link/stream.ts";
@@ -15,7 +16,7 @@ import { tunnelAtHeader, tunnelCloseCodes, tunnelSubprotocol } from "../../proto
 
 let server: Server;
 /** What each asking gets: a socket, or a status. */
-let answers: ("socket" | number)[];
+let answers: ("socket" | "nothing" | number)[];
 let asked: (string | undefined)[];
 let onSocket: (socket: WebSocket) => void;
 
@@ -26,6 +27,10 @@ beforeEach(async () => {
   server.on("upgrade", (request, raw, head) => {
     asked.push(request.headers[tunnelAtHeader] as string | undefined);
     const answer = answers.shift();
+    if (answer === "nothing") {
+      raw.destroy();
+      return;
+    }
     if (answer !== "socket") {
       raw.end(`HTTP/1.1 ${answer} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
       return;
@@ -75,6 +80,33 @@ it("comes back while a program of the box says that it has no such tunnel: anoth
   again.close(tunnelCloseCodes.ended);
   expect(await end).toBe("The box's program was stopped.");
   expect(duplex.destroyed).toBe(true);
+});
+
+it.each([
+  ["lost", 503, true],
+  ["vanished", 503, false],
+  ["vanished", "nothing", true],
+] as const)("comes back to one that was %s, then heard %s: %s", async (how, then, waits) => {
+  const changed = limits as { tunnelVanishedMs: number };
+  const before = limits.tunnelVanishedMs;
+  changed.tunnelVanishedMs = 0;
+  onTestFinished(() => {
+    changed.tunnelVanishedMs = before;
+  });
+  answers = ["socket", then, 410, waits ? "socket" : 410];
+  const { end, next } = begin();
+  (await next()).close(tunnelCloseCodes[how]);
+  if (waits) (await next()).close(1000);
+  expect(await end).toBe(waits ? "The connection was lost." : "The box has given this tunnel up.");
+  expect(asked.length).toBe(waits ? 4 : 3);
+});
+
+it("has more patience with a program that comes back than with one that went without a word", () => {
+  const { agentBackoffMinMs, tunnelElsewhereMs, tunnelLastingMs, tunnelVanishedMs } = limits;
+  // One that lives noticed too, and has tried several times by then.
+  expect(tunnelVanishedMs).toBeGreaterThan(4 * agentBackoffMinMs);
+  expect(tunnelElsewhereMs).toBeGreaterThan(tunnelVanishedMs);
+  expect(tunnelLastingMs).toBeGreaterThan(tunnelElsewhereMs);
 });
 
 it.each([400, 401, 403, 404, 426])("does not come back after status %i", async (status) => {

@@ -20,6 +20,9 @@ import {
   type Over,
 } from "./surroundings.ts";
 
+/** RFC 6455 §7.1.5: the connection broke off before the other end said that it closes it. */
+const NO_CLOSE_FRAME = 1006;
+
 export class Connections {
   readonly #context: Pick<LinkContext, "agents" | "clock" | "random" | "traffic">;
   readonly #passages: () => Passages;
@@ -92,13 +95,14 @@ export class Connections {
     live.gathering.heard();
   }
 
-  /** Nothing more passes over this socket. */
-  end(socket: Socket): void {
+  /** Nothing more passes over this socket. @param code with which it was closed */
+  end(socket: Socket, code?: number): void {
     this.#gone.add(socket);
     const live = this.#live.get(socket);
     this.#live.delete(socket);
+    // Before its session ends, which knows no reason.
+    this.#passages().agentGone(socket, code === NO_CLOSE_FRAME);
     live?.session.close();
-    this.#passages().agentGone(socket);
   }
 
   /** Ends every session; what comes next begins a new one. */

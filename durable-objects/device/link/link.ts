@@ -197,9 +197,9 @@ export class Link {
     this.#connections.receive(socket, data);
   }
 
-  /** Nothing more passes over this socket. */
-  onAgentGone(socket: Socket): void {
-    this.#connections.end(socket);
+  /** Nothing more passes over this socket. @param code with which it was closed */
+  onAgentGone(socket: Socket, code?: number): void {
+    this.#connections.end(socket, code);
   }
 
   /**

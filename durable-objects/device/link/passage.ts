@@ -44,6 +44,7 @@ export interface PassageHost {
 /** RFC 6455 §7.4.1 and the registry of close codes. */
 export const visitorCloses = {
   restart: { code: 1012, reason: "the device's connection was lost" },
+  vanished: { code: 1012, reason: "the device went without a word" },
   failed: { code: 1014, reason: "the device's service broke off" },
   internal: { code: 1011, reason: "a message was lost" },
   revoked: { code: 1008, reason: "you may no longer enter" },
@@ -138,6 +139,11 @@ export class Passage implements SocketHandler {
   }
 
   closed(close: Close): void {
+    this.#finish(close);
+  }
+
+  /** The connection of the device is gone: it hears of nothing any more. */
+  lost(close: Close): void {
     this.#finish(close);
   }
 

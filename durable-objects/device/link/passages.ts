@@ -178,11 +178,15 @@ export class Passages {
     this.#host.stir();
   }
 
-  /** A socket of the device has gone, and with it what it carried. */
-  agentGone(agent: Socket): void {
+  /** A socket of the device has gone, and with it what it carried; `unsaid`: without a close frame. */
+  agentGone(agent: Socket, unsaid: boolean): void {
+    const close = unsaid ? visitorCloses.vanished : visitorCloses.restart;
     const connection = connectionOf(agent);
     for (const socket of this.#standing()) {
-      if (visitorOf(socket)?.connection === connection) this.#end(socket, visitorCloses.restart);
+      if (visitorOf(socket)?.connection !== connection) continue;
+      const passage = this.#bySocket.get(socket);
+      if (passage !== undefined) passage.lost(close);
+      else this.#end(socket, close);
     }
   }
 

@@ -109,6 +109,7 @@ function creditFault(said: Said, bytes: number): string | null {
 /** What a WebSocket's end is called at a tunnel. What the device closes keeps its code. */
 const codes: ReadonlyMap<Close, number> = new Map<Close, number>([
   [visitorCloses.restart, tunnelCloseCodes.lost],
+  [visitorCloses.vanished, tunnelCloseCodes.vanished],
   [visitorCloses.internal, tunnelCloseCodes.lost],
   [visitorCloses.failed, tunnelCloseCodes.lost],
   [visitorCloses.stalled, tunnelCloseCodes.lost],
