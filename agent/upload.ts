@@ -10,7 +10,7 @@ import type { FetchRest, Rest } from "./bulk.ts";
 /** As undici reads it: bytes count as taken only when the local service took them. */
 export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #stream: Pick<LinkStream, "consumed" | "restTaken">;
-  #chunks: Uint8Array[] = [];
+  readonly #chunks = new Pieces();
   /** Bytes that came in frames. */
   #framed = 0;
   #rest: RestOfRequest | null = null;
@@ -58,7 +58,9 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   fail(): void {
     this.#state = "failed";
     this.#rest?.abort();
-    for (const chunk of this.#chunks.splice(0)) this.#stream.consumed(chunk.byteLength);
+    for (let chunk = this.#chunks.shift(); chunk !== undefined; chunk = this.#chunks.shift()) {
+      this.#stream.consumed(chunk.byteLength);
+    }
     this.#wake?.();
   }
 
@@ -87,6 +89,41 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   }
 }
 
+/**
+ * What waits for the service. A piece that is shorter than what keeping it costs is copied behind others
+ * of the kind: however tiny a visitor's frames are, what they take is bounded with their bytes.
+ */
+class Pieces {
+  readonly #pieces: Uint8Array[] = [];
+  /** What the last of them lies in, where more fits behind it. */
+  #memory: Uint8Array<ArrayBuffer> | null = null;
+
+  push(piece: Uint8Array): void {
+    if (piece.byteLength >= limits.linkPieceOverheadBytes) {
+      this.#memory = null;
+      this.#pieces.push(piece);
+      return;
+    }
+    const last = (this.#memory === null ? undefined : this.#pieces.pop()) ?? NOTHING;
+    const size = last.byteLength + piece.byteLength;
+    if (this.#memory === null || size > this.#memory.byteLength) {
+      this.#memory = new Uint8Array(Math.max(limits.linkPieceOverheadBytes, 2 * last.byteLength));
+      this.#memory.set(last);
+    }
+    this.#memory.set(piece, last.byteLength);
+    this.#pieces.push(this.#memory.subarray(0, size));
+    if (size >= limits.linkFrameBytes) this.#memory = null;
+  }
+
+  shift(): Uint8Array | undefined {
+    const piece = this.#pieces.shift();
+    if (this.#pieces.length === 0) this.#memory = null;
+    return piece;
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
 type RestState = "coming" | "ended" | "refused" | "broken";
 
 /** What is left of a request, as it is fetched beside the frames. */
@@ -95,7 +132,7 @@ class RestOfRequest {
   announced: number | null = null;
   readonly #from: Rest;
   #offset: number | null = null;
-  #chunks: Uint8Array[] = [];
+  #chunks = new Pieces();
   #queued = 0;
   #count = 0;
   #paused = false;
@@ -177,7 +214,7 @@ class RestOfRequest {
 
   abort(): void {
     this.stopTelling();
-    this.#chunks = [];
+    this.#chunks = new Pieces();
     this.#from.abort();
   }
 

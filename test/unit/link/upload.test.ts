@@ -190,4 +190,46 @@ describe("a long request at the device", () => {
     body.fetch(from, TOKEN);
     expect(lane.asked).toBe(1);
   });
+
+  it.each([1, 3, 100, 255, 256, 5000])(
+    "waits in few pieces when it comes in frames of %i bytes, and is in order",
+    async (size) => {
+      const { body, consumed } = upload();
+      const whole = new Uint8Array(limits.linkStreamWindowBytes).map((_, at) => at % 251);
+      for (let at = 0; at < whole.length; at += size) {
+        const frame = whole.slice(at, at + size);
+        body.push(frame);
+        frame.fill(255); // a short one is a copy: its message may go
+        if (size >= limits.linkPieceOverheadBytes) frame.set(whole.subarray(at, at + size));
+      }
+      body.finish();
+      const got: Uint8Array[] = [];
+      const memory = new Set<ArrayBufferLike>();
+      for await (const piece of body) {
+        got.push(piece);
+        memory.add(piece.buffer);
+      }
+      expect(Buffer.concat(got).equals(whole)).toBe(true);
+      expect(consumed()).toBe(whole.length);
+      const held = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0);
+      expect(held).toBeLessThanOrEqual(2 * whole.length + limits.linkFrameBytes);
+      expect(got.length).toBeLessThanOrEqual(whole.length / limits.linkPieceOverheadBytes);
+    },
+  );
+
+  it("takes short pieces and long ones in turn, while its reader takes some", async () => {
+    const { body, got, read, consumed } = upload();
+    let said = "";
+    for (let turn = 0; turn < 300; turn++) {
+      const text = String(turn % 10).repeat(turn % 7 === 0 ? 300 : turn % 5);
+      said += text;
+      body.push(bytes(text));
+      if (turn === 100) void read();
+      if (turn % 13 === 0) await settled();
+    }
+    body.finish();
+    await settled();
+    expect([got.text === said, got.end]).toEqual([true, "whole"]);
+    expect(consumed()).toBe(said.length);
+  });
 });
