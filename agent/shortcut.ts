@@ -6,6 +6,7 @@
 
 import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
+import { createSecureContext } from "node:tls";
 import type { ReachReport } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
 import {
@@ -45,7 +46,7 @@ interface Settings {
   readonly direct: number | null;
   readonly herePort: number;
   readonly tls: Tls | null;
-  /** That is the certificate of the box's own name, which the agent renews. */
+  /** That is the certificate of the box's own name, which the agent renews; null before it has one. */
   readonly ownTls: boolean;
   readonly proxied: boolean;
 }
@@ -82,15 +83,16 @@ export async function readShortcut(
   const homePort = home !== undefined && /^\d+$/.test(home) ? port(home, "--home-page") : null;
   const homeOrigin = home === undefined || homePort !== null ? null : httpsOrigin(home);
   const isOurs = homeOrigin === null || own?.fits(new URL(homeOrigin).hostname) === true;
-  const ownTls = named === null && !proxied && !trial && own !== null && isOurs;
-  const tls = ownTls ? { cert: own.cert, key: own.key } : named;
+  // Its own may not be there yet: it is taken when it comes.
+  const ownTls = named === null && !proxied && !trial && isOurs;
+  const tls = ownTls && own !== null ? { cert: own.cert, key: own.key } : named;
   if (homePort !== null && !trial) {
     throw refused(
       "From a page under https, browsers ask nothing under plain http: name the box with its " +
         "certificate, --home-page https://nas.example.org:5001.",
     );
   }
-  if (!trial && tls === null && !proxied) {
+  if (!trial && tls === null && !proxied && !ownTls) {
     throw refused(
       "The box must answer under https: get a certificate for its name with `certificate`, give it " +
         "--cert and --key, or let your web server pass the question on and say --proxied.",
@@ -157,6 +159,8 @@ export class Shortcut {
   #here: Promise<Here | null> | null = null;
   #reach: Reach = { home: [], direct: null };
   #stopLooking: () => void = () => undefined;
+  /** Goes on once there is a certificate. */
+  #certified: () => Promise<void> = async () => undefined;
 
   constructor(settings: Settings, box: ShortcutBox, { clock, log, installed }: ShortcutMeans) {
     this.#installed = installed ?? (async () => null);
@@ -175,6 +179,8 @@ export class Shortcut {
   async follow(on: boolean, send: (text: string) => void): Promise<void> {
     this.#stopLooking();
     if (!on) return await this.close();
+    if (this.#lacksCertificate) await this.#lookAtCertificate();
+    if (this.#lacksCertificate) return this.#wait(send);
     this.#here ??= this.#listen();
     if ((await this.#here) === null) return;
     let said = "";
@@ -190,13 +196,31 @@ export class Shortcut {
     say();
   }
 
+  get #lacksCertificate(): boolean {
+    return this.#settings.ownTls && this.#tls === null;
+  }
+
+  /** Says what is missing, and follows the switch once it is there. */
+  #wait(send: (text: string) => void): void {
+    this.#log(
+      "The shortcut waits for a certificate of this box's name: get one with `certificate`, or give " +
+        "it --cert and --key.",
+    );
+    const stop = this.#clock.every(limits.reachLookMs, () => void this.#lookAtCertificate());
+    this.#certified = () => this.follow(true, send);
+    this.#stopLooking = () => {
+      stop();
+      this.#certified = async () => undefined;
+    };
+  }
+
   async #lookAtCertificate(): Promise<void> {
     if (!this.#settings.ownTls) return;
     const installed = await this.#installed();
     if (installed === null || this.#tls?.cert.equals(installed.cert)) return;
     try {
       await this.renew(installed);
-      this.#log("The shortcut answers with the new certificate.");
+      this.#log("The shortcut has a new certificate.");
     } catch (error) {
       this.#log(
         `The shortcut keeps its certificate, for the new one is not whole: ${reasonOf(error)}.`,
@@ -207,8 +231,10 @@ export class Shortcut {
   /** The box's own name has a new certificate. */
   async renew(tls: Tls): Promise<void> {
     if (!this.#settings.ownTls) return;
+    createSecureContext(tls); // refused here, not where it would answer
     (await this.#here)?.renew(tls);
     this.#tls = tls;
+    await this.#certified();
   }
 
   /** The box has another name. */

@@ -127,7 +127,6 @@ describe.each([workerd, deno])("two programs of a box on $name", (runtime) => {
         },
         family: 4,
         lookup: (_name, _options, done) => done(null, "127.0.0.1", 4),
-        autoSelectFamily: false,
       });
       await once(visitor, "message");
       const closed = once(visitor, "close");

@@ -289,7 +289,6 @@ describe("the shortcut under the box's own name", () => {
     const cloudAddress = "https://latchkey.example";
     const read = (own: Awaited<ReturnType<CertificateFiles["installed"]>>) =>
       readShortcut({ direct: "5001", herePort: String(port) }, cloudAddress, own);
-    await expect(read(null)).rejects.toThrow("get a certificate for its name");
     const settings = await read(await files().installed());
     if (settings === null) throw new Error("no settings");
     const key = (await crypto.subtle.generateKey("Ed25519", true, [
@@ -310,6 +309,78 @@ describe("the shortcut under the box's own name", () => {
     const renewed = await files().installed();
     if (renewed !== null) await shortcut.renew(renewed);
     expect(await shown(port)).not.toBe(before);
+  });
+
+  it("starts without a certificate, says what is missing, and takes it when it comes", async () => {
+    script = [{ status: "ready" }];
+    const port = await freePort();
+    const flag = { direct: "5001", herePort: String(port) };
+    const settings = await readShortcut(
+      flag,
+      "https://latchkey.example",
+      await files().installed(),
+    );
+    if (settings === null) throw new Error("no settings");
+    const { privateKey } = (await crypto.subtle.generateKey("Ed25519", true, [
+      "sign",
+      "verify",
+    ])) as CryptoKeyPair;
+    const looks: (() => void)[] = [];
+    const every = (_ms: number, work: () => void) => {
+      looks.push(work);
+      return () => void looks.splice(looks.indexOf(work), 1);
+    };
+    let told: () => void = () => undefined;
+    shortcut = new Shortcut(
+      settings,
+      { cloud: "https://latchkey.example", host, privateKey },
+      {
+        clock: { ...clock, now: () => clock.now(), every },
+        log: (line) => {
+          lines.push(line);
+          told();
+        },
+        installed: () => files().installed(),
+      },
+    );
+    const said: string[] = [];
+    await shortcut.follow(true, (text) => void said.push(text));
+    expect(lines.filter((line) => line.includes("waits for a certificate"))).toHaveLength(1);
+    await expect(shown(port)).rejects.toThrow("ECONNREFUSED");
+    looks[0]?.();
+    expect([said, looks.length]).toEqual([[], 1]);
+    await certify(options(), flags);
+    const on = new Promise<void>((resolve) => {
+      told = () => lines.includes("The shortcut is on.") && resolve();
+    });
+    looks[0]?.();
+    await on;
+    expect(await shown(port)).toMatch(/^[0-9A-F]+$/);
+    expect(JSON.parse(said[0] as string).reach.direct).toMatchObject({ probe: port, page: 5001 });
+    expect(looks).toHaveLength(1); // for the next one
+    await shortcut.follow(false, () => undefined);
+    expect(looks).toHaveLength(0);
+    await expect(shown(port)).rejects.toThrow("ECONNREFUSED");
+  });
+
+  it("waits no longer where it was switched off meanwhile", async () => {
+    script = [{ status: "ready" }];
+    const port = await freePort();
+    const flag = { direct: "5001", herePort: String(port) };
+    const settings = await readShortcut(flag, "https://latchkey.example", null);
+    if (settings === null) throw new Error("no settings");
+    const { privateKey } = (await crypto.subtle.generateKey("Ed25519", true, [
+      "sign",
+      "verify",
+    ])) as CryptoKeyPair;
+    const box = { cloud: "https://latchkey.example", host, privateKey };
+    shortcut = new Shortcut(settings, box, { clock, log: (line) => void lines.push(line) });
+    await shortcut.follow(true, () => undefined);
+    await shortcut.follow(false, () => undefined);
+    await certify(options(), flags);
+    const installed = await files().installed();
+    if (installed !== null) await shortcut.renew(installed);
+    await expect(shown(port)).rejects.toThrow("ECONNREFUSED");
   });
 
   it("answers with one that somebody else installed while it ran", async () => {
