@@ -51,7 +51,7 @@ export async function certify(options: CertificateOptions, flags: CertificateFla
     options.log(`The certificate in ${box.files.live} is good until ${until}.`);
     return;
   }
-  await renew(box, wanted, options);
+  await renewAll(box, wanted, options);
 }
 
 /** Renews what was asked for once: at once where it is due, and then for as long as the agent runs. */
@@ -65,7 +65,7 @@ export async function keepCertified(
     try {
       const wanted = await wantedOf(box, settings);
       if (await isDue(box, wanted)) {
-        await renew(box, wanted, options);
+        await renewAll(box, wanted, options);
         await options.onNew();
       }
     } catch (error) {
@@ -85,9 +85,15 @@ async function boxAt({ home: folder, clock = systemClock }: CertificateOptions):
   return { device, identity, files: new CertificateFiles(folder), clock };
 }
 
+/** The authority does not certify what it was asked for. */
+class Refused extends AgentFailure {}
+
 /** What is to be certified by now, and how the last order stands. */
 interface Wanted {
   readonly settings: CertificateSettings;
+  /** The box's own. */
+  readonly own: readonly string[];
+  /** These, and domains of its owner's. */
   readonly names: readonly string[];
   readonly stands: CertificateAnswer;
 }
@@ -97,7 +103,7 @@ async function wantedOf(box: Box, settings: CertificateSettings): Promise<Wanted
   const stands = await ask(box);
   const { host } = box.device;
   const own = settings.wildcard ? [host, `*.${host}`] : [host];
-  return { settings, names: [...own, ...stands.domains], stands };
+  return { settings, own, names: [...own, ...stands.domains], stands };
 }
 
 /** True when there is no certificate for the names, or the authority would have it renewed by now. */
@@ -108,6 +114,22 @@ async function isDue(box: Box, { names, stands }: Wanted): Promise<boolean> {
   if (!names.every((name) => installed.fits(name.replace("*", "any")))) return true;
   const { status, renew_at: renewAt } = stands;
   return status === "none" || (renewAt !== null && Date.parse(renewAt) <= now);
+}
+
+/**
+ * Renews. A domain that the authority does not certify, as its own DNS may say whatever leads here, does not
+ * keep the box's own names from what is due to them.
+ */
+async function renewAll(box: Box, wanted: Wanted, options: CertificateOptions): Promise<void> {
+  try {
+    await renew(box, wanted, options);
+  } catch (error) {
+    const own = { ...wanted, names: wanted.own };
+    const isForOwn = wanted.names.length === own.names.length;
+    if (!(error instanceof Refused) || isForOwn || !(await isDue(box, own))) throw error;
+    options.log(`${error.message} It is asked for the box's own names alone.`);
+    await renew(box, own, options);
+  }
 }
 
 /** From the request to the installed chain. Broken off, it goes on with the same key next time. */
@@ -127,7 +149,7 @@ async function renew(
     }
     if (status === "failed" || status === "none") {
       await box.files.dropPending();
-      throw new AgentFailure(`The authority did not certify it. ${problem ?? "Ask again later."}`);
+      throw new Refused(`The authority did not certify it. ${problem ?? "Ask again later."}`);
     }
     const sentence = sentenceOf(answer);
     if (sentence !== said) log(sentence);

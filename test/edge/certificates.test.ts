@@ -231,6 +231,20 @@ describe("a box that asks for a certificate", () => {
     expect((await follow()).status).toBe("ready");
   });
 
+  it("keeps nobody waiting for what the authority has of a domain of somebody's own", async () => {
+    const sight = { seen: null, since: 1, certifiable: true, lostAt: null };
+    const own = { name: "own.test", addedAt: 1, ...sight, tries: 0, misses: 0, dueAt: null };
+    await box.stub.setOwnDomains({ revision: 0, domains: [own] });
+    ca.refusals.push({ at: "/order", status: 429, kind: "rateLimited", retryAfter: "7200" });
+    const { body } = await ask(await requestFor(hostOf(box), "own.test"));
+    expect(body).toMatchObject({ status: "failed", problem: "rateLimited: no: rateLimited" });
+    const other = await boxOf(owner);
+    await ask(await requestFor(hostOf(other)), other);
+    expect((await follow(other)).status).toBe("ready");
+    await ask(await requestFor(hostOf(box)));
+    expect((await follow()).status).toBe("ready");
+  });
+
   it.each([
     ["of a name that is not its own", async () => `other.${ports.config.ddnsZone}`],
     ["of another box", async () => hostOf(await boxOf(owner))],

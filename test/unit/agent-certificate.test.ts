@@ -195,6 +195,26 @@ describe("`certificate`", () => {
     expect(await names()).toBe(`DNS:${host}`);
   });
 
+  it("is not kept from its own names by a domain that the authority does not certify", async () => {
+    const domains = ["cloud.example.org"];
+    script = [
+      { domains },
+      { status: "failed", problem: "caa: not us", domains },
+      { status: "ready", domains },
+    ];
+    await certify(options(), flags);
+    const { subjectAltName } = new X509Certificate(
+      await readFile(join(files().live, "fullchain.pem")),
+    );
+    expect(subjectAltName).toBe(`DNS:${host}`);
+    expect(lines.join("\n")).toContain("caa: not us It is asked for the box's own names alone.");
+    // What is due to the domain alone asks for nothing else.
+    const before = asked.length;
+    script = [{ domains }, { status: "failed", problem: "caa: not us", domains }];
+    await expect(certify(options(), flags)).rejects.toThrow("caa: not us");
+    expect(asked.slice(before).filter((request) => request !== undefined)).toHaveLength(1);
+  });
+
   it("does not install what certifies another key", async () => {
     script = [{ status: "ready" }];
     await certify(options(), flags);

@@ -191,11 +191,22 @@ function next({ state, order }: Under, change: Partial<CertificateOrder>): Stepp
   return { state: { ...state, order: changed }, dueAt: changed.dueAt };
 }
 
-/** The order after a refusal: tried again from its beginning for a while, then it has failed. */
-export function afterRefusal(order: CertificateOrder, refusal: AcmeRefusal, now: number) {
-  const isBusy = refusal.kind === "rateLimited" || refusal.status === 429 || refusal.status >= 500;
+/**
+ * The order after a refusal: tried again from its beginning for a while, then it has failed.
+ * @param isOurs false where it is for somebody's own domain too: then "too many" may be about that alone,
+ *   which is no reason for others to wait, and the box comes again without it
+ */
+export function afterRefusal(
+  order: CertificateOrder,
+  refusal: AcmeRefusal,
+  now: number,
+  isOurs: boolean,
+) {
+  const isLimit = refusal.kind === "rateLimited" || refusal.status === 429;
+  const isBusy = isLimit || refusal.status >= 500;
   const failures = order.failures + (isBusy ? 0 : 1);
-  const isOver = lasting.has(refusal.kind) || failures >= limits.certificateFailures;
+  const isOver =
+    lasting.has(refusal.kind) || (isLimit && !isOurs) || failures >= limits.certificateFailures;
   const waitMs =
     refusal.retryAfterMs ??
     (isBusy ? limits.acmePauseMs : limits.certificateRetryMs * 2 ** (failures - 1));
@@ -205,7 +216,7 @@ export function afterRefusal(order: CertificateOrder, refusal: AcmeRefusal, now:
     ...{ step: isOver ? "failed" : "waiting", url: null, challenges: [], proofs: [] },
     ...{ failures, problem, dueAt: now + waitMs },
   };
-  return { order: changed, isOver, pausesAll: refusal.kind === "rateLimited" };
+  return { order: changed, isOver, pausesAll: refusal.kind === "rateLimited" && isOurs };
 }
 
 /** Refusals that another try does not change (RFC 8555 §6.7). */

@@ -125,7 +125,7 @@ async function namesOf(ports: Ports, deviceId: string, request: string): Promise
   const own = (await device.describe())?.labels ?? [];
   const domains = certifiableDomains((await device.ownDomains())?.domains ?? []);
   for (const name of read.names) {
-    const label = labelUnder(name.replace(/^\*\./, ""), ports.config.ddnsZone);
+    const label = labelOf(ports, name);
     const isOwn = label === null ? domains.includes(name) : own.includes(label);
     if (!isOwn) throw new Problem("certificate-request", "request");
   }
@@ -260,7 +260,8 @@ async function stepOrRefusal(
     if (!(error instanceof AcmeRefusal))
       ports.log({ event: "authority-away", code: nameOf(error) });
     await withdraw(device, order);
-    const after = afterRefusal(order, refusal, ports.clock.now());
+    const isOurs = order.names.every((name) => labelOf(ports, name) !== null);
+    const after = afterRefusal(order, refusal, ports.clock.now(), isOurs);
     if (after.pausesAll) {
       await pauseAcme(ports.directory.db, authority.directory, after.order.dueAt);
     }
@@ -268,6 +269,10 @@ async function stepOrRefusal(
     return { state: { ...state, order: after.order }, dueAt, over: after.isOver };
   }
 }
+
+/** The label of a name in our zone, or of all below it; null for a domain of somebody's own. */
+const labelOf = ({ config }: Ports, name: string) =>
+  labelUnder(name.replace(/^\*\./, ""), config.ddnsZone);
 
 const nameOf = (error: unknown) => (error instanceof Error ? error.name : "unknown");
 
