@@ -1,6 +1,7 @@
 /** The certificate of a device's name: how it stands, and the ways to one that the owner has. */
 
 import { note } from "../workers/account/activity.ts";
+import { isKeptOut } from "../workers/certificates/caa.ts";
 import {
   certificateOf,
   type RevocationReason,
@@ -34,6 +35,7 @@ const deviceOf = (c: Ctx) => getDevice(c.env, c.var.accountId, c.req.param("id")
 certificatePages.get("/devices/:id/certificate", async (c) => {
   const device = await deviceOf(c);
   const view = await certificateOf(c.env, device.id);
+  const own = await c.env.devices.get(device.id).ownRecords();
   const said = c.req.query("done") ?? "";
   const { authority, origin, ddnsZone } = c.env.config;
   return page(
@@ -46,6 +48,7 @@ certificatePages.get("/devices/:id/certificate", async (c) => {
       host={`${device.label}.${ddnsZone}`}
       origin={origin}
       orders={authority !== null}
+      isKeptOut={view !== null && own !== null && isKeptOut(authority, view, own)}
       now={c.env.clock.now()}
       done={Object.hasOwn(done, said) ? (done[said] as string) : null}
     />,

@@ -22,6 +22,7 @@ import { addDevice, removeDevice } from "../workers/devices/owning.ts";
 import { checkPort } from "../workers/devices/reachability.ts";
 import { confirmed, signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
+import { waitingOffers } from "../workers/name/offers.ts";
 import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
 import { type Refusal, readForm, refusalOf } from "./forms.ts";
@@ -58,12 +59,14 @@ function doneOf(c: Ctx): string | null {
 }
 
 devices.get("/devices", async (c) => {
-  const list = await listDevices(c.env, c.var.accountId);
+  const me = c.var.accountId;
+  const list = await listDevices(c.env, me);
   return page(
     c,
     { title: "Your devices", at: "devices" },
     <DevicesPage
       devices={list}
+      offers={await waitingOffers(c.env, me)}
       origin={c.env.config.origin}
       now={c.env.clock.now()}
       done={doneOf(c)}

@@ -1,6 +1,7 @@
 /** What DNS says at a device's name and below it: the wildcard, records, neighbors, the key of updates. */
 
 import { ownTypes } from "../protocol/dns/presentation.ts";
+import { isKeptOut } from "../workers/certificates/caa.ts";
 import { getDevice } from "../workers/devices/devices.ts";
 import { signedIn } from "../workers/guard.ts";
 import { type Ctx, service } from "../workers/http.ts";
@@ -107,7 +108,9 @@ async function recordsPage(c: Ctx, { made, typed, refusal }: Shown = {}): Promis
   const device = await getDevice(c.env, accountId, idOf(c));
   const isOn = device.features.name;
   const said = c.req.query("done") ?? "";
-  const { ddnsZone } = c.env.config;
+  const { ddnsZone, authority } = c.env.config;
+  const object = c.env.devices.get(device.id);
+  const [state, own] = [await object.certificate(), await object.ownRecords()];
   return page(
     c,
     { title: `What DNS says of ${device.label}`, at: "devices", refusal },
@@ -116,6 +119,7 @@ async function recordsPage(c: Ctx, { made, typed, refusal }: Shown = {}): Promis
       view={isOn ? await readRecords(c.env, accountId, device.id) : null}
       signing={isOn ? await signingKeyState(c.env, accountId, device.id) : null}
       made={made}
+      isKeptOut={state !== null && own !== null && isKeptOut(authority, state, own)}
       host={`${device.label}.${ddnsZone}`}
       zone={ddnsZone}
       done={Object.hasOwn(done, said) ? (done[said] as string) : null}

@@ -16,6 +16,8 @@ interface Props {
   /** Its name in DNS. */
   readonly host: string;
   readonly origin: string;
+  /** True where CAA records of the owner's keep that authority out. */
+  readonly isKeptOut: boolean;
   /** True where the operator named an authority that we order from. */
   readonly orders: boolean;
   readonly now: number;
@@ -58,6 +60,16 @@ function OrderedSubject(props: Props & { view: CertificateView }) {
       </header>
       <div class="subject-body">
         <p>{sentenceOf(status, view)}</p>
+        {props.isKeptOut && (
+          <Notice tone="brass">
+            <p>
+              <a href={`/devices/${device.id}/records`}>CAA records of yours</a> say who may certify
+              the name, and the authority that we order from is not seen among them: it will refuse
+              the next certificate. Add it there, or let only the one we order from, below: then it
+              stands beside yours.
+            </p>
+          </Notice>
+        )}
         {order?.problem != null && (
           <p class="aside">
             The authority said: <span class="mono">{order.problem}</span>

@@ -1,7 +1,14 @@
 /** The devices of an account, and adding one. */
 
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
-import { Command, Done, ErrorSummary, Field, type FormErrors } from "../components/form.tsx";
+import {
+  Command,
+  Done,
+  ErrorSummary,
+  Field,
+  type FormErrors,
+  Notice,
+} from "../components/form.tsx";
 import { Icon } from "../components/icons.tsx";
 import { Light } from "../components/light.tsx";
 import { liveOf, settingsOf } from "../live.ts";
@@ -10,13 +17,15 @@ import { count } from "../words.ts";
 import { enrollCommand, runCommand } from "./commands.ts";
 
 interface DevicesProps {
+  /** How many names contacts offer, and wait for an answer. */
+  readonly offers: number;
   readonly devices: readonly DeviceDescription[];
   readonly origin: string;
   readonly now: number;
   readonly done: string | null;
 }
 
-export function DevicesPage({ devices, origin, now, done }: DevicesProps) {
+export function DevicesPage({ devices, offers, origin, now, done }: DevicesProps) {
   const here = devices.filter((device) => device.connection?.online).length;
   return (
     <>
@@ -36,6 +45,14 @@ export function DevicesPage({ devices, origin, now, done }: DevicesProps) {
           </p>
         </div>
       </header>
+      {offers > 0 && (
+        <Notice tone="brass">
+          <p>
+            A contact offers you {offers === 1 ? "a name" : `${offers} names`} for one of your
+            devices. <a href="/names">Look at it</a>
+          </p>
+        </Notice>
+      )}
       {devices.length === 0 ? (
         <FirstDevice origin={origin} />
       ) : (

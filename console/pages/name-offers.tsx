@@ -99,6 +99,10 @@ function OfferRow({ offer, devices, ddnsZone, nameOf }: OffersPageProps & { offe
           What we certified for it is revoked when you take it. A certificate that its box got by
           itself we cannot take back: it may work for up to 90 days more.
         </small>
+        <small>
+          Browsers that visited it bring your box what the service before left in them, such as
+          cookies of a sign-in. A service of yours should believe none that it did not make.
+        </small>
       </div>
       {free.length === 0 ? (
         <p class="aside">You need a device that has room for a name.</p>

@@ -26,6 +26,8 @@ export interface RecordsPageProps {
   /** Null while the name is off. */
   readonly view: RecordsView | null;
   readonly signing: SigningKeyState | null;
+  /** True where its CAA records keep the authority out that we order from. */
+  readonly isKeptOut: boolean;
   /** The key that was made just now: shown this once. */
   readonly made?: SigningKeyShown | undefined;
   /** Its name in DNS. */
@@ -56,6 +58,15 @@ export function RecordsPage(props: RecordsPageProps) {
         </Notice>
       ) : (
         <>
+          {props.isKeptOut && (
+            <Notice tone="brass">
+              <p>
+                Your CAA records do not name the authority that we order certificates from: it will
+                refuse the next one.{" "}
+                <a href={`/devices/${device.id}/certificate`}>The certificate</a>
+              </p>
+            </Notice>
+          )}
           <Answered {...props} view={view} />
           <Wildcard {...props} view={view} />
           <OwnSets {...props} view={view} />

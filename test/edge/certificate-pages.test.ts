@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { CertificateState } from "../../durable-objects/device/certificate-rpc.ts";
+import { recordFrom } from "../../protocol/dns/presentation.ts";
 import { DAY } from "../../protocol/limits.ts";
 import { listActivity } from "../../workers/account/activity.ts";
 import { handle } from "../../workers/app.ts";
@@ -76,6 +77,41 @@ const order = (part: object) => ({
 });
 
 describe("the page says", () => {
+  it("warns where CAA records of the owner's keep our authority out, and so does their page", async () => {
+    const warns = async () => {
+      const records = await handle(
+        new Request(`${ORIGIN}/devices/${box.device.id}/records`, {
+          headers: { accept: "text/html", cookie: `__Host-sid=${owner.token}` },
+        }),
+        test.ports,
+      );
+      const there = (await records.text()).replaceAll(/\s+/g, " ");
+      const here = (await browse()).text;
+      return [
+        here.includes("the authority that we order from is not seen among them"),
+        there.includes("do not name the authority that we order certificates from"),
+      ];
+    };
+    const write = (type: "CAA" | "TXT", ...texts: string[]) => {
+      const data = texts.map((text) => recordFrom(type, text) ?? expect.fail(text));
+      return box.stub.changeRecords({ set: { owner: "", type, data } });
+    };
+    await start({ ACME: `${CA}?page=${count} caa=ca.example` });
+    await write("CAA", '0 issue "other.example"');
+    // The first order says that ours may, whatever stands there.
+    expect(await warns()).toEqual([false, false]);
+    await keep({ current: current(), caa: "ca.example; accounturi=https://ca.example/1" });
+    expect(await warns()).toEqual([false, false]);
+    await keep({ caa: null });
+    expect(await warns()).toEqual([true, true]);
+    await write("CAA", '0 issue "other.example"', '0 issue "CA.example; validationmethods=dns-01"');
+    expect(await warns()).toEqual([false, false]);
+    await write("CAA", '0 issue "ca.example"', '0 issuewild ";"');
+    expect(await warns()).toEqual([true, true]);
+    await write("CAA", '0 iodef "mailto:me@example.org"');
+    expect(await warns()).toEqual([false, false]);
+  });
+
   it("how to begin, both ways", async () => {
     const { status, text } = await browse();
     expect(status).toBe(200);

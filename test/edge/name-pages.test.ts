@@ -113,6 +113,20 @@ describe("a second click", () => {
   });
 });
 
+describe("an offer", () => {
+  it("is told of on the list of devices of who may take it, and says what may come along", async () => {
+    const said = async (by: NewSession) => (await browse("/devices", undefined, by)).text;
+    expect(await said(ben)).not.toContain("A contact offers you");
+    const offer = await offered();
+    expect(await said(ben)).toContain("A contact offers you a name for one of your devices");
+    expect(await said(ada)).not.toContain("A contact offers you");
+    const page = (await browse("/names", undefined, ben)).text;
+    expect(page).toContain("bring your box what the service before left in them");
+    await twice("/names/end", { offer }, ben);
+    expect(await said(ben)).not.toContain("A contact offers you");
+  });
+});
+
 describe("a name in a path of the API", () => {
   it("is the same in any case, and with a dot at its end (RFC 4343)", async () => {
     const ask = async (method: string, written: string, path = "", body?: object) => {

@@ -75,6 +75,11 @@ export async function offersOf(ports: Ports, me: string): Promise<readonly Offer
   return read.filter((offer) => offer !== null);
 }
 
+/** How many offers wait for an answer of `me`. */
+export async function waitingOffers(ports: Ports, me: string): Promise<number> {
+  return (await offersTo(regionDb(ports, me), me, ports.clock.now())).length;
+}
+
 /**
  * Takes a name over, for a device of one's own, where it is one name more.
  * @throws Problem `not-found` for what is not offered (any more), `too-many` for a device with as many
