@@ -8,8 +8,10 @@ import { axe } from "../support/axe.ts";
 import { keepPicture, phone, visit } from "../support/browser.ts";
 import {
   call,
+  enrollDevice,
   furnish,
   liveIn,
+  openAccount,
   operator,
   password,
   runAgent,
@@ -63,11 +65,37 @@ beforeAll(async () => {
   for (const domain of ["cloud.example.org", "home.example.org", "example.org"]) {
     await call(world, "POST", `${attic}/domains`, { domain }, owner);
   }
+  await changeHands();
   const { label } = await call(world, "GET", `/api/devices/${longId}`, undefined, owner);
   const words = "The page behind it copies that of a bank, also its address.\nSee report 17.";
   const closure = { reason: "phishing", extent: "all", words };
   await call(world, "PUT", `/api/operator/doors/${label}/closure`, closure, operator);
 });
+
+/** A contact offers the owner a name, and is offered one. */
+async function changeHands(): Promise<void> {
+  const giver = await openAccount(world, "giver@example.org");
+  const theirs = await enrollDevice(world, giver, "givers-box");
+  await call(world, "POST", "/api/contacts", { account: owner.accountId }, giver);
+  await call(world, "POST", `/api/contacts/${giver.accountId}/accept`, undefined, owner);
+  for (const [from, to, device, label] of [
+    [giver, owner, theirs, "w".repeat(63)],
+    [owner, giver, deviceId, "pictures"],
+  ] as const) {
+    const names = `/api/devices/${device}/names`;
+    await call(world, "POST", names, { label }, from);
+    await call(world, "POST", `${names}/${label}/offer`, { to: to.accountId }, from);
+  }
+}
+
+/** A page that only a form leads to. */
+async function comeTo(page: Page, path: string): Promise<void> {
+  await page.goto(world.origin + path);
+  if (!path.endsWith("#change")) return;
+  await page.getByLabel("The name that comes").fill("l".repeat(63));
+  await page.getByRole("button", { name: "See what changes" }).click();
+  await page.getByRole("heading", { level: 1, name: /in place of/ }).waitFor();
+}
 
 afterAll(async () => {
   await stopAgent?.();
@@ -123,6 +151,9 @@ function pages(): { street: string[]; house: string[] } {
       `/devices/${deviceId}/door`,
       `/devices/${deviceId}/name`,
       `/devices/${deviceId}/names`,
+      `/devices/${deviceId}/names#change`,
+      `/devices/${deviceId}/names/give-up?label=pictures`,
+      `/devices/${deviceId}/names/give?label=pictures`,
       `/devices/${deviceId}/domains`,
       `/devices/${deviceId}/domains/take-away?domain=cloud.example.org`,
       `/devices/${longId}/domains`,
@@ -185,7 +216,7 @@ async function crawl(
   }
   await signInBrowser(world, visitor.context, owner);
   for (const path of house) {
-    await visitor.page.goto(world.origin + path);
+    await comeTo(visitor.page, path);
     await look(visitor.page, path);
   }
   await visitor.context.close();
@@ -202,7 +233,7 @@ describe("everywhere", () => {
     });
     await signInBrowser(world, visitor.context, owner);
     for (const path of [...pages().street, ...pages().house]) {
-      await visitor.page.goto(world.origin + path);
+      await comeTo(visitor.page, path);
     }
     await visitor.context.close();
     const foreign = visitor.requests.filter(
@@ -228,7 +259,7 @@ describe("everywhere", () => {
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForURL("**/devices");
     for (const path of [...pages().house, ...pages().street]) {
-      await page.goto(world.origin + path);
+      await comeTo(page, path);
       const stored = await page.evaluate(async () => [
         ...Object.keys(localStorage),
         ...Object.keys(sessionStorage),
