@@ -4,8 +4,8 @@
  * of its folder and holds no file in memory.
  */
 
-import { createReadStream, createWriteStream } from "node:fs";
-import { lstat, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { constants, createWriteStream } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
@@ -20,6 +20,9 @@ export interface Nas {
   readonly origin: string;
   close(): Promise<void>;
 }
+
+/** Opens files, no links, and waits for no pipe. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 const types: Readonly<Record<string, string>> = {
   ".txt": "text/plain; charset=utf-8",
@@ -161,9 +164,25 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const path = join(folder, name);
-  const info = await lstat(path).catch(() => null);
-  if (info === null || !info.isFile()) throw new Refusal(404, "There is no such file.");
+  // Looked at and read by one handle: what lies at the path may be another file, or a link, a moment later.
+  const file = await open(join(folder, name), READ).catch(() => null);
+  if (file === null) throw new Refusal(404, "There is no such file.");
+  try {
+    await serveFile(file, name, asDownload, request, response);
+  } finally {
+    await file.close();
+  }
+}
+
+async function serveFile(
+  file: FileHandle,
+  name: string,
+  asDownload: boolean,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const info = await file.stat();
+  if (!info.isFile()) throw new Refusal(404, "There is no such file.");
   const etag = `"${info.size.toString(36)}-${Math.trunc(info.mtimeMs).toString(36)}"`;
   // RFC 9110 §13.1.5: the rest of a file that changed meanwhile would not fit what came before.
   const changed = (request.headers["if-range"] ?? etag) !== etag;
@@ -187,7 +206,8 @@ async function serve(
   if (range !== null) headers["content-range"] = `bytes ${first}-${last}/${info.size}`;
   response.writeHead(range === null ? 200 : 206, headers);
   if (request.method === "HEAD" || last < first) return void response.end();
-  await pipeline(createReadStream(path, { start: first, end: last }), response);
+  const bytes = file.createReadStream({ start: first, end: last, autoClose: false });
+  await pipeline(bytes, response);
 }
 
 /** A single byte range (RFC 9110 §14.2); null when there is none, or several. */

@@ -1,7 +1,7 @@
 /** The demo NAS: files come and go whole, and nothing outside its folder is reachable. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -91,6 +91,32 @@ describe("the demo NAS", () => {
     const url = `${nas.origin}/files/welcome.txt`;
     expect((await fetch(url, { method: "DELETE" })).status).toBe(204);
     expect((await fetch(url, { method: "DELETE" })).status).toBe(404);
+  });
+
+  it("gives what it looked at, whatever comes to lie at the path meanwhile", async () => {
+    const path = join(folder, "page.txt");
+    await writeFile(`${folder}-secret`, "secret");
+    await writeFile(path, "public");
+    let flipping = true;
+    const flip = async () => {
+      for (let turn = 0; flipping; turn++) {
+        const next = join(folder, `.next${turn % 2}`);
+        await rm(next, { force: true });
+        if (turn % 2 === 0) await symlink(`${folder}-secret`, next);
+        else await writeFile(next, "public");
+        await rename(next, path);
+      }
+    };
+    const flipped = flip();
+    const seen = new Set<string>();
+    for (let turn = 0; turn < 500; turn++) {
+      const answer = await fetch(`${nas.origin}/files/page.txt`);
+      seen.add(answer.status === 200 ? await answer.text() : String(answer.status));
+    }
+    flipping = false;
+    await flipped;
+    await rm(`${folder}-secret`);
+    expect([seen.has("public"), seen.has("secret")]).toEqual([true, false]);
   });
 
   it("reaches nothing outside its folder", async () => {
