@@ -17,9 +17,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { run as runAgent } from "../../agent/run.ts";
 import { type Front, startFront } from "../../front/front.ts";
 import { freePort } from "../contract/runtime.ts";
-import { World } from "../contract/suite/world.ts";
+import { newLabel, World } from "../contract/suite/world.ts";
 import { homeOf } from "../support/agent-home.ts";
 import { type Pebble, pebbleFolder, startPebble } from "../support/pebble.ts";
 import type { Scenario } from "../support/scenario.ts";
@@ -170,6 +171,41 @@ describe("`latchkey certificate`", () => {
     expect(await asked(nas.host)).toBe("hello");
     await expect(asked(`other.${world.ddnsZone}`)).rejects.toThrow(/altnames/);
     server.close();
+  });
+
+  it("comes by itself for the new name when the owner renames the box", async () => {
+    const home = await enrolled();
+    const hook = `cp "$LATCHKEY_CERTIFICATE/fullchain.pem" ${folder}/hooked.pem`;
+    expect((await agent(home, "certificate", "--wildcard", "--hook", hook)).code).toBe(0);
+    const old = await readFile(join(folder, "hooked.pem"), "utf8");
+    const stop = new AbortController();
+    const lines: string[] = [];
+    let told: () => void = () => undefined;
+    const log = (line: string) => {
+      lines.push(line);
+      told();
+    };
+    const said = async (words: string) => {
+      while (!lines.some((line) => line.includes(words))) {
+        await new Promise<void>((resolve) => (told = resolve));
+      }
+    };
+    const running = runAgent({ home, serve: null, log, signal: stop.signal });
+    await said("onnected");
+    const label = newLabel();
+    const renamed = await nas.box.ask(`/names/${nas.box.label}`, "PATCH", { label });
+    expect(renamed.status, renamed.text).toBe(200);
+    await said("The hook ran.");
+    const host = `${label}.${world.ddnsZone}`;
+    const chain = await readFile(join(home, "certificate/live/fullchain.pem"), "utf8");
+    expect(namesIn(chain)).toEqual([`*.${host}`, host].sort());
+    expect(await readFile(join(folder, "hooked.pem"), "utf8")).toBe(chain);
+    expect(chain).not.toBe(old);
+    stop.abort();
+    expect(await running).toBe("stopped");
+    // Nothing is ordered anew by the next start: that is what it wants.
+    const again = await agent(home, "certificate", "--wildcard");
+    expect([again.code, again.output]).toEqual([0, expect.stringContaining("is good until")]);
   });
 
   it("says why it gets none", async () => {
