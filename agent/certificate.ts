@@ -151,6 +151,8 @@ async function renew(
       await box.files.dropPending();
       throw new Refused(`The authority did not certify it. ${problem ?? "Ask again later."}`);
     }
+    // The one that there is came of another request: ours is not under way any more, and would never end.
+    if (status === "ready") throw new Refused("The order was given up, for its names changed.");
     const sentence = sentenceOf(answer);
     if (sentence !== said) log(sentence);
     said = sentence;

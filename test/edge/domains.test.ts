@@ -122,6 +122,20 @@ describe("a domain of one's own", () => {
     ]);
   });
 
+  it("is in no order any more that waits, once it was taken away", async () => {
+    lead();
+    await add("own.test");
+    const order = {
+      ...{ step: "waiting" as const, request: "r", names: [hostOf(box), "own.test"], askedAt: 1 },
+      ...{ replaces: null, url: null, challenges: [], proofs: [], dueAt: 1, failures: 0 },
+      problem: null,
+    };
+    const state = { revision: 0, current: null, order, caa: null };
+    expect(await box.stub.setCertificate(state)).toBe(true);
+    expect((await call("DELETE", "/own.test")).status).toBe(204);
+    expect((await box.stub.certificate())?.order).toBe(null);
+  });
+
   it("may lead to any of the device's names, and to no name that it had", async () => {
     zone["own.test"] = `CNAME ${hostOf(box)}`;
     await add("own.test");
@@ -329,6 +343,19 @@ describe("the sweep", () => {
     };
     await lookAtDue(test.ports, db());
     expect(await dueAt()).toBe(7);
+  });
+
+  it("leaves what fails for later, so that it takes nobody's turn", async () => {
+    lead();
+    await add("own.test");
+    test.clock.time = (await dueAt()) ?? 0;
+    const get = () => {
+      throw new Error("away");
+    };
+    await expect(lookAtDue({ ...test.ports, devices: { get } }, db())).rejects.toThrow("away");
+    expect(await dueAt()).toBe(test.clock.now() + limits.domainRetryMs);
+    await due();
+    expect(await dueAt()).toBe(test.clock.now() + limits.domainCheckMs);
   });
 
   it("forgets that it was to look at what is gone", async () => {

@@ -225,6 +225,16 @@ describe("`certificate`", () => {
     expect(await keyOf()).toBe(before);
   });
 
+  it("waits for no order that was given up", async () => {
+    script = [{ status: "ready" }];
+    await certify(options(), flags);
+    script = [{}, { status: "under-way" }, { status: "ready", certificate: chain }];
+    onSleep = () => {
+      if (slept.length > 20) stop.abort();
+    };
+    await expect(certify(options(), { ...flags, force: true })).rejects.toThrow("given up");
+  });
+
   it("runs the hook, keeps it for the next time, and says when it failed", async () => {
     script = [{ status: "ready" }];
     const hook = `cp "$LATCHKEY_CERTIFICATE/key.pem" ${folder}/copied`;

@@ -94,14 +94,30 @@ export async function removeDomain(ports: Ports, asker: Asker, typed: string): P
     if (!before.some((one) => one.name === name)) throw new Problem("not-found");
     return before.filter((one) => one.name !== name);
   });
+  await forgetOrderFor(device, name);
   await note(ports, asker.accountId, "domain-removed", { client: asker.client, about: name });
+}
+
+/** An order that waits for its turn would be for what is not to be certified again. */
+async function forgetOrderFor(device: DeviceStub, name: string): Promise<void> {
+  const state = await device.certificate();
+  if (state?.order?.step !== "waiting" || !state.order.names.includes(name)) return;
+  await device.setCertificate({ ...state, order: null }); // who changed it meanwhile has begun with it
 }
 
 /** Looks at the domains of a region whose time has come; one device that fails holds up no other. */
 export async function lookAtDue(ports: Ports, db: Db): Promise<void> {
   if (ports.config.resolver === null) return;
   const due = await domainDevices(db, ports.clock.now(), limits.domainsAtOnce);
-  const done = await Promise.allSettled(due.map((one) => lookAtDevice(ports, db, one)));
+  const done = await Promise.allSettled(
+    due.map(async (one) => {
+      // Those that fail each time would else be the longest due, and nobody's turn would come.
+      await lookAtDevice(ports, db, one).catch(async (error) => {
+        await noteDomainLook(db, one.id, one.at, ports.clock.now() + limits.domainRetryMs);
+        throw error;
+      });
+    }),
+  );
   const failed = done.find((one) => one.status === "rejected");
   if (failed !== undefined) throw failed.reason;
 }
