@@ -170,6 +170,10 @@ export function GivePage({ device, label, ddnsZone, contacts, errors }: GivePage
           <li>What we certified for it is revoked. {device.label} keeps its other names.</li>
           <li>Your addresses, passwords, shares and history stay yours: none of it goes along.</li>
           <li>
+            Domains of yours that lead to it lead to their device then, and it can be certified for
+            them: set them anew first.
+          </li>
+          <li>
             Browsers that visited it send their device what your service left in them, such as a
             sign-in: sign everybody out there first.
           </li>

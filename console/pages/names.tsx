@@ -200,7 +200,7 @@ function goingWith({ device, ddnsZone, door, label }: GoingProps): Going[] {
       ? [
           {
             what: `Updates for ${host}`,
-            when: "Passwords go on for the device’s other names: change the host name in the router or program.",
+            when: "Passwords go on for the device’s other names: change the host name in the router or program. One that is for this name alone works no more.",
           },
         ]
       : []),
@@ -209,6 +209,14 @@ function goingWith({ device, ddnsZone, door, label }: GoingProps): Going[] {
           {
             what: `The certificate for ${host}`,
             when: "It is not renewed. A box that runs the agent gets one for what it is called by itself; an order under way ends.",
+          },
+        ]
+      : []),
+    ...(features.name
+      ? [
+          {
+            what: `Domains of yours that lead to ${host}, if there are any`,
+            when: "They lead nowhere until you set them anew; once the name is somebody’s, to theirs.",
           },
         ]
       : []),
@@ -231,7 +239,7 @@ export function ChangeNamePage(props: GoingProps & { readonly to: string }) {
       lead={`The box needs nothing: it hears of it by itself. What others remember, you must tell them.`}
       going={goingWith(props)}
       staying={[
-        "Passwords, shares, who may come in, what happened to the name: all of it goes on under the new name.",
+        "Passwords that are not for this name alone, shares, who may come in, what happened to the name: all of it goes on under the new name.",
         holding(label),
       ]}
       action={`${path}/change`}
