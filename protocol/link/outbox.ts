@@ -124,7 +124,6 @@ export class Outbox {
 
   readonly #flush = (): void => {
     this.#scheduled = false;
-    this.#gathering = false;
     while (!this.#over) {
       if (this.#port.bufferedBytes() > limits.linkBufferedBytes) {
         this.#scheduled = true;
@@ -132,10 +131,12 @@ export class Outbox {
         return;
       }
       const { frames, streams } = this.#gather();
-      if (frames.length === 0) return;
+      if (frames.length === 0) break;
       this.#send(frames, streams.length > 0);
       for (const stream of streams) stream.tellDrain();
     }
+    // Nothing waits any more, whoever opened a stream meanwhile.
+    this.#gathering = false;
   };
 
   #send(frames: readonly Frame[], hasData: boolean): void {

@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../../protocol/limits.ts";
 import { decodeMessage, frameType } from "../../../protocol/link/frames.ts";
+import { Outbox } from "../../../protocol/link/outbox.ts";
 import { Chance, type Script, World } from "../../support/link-world.ts";
 
 const script: Script = {
@@ -99,5 +100,35 @@ describe("requests that come together", () => {
     await world.settle();
     world.advance(limits.linkGatherMs);
     expect((await asked).status).toBe(502);
+  });
+});
+
+describe("a stream that is opened while a message leaves", () => {
+  it("keeps none that is opened later waiting", () => {
+    const waiting: (() => void)[] = [];
+    const opens: number[] = [];
+    const outbox = new Outbox(
+      {
+        send: (message, sent) => {
+          decodeMessage(message, (type, _end, id) => {
+            if (type === frameType.open) opens.push(id);
+            return null;
+          });
+          if (opens.length === 1) outbox.open(3, new Uint8Array(2), true);
+          waiting.length = 0; // what waited went along
+          sent();
+        },
+        bufferedBytes: () => 0,
+        soon: (work) => void waiting.push(work),
+        gather: (work) => void waiting.push(work),
+        later: (work) => void waiting.push(work),
+      },
+      () => undefined,
+    );
+    for (const id of [1, 5]) {
+      outbox.open(id, new Uint8Array(2), true);
+      for (const work of waiting.splice(0)) work();
+    }
+    expect(opens).toEqual([1, 3, 5]);
   });
 });
