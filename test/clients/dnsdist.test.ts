@@ -1,6 +1,7 @@
 /** Debian's dnsdist and haproxy before the edge, as `npm run dns:dnsdist` sets them up. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -126,10 +127,21 @@ describe("dnsdist 1.7 and haproxy 2.6", () => {
   });
 
   it("send who asks too much to TCP", async () => {
-    const flood = Array.from({ length: 4000 }, (_, at) =>
-      look(port, `flood${at % 50}.${world.ddnsZone}`).catch(() => null),
+    const messages = Array.from({ length: 50 }, (_, at) =>
+      question(`flood${at}.${world.ddnsZone}`),
     );
-    const answers = await Promise.all(flood);
-    expect(answers.some((answer) => answer?.truncated)).toBe(true);
+    const socket = createSocket("udp4");
+    let truncated = 0;
+    socket.on("message", (answer) => {
+      if (readAnswer(answer).truncated) truncated++;
+    });
+    // As fast as this machine can, until it is too fast: a busy one would not ask enough at once.
+    const until = performance.now() + PATIENCE.timeout;
+    while (truncated === 0 && performance.now() < until) {
+      for (const message of messages) socket.send(message, port, "127.0.0.1");
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    socket.close();
+    expect(truncated).toBeGreaterThan(0);
   });
 });

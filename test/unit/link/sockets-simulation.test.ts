@@ -254,6 +254,7 @@ class History {
       await this.settle();
       this.toEdge();
       await this.settle();
+      this.advance(limits.linkGatherMs); // it may wait for company
     }
     await asked;
     guest.local = this.locals.get(path) ?? null;
