@@ -57,7 +57,7 @@ export class Section {
     const count = this.#columns.length;
     const rows = this.#rows.map((row) => Array.from({ length: count }, (_, at) => row[at] ?? ""));
     const widths = this.#columns.map((column, at) =>
-      Math.max(column.length, ...rows.map((row) => row[at]?.length ?? 0)),
+      Math.max(3, column.length, ...rows.map((row) => row[at]?.length ?? 0)),
     );
     const line = (cells: readonly string[]) =>
       `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
