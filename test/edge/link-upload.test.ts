@@ -302,6 +302,47 @@ describe("the rest of an upload, which the platform carries", () => {
   });
 });
 
+describe("the rest of an upload, which only this code can read", () => {
+  it("is waited for as it passes here, whatever the device says that it took", async () => {
+    const headers = { "content-length": String(4 * MIB) };
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        if (sent >= 3 * MIB) await held;
+        controller.enqueue(new Uint8Array(MIB));
+        sent += MIB;
+        if (sent === 4 * MIB) controller.close();
+      },
+    });
+    const request = new Request("http://nas.test/", { method: "PUT", headers, body });
+    const frames = { write: () => true, sentBeside: vi.fn(), end: vi.fn(), offerRest: vi.fn() };
+    let counted = 0;
+    const upload = new Upload(request, frames as unknown as LinkStream, {
+      moved: () => undefined,
+      bytes: (count) => {
+        counted += count;
+      },
+      beside: () => undefined,
+      offer: null,
+      broke: () => undefined,
+    });
+    const running = upload.run();
+    const rest = (await upload.fetch()) as Response;
+    const read = rest.arrayBuffer();
+    await vi.waitFor(() => expect([counted, upload.waitsFor]).toEqual([3 * MIB, "visitor"]));
+    upload.taken(7);
+    upload.taken(Number.MAX_SAFE_INTEGER);
+    expect([counted, upload.waitsFor]).toEqual([3 * MIB, "visitor"]);
+    goOn();
+    await Promise.all([read, running]);
+    expect(counted).toBe(4 * MIB);
+  });
+});
+
 describe("the body of a slow visitor", () => {
   it("goes on as soon as it would fill a frame, however large a piece may be", async () => {
     const { readable, writable } = new IdentityTransformStream();

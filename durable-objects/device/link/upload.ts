@@ -41,6 +41,8 @@ export class Upload implements TokenHolder {
   #framed = 0;
   /** Bytes that went beside the frames, as far as it is known. */
   #besides = 0;
+  /** The platform carries the rest: nobody here sees it pass. */
+  #isCarried = false;
   #offered = false;
   #fetch: Fetch | null = null;
   #pipe: BodyPipe | null = null;
@@ -126,10 +128,12 @@ export class Upload implements TokenHolder {
     resolve(new Response(pipe.readable, init));
     this.waitsFor = "visitor";
     const rest = this.#source.rest();
+    this.#isCarried = rest !== null;
     const sent = rest === null ? this.#pieces(pipe) : this.#took(pipe.take(rest));
     if (!(await sent) || !(await this.#took(pipe.close()))) return;
     if (rest !== null && left !== null) this.taken(left);
     this.#pipe = null;
+    this.#isCarried = false;
     this.#stream.sentBeside(this.#besides);
     this.#stream.end();
     this.waitsFor = "over";
@@ -159,7 +163,7 @@ export class Upload implements TokenHolder {
    * which nobody here sees pass. Who has more than that waiting says the same number again.
    */
   taken(bytes: number): void {
-    if (this.#length === null || this.#pipe === null) return;
+    if (this.#length === null || !this.#isCarried) return;
     const count = Math.min(bytes, this.#length - this.#framed) - this.#besides;
     this.waitsFor = count > 0 ? "visitor" : "device";
     if (count <= 0) return;
