@@ -83,6 +83,16 @@ export interface Script {
   readonly readsBody: boolean;
 }
 
+/** Ten bytes, at once and whole. */
+export const shortAnswer: Script = {
+  status: 200,
+  start: 0,
+  length: 10,
+  announced: 10,
+  breakAfter: null,
+  readsBody: true,
+};
+
 /** One request at the local service. */
 export class Call {
   readonly path: string;

@@ -4,16 +4,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../../protocol/limits.ts";
 import { decodeMessage, frameType } from "../../../protocol/link/frames.ts";
 import { Outbox } from "../../../protocol/link/outbox.ts";
-import { Chance, type Script, World } from "../../support/link-world.ts";
+import { Chance, shortAnswer as script, World } from "../../support/link-world.ts";
 
-const script: Script = {
-  status: 200,
-  start: 0,
-  length: 10,
-  announced: 10,
-  breakAfter: null,
-  readsBody: true,
-};
 let world: World;
 
 beforeEach(async () => {

@@ -4,16 +4,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { doorHeader } from "../../../durable-objects/device/door.ts";
 import { peerHeader } from "../../../durable-objects/device/rpc.ts";
 import { limits } from "../../../protocol/limits.ts";
-import { Chance, type Script, Upload, Visitor, World } from "../../support/link-world.ts";
+import { Chance, shortAnswer as script, Upload, Visitor, World } from "../../support/link-world.ts";
 
-const script: Script = {
-  status: 200,
-  start: 0,
-  length: 10,
-  announced: 10,
-  breakAfter: null,
-  readsBody: true,
-};
 const person = "acc_home_0000000000000000";
 const chance = new Chance(1);
 let world: World;
