@@ -11,6 +11,7 @@ import { handle } from "../../workers/app.ts";
 import { CA, StandInAuthority } from "../support/authority.ts";
 import { type NewSession, newPerson } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { browseAs } from "./browse-support.ts";
 import { type Enrolled, enroll } from "./devices-support.ts";
 
 const ORIGIN = "http://localhost:8787";
@@ -36,20 +37,8 @@ async function start(variables: Record<string, string>) {
   await box.stub.setFeature("name", true);
 }
 
-async function browse(path = "", form?: Record<string, string>) {
-  const request = new Request(`${ORIGIN}/devices/${box.device.id}/certificate${path}`, {
-    method: form === undefined ? "GET" : "POST",
-    headers: {
-      accept: "text/html",
-      "sec-fetch-site": "same-origin",
-      cookie: `__Host-sid=${owner.token}`,
-      ...(form && { "content-type": "application/x-www-form-urlencoded" }),
-    },
-    body: form === undefined ? null : new URLSearchParams(form).toString(),
-  });
-  const response = await handle(request, test.ports);
-  const text = (await response.text()).replaceAll(/\s+/g, " ");
-  return { status: response.status, text, location: response.headers.get("location") };
+function browse(path = "", form?: Record<string, string>) {
+  return browseAs(owner, test.ports, `/devices/${box.device.id}/certificate${path}`, form);
 }
 
 const name = () => `${box.device.label}.${test.ports.config.ddnsZone}`;

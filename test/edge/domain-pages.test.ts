@@ -4,10 +4,10 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Lookup } from "../../protocol/dns/reply.ts";
 import { limits } from "../../protocol/limits.ts";
-import { handle } from "../../workers/app.ts";
 import { lookAtDue } from "../../workers/name/domains.ts";
 import { type NewSession, newPerson } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { browseAs } from "./browse-support.ts";
 import { type Enrolled, enroll } from "./devices-support.ts";
 
 const ORIGIN = "http://localhost:8787";
@@ -37,20 +37,8 @@ function start(variables: Record<string, string>) {
   };
 }
 
-async function browse(path = "", form?: Record<string, string>) {
-  const request = new Request(`${ORIGIN}/devices/${box.device.id}/domains${path}`, {
-    method: form === undefined ? "GET" : "POST",
-    headers: {
-      accept: "text/html",
-      "sec-fetch-site": "same-origin",
-      cookie: `__Host-sid=${owner.token}`,
-      ...(form && { "content-type": "application/x-www-form-urlencoded" }),
-    },
-    body: form === undefined ? null : new URLSearchParams(form).toString(),
-  });
-  const response = await handle(request, test.ports);
-  const text = (await response.text()).replaceAll(/\s+/g, " ");
-  return { status: response.status, text, location: response.headers.get("location") };
+function browse(path = "", form?: Record<string, string>) {
+  return browseAs(owner, test.ports, `/devices/${box.device.id}/domains${path}`, form);
 }
 
 const host = () => `${box.device.label}.${test.ports.config.ddnsZone}`;

@@ -8,6 +8,7 @@ import { offerName, offersOf } from "../../workers/name/offers.ts";
 import { acceptContact, askContact } from "../../workers/people/contacts.ts";
 import { CLIENT, type NewSession, newPerson } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { browseAs } from "./browse-support.ts";
 import { type Enrolled, enroll, newLabel } from "./devices-support.ts";
 
 const ORIGIN = "http://localhost:8787";
@@ -31,20 +32,8 @@ beforeEach(async () => {
   await acceptContact(test.ports, ben.accountId, ada.accountId, CLIENT);
 });
 
-async function browse(path: string, form?: Record<string, string>, by = ada) {
-  const request = new Request(ORIGIN + path, {
-    method: form === undefined ? "GET" : "POST",
-    headers: {
-      accept: "text/html",
-      "sec-fetch-site": "same-origin",
-      cookie: `__Host-sid=${by.token}`,
-      ...(form && { "content-type": "application/x-www-form-urlencoded" }),
-    },
-    body: form === undefined ? null : new URLSearchParams(form).toString(),
-  });
-  const response = await handle(request, test.ports);
-  const text = (await response.text()).replaceAll(/\s+/g, " ");
-  return { status: response.status, text, location: response.headers.get("location") };
+function browse(path: string, form?: Record<string, string>, by = ada) {
+  return browseAs(by, test.ports, path, form);
 }
 
 /** What somebody reads who sends the same form twice, one after the other. */

@@ -4,9 +4,9 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../protocol/limits.ts";
 import { listActivity } from "../../workers/account/activity.ts";
-import { handle } from "../../workers/app.ts";
 import { type NewSession, newPerson } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
+import { browseAs } from "./browse-support.ts";
 import { type Enrolled, enroll } from "./devices-support.ts";
 
 const ORIGIN = "http://localhost:8787";
@@ -22,20 +22,8 @@ beforeEach(async () => {
   await box.stub.setFeature("name", true);
 });
 
-async function browse(path = "", form?: Record<string, string>, token = owner.token) {
-  const request = new Request(`${ORIGIN}/devices/${box.device.id}/records${path}`, {
-    method: form === undefined ? "GET" : "POST",
-    headers: {
-      accept: "text/html",
-      "sec-fetch-site": "same-origin",
-      cookie: `__Host-sid=${token}`,
-      ...(form && { "content-type": "application/x-www-form-urlencoded" }),
-    },
-    body: form === undefined ? null : new URLSearchParams(form).toString(),
-  });
-  const response = await handle(request, test.ports);
-  const text = (await response.text()).replaceAll(/\s+/g, " ");
-  return { status: response.status, text, location: response.headers.get("location") };
+function browse(path = "", form?: Record<string, string>, by = owner) {
+  return browseAs(by, test.ports, `/devices/${box.device.id}/records${path}`, form);
 }
 
 const done = { status: 303, location: expect.stringMatching(/\/records\?done=put$/) };
@@ -119,8 +107,8 @@ describe("the page of what DNS says", () => {
     await box.stub.setFeature("name", false);
     expect((await browse()).text).toContain("The name is off");
     const other = await newPerson(test, `other${count}@records.example`);
-    expect((await browse("", undefined, other.token)).status).toBe(404);
-    expect((await browse("/wildcard", { on: "yes" }, other.token)).status).toBe(404);
-    expect((await browse("/key", {}, other.token)).status).toBe(404);
+    expect((await browse("", undefined, other)).status).toBe(404);
+    expect((await browse("/wildcard", { on: "yes" }, other)).status).toBe(404);
+    expect((await browse("/key", {}, other)).status).toBe(404);
   });
 });
