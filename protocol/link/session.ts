@@ -9,7 +9,6 @@
  */
 
 import { limits } from "../limits.ts";
-import { ReceiveWindow } from "./flow.ts";
 import {
   bulkTokenBytes,
   decodeMessage,
@@ -23,7 +22,7 @@ import {
   resetCode,
   u32,
 } from "./frames.ts";
-import { Growth, probe } from "./growth.ts";
+import { Intake } from "./intake.ts";
 import { Outbox, type SessionPort } from "./outbox.ts";
 import { type EdgeRole, SessionSockets } from "./sockets.ts";
 import { type Accept, LinkStream, type StreamHandler, type StreamHost } from "./stream.ts";
@@ -35,12 +34,11 @@ export class Session implements StreamHost {
   readonly #accept: Accept | null;
   readonly #streams: StreamTable;
   readonly #outbox: Outbox;
-  #receiveWindow = new ReceiveWindow(limits.linkConnectionWindowBytes);
+  readonly #intake: Intake;
   #over = false;
   #draining = false;
   #capabilities: number | null = null;
   readonly #sockets: SessionSockets;
-  readonly #growth: Growth;
 
   constructor(port: SessionPort, role: EdgeRole | { readonly accept: Accept }) {
     this.#port = port;
@@ -48,9 +46,10 @@ export class Session implements StreamHost {
     const edge = "firstId" in role;
     this.#accept = edge ? null : role.accept;
     this.#streams = new StreamTable(edge ? (role.firstId | 1) >>> 0 : 0);
-    this.#sockets = this.#makeSockets(edge);
     const { now } = port;
-    this.#growth = new Growth(now === undefined ? null : () => now(), this.#streams.live);
+    const clock = now === undefined ? null : () => now();
+    this.#intake = new Intake(this.#outbox, this.#streams.live, clock);
+    this.#sockets = this.#makeSockets(edge);
     if (!edge) return;
     this.#outbox.control(frameType.hello, 0, helloPayload(this.#streams.firstId));
     for (const { id, serve } of role.resume ?? []) {
@@ -64,7 +63,7 @@ export class Session implements StreamHost {
       session: this,
       streams: this.#streams.live,
       outbox: this.#outbox,
-      receive: (bytes) => this.#receiveWindow.receive(bytes),
+      receive: (bytes) => this.#intake.receive(bytes),
       bury: (stream) => this.#bury(stream),
       late: (id, bytes) => this.#onLate(id, bytes),
     });
@@ -82,7 +81,7 @@ export class Session implements StreamHost {
 
   /** The connection's windows in bytes: what may be sent, what the consumers have not taken, what is owed. */
   get windows(): { readonly send: number; readonly held: number; readonly owed: number } {
-    const { held, owed } = this.#receiveWindow;
+    const { held, owed } = this.#intake;
     return { send: this.#outbox.available, held, owed };
   }
 
@@ -105,7 +104,7 @@ export class Session implements StreamHost {
   open(payload: Uint8Array, end: boolean, handler: StreamHandler): LinkStream {
     const stream = new LinkStream(this.#streams.nextId(), this, handler);
     this.#streams.live.set(stream.id, stream);
-    this.#growth.opened(stream.id);
+    this.#intake.opened(stream.id);
     stream.sendEnded = end;
     this.#outbox.open(stream.id, payload, end);
     return stream;
@@ -146,28 +145,11 @@ export class Session implements StreamHost {
   }
 
   consumed(stream: LinkStream, bytes: number): void {
-    const before = stream.receiveWindow.held;
-    stream.receiveWindow.consume(bytes);
-    this.#receiveWindow.consume(before - stream.receiveWindow.held);
-    if (!stream.receiveEnded && !stream.dead) {
-      const due = stream.receiveWindow.creditDue();
-      if (due > 0) {
-        const credit = due + this.#growth.of(stream, due);
-        if (credit > 0) this.#outbox.control(frameType.credit, stream.id, u32(credit));
-        if (this.#growth.wantsProbe) this.#outbox.control(frameType.ping, 0, probe);
-      }
-    }
-    this.#giveCredit();
-  }
-
-  #giveCredit(): void {
-    // Early: what is owed here is room that streams with grown windows would take from all others.
-    const due = this.#receiveWindow.creditDue(limits.linkConnectionWindowBytes / 8);
-    if (due > 0) this.#outbox.control(frameType.credit, 0, u32(due));
+    this.#intake.consumed(stream, bytes);
   }
 
   othersAsk(stream: LinkStream): boolean {
-    return this.#growth.othersAsk(stream.id);
+    return this.#intake.othersAsk(stream.id);
   }
 
   sendHead(stream: LinkStream, payload: Uint8Array, end: boolean): void {
@@ -214,7 +196,7 @@ export class Session implements StreamHost {
         this.#outbox.control(frameType.pong, 0, payload.slice());
         return this.#outbox.backlog > limits.linkControlFrames ? "too many pings" : null;
       case frameType.pong:
-        if (payload.byteLength === probe.byteLength) this.#growth.answered();
+        this.#intake.answered(payload);
         return null;
       case frameType.goaway:
         this.#draining = true;
@@ -246,7 +228,7 @@ export class Session implements StreamHost {
     this.#outbox.restart();
     this.#sockets.setAside();
     this.#streams.forgetAll();
-    this.#receiveWindow = new ReceiveWindow(limits.linkConnectionWindowBytes);
+    this.#intake.restart();
     this.#streams.restart();
     this.#outbox.control(frameType.hello, 0, helloPayload(session));
     return null;
@@ -261,7 +243,7 @@ export class Session implements StreamHost {
       return null;
     }
     this.#streams.live.set(id, stream);
-    this.#growth.opened(id);
+    this.#intake.opened(id);
     stream.gotHead = true;
     stream.receiveEnded = end;
     const handler = this.#accept(stream, payload);
@@ -289,7 +271,7 @@ export class Session implements StreamHost {
     if (stream.receiveEnded) return "data after the end";
     if (!stream.gotHead) return "data before the head";
     if (!stream.receiveWindow.receive(bytes)) return "stream overrun";
-    if (!this.#receiveWindow.receive(bytes)) return "connection overrun";
+    if (!this.#intake.receive(bytes)) return "connection overrun";
     if (bytes > 0) stream.handler.data(payload);
     return end && !stream.dead ? this.#onEnd(stream) : null;
   }
@@ -298,11 +280,7 @@ export class Session implements StreamHost {
   #onLate(id: number, bytes: number): string | null {
     // Before its HELLO, an agent speaks of the session before.
     const counts = this.#wasOpened(id) || (this.#accept === null && this.#capabilities !== null);
-    if (counts && bytes > 0) {
-      if (!this.#receiveWindow.receive(bytes)) return "connection overrun";
-      this.#receiveWindow.consume(bytes);
-      this.#giveCredit();
-    }
+    if (counts && bytes > 0 && !this.#intake.late(bytes)) return "connection overrun";
     return this.#onStranger(id);
   }
 
