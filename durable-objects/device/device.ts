@@ -7,11 +7,10 @@
 
 import type { ExportedTable } from "../../db/data-map/export.ts";
 import { Sealer } from "../../db/seal.ts";
-import { agentSaid } from "../../protocol/agent.ts";
 import type { PublishedSet } from "../../protocol/dns/sets.ts";
 import type { Reach } from "../../protocol/reach.ts";
 import { Access } from "./access.ts";
-import { Agents, agentOf, refusedAgent } from "./agents.ts";
+import { Agents, agentOf } from "./agents.ts";
 import type { Certifying } from "./certifying.ts";
 import { Connection } from "./connection.ts";
 import type { DeviceContext, Socket } from "./context.ts";
@@ -20,6 +19,7 @@ import type { DomainsRpc } from "./domains-rpc.ts";
 import { Door, refusal } from "./door.ts";
 import { Doorway } from "./doorway.ts";
 import { Features } from "./features.ts";
+import { Hearing } from "./hearing.ts";
 import { heldTables } from "./holdings.ts";
 import { Labeling } from "./labeling.ts";
 import { Labels } from "./labels.ts";
@@ -83,6 +83,7 @@ export class Device
   readonly #features: Features;
   readonly #published: Published;
   readonly #agents: Agents;
+  readonly #hearing: Hearing;
   readonly #connection: Connection;
   readonly #shortcut: Shortcut;
   readonly #link: Link;
@@ -153,6 +154,11 @@ export class Device
       sign: () => this.#published.signAll(),
     });
     this.#visitors = new Visitors(rooms, this.#registration, () => this.#upkeep.schedule());
+    this.#hearing = new Hearing(rooms, {
+      ...{ registration: this.#registration, agents: this.#agents },
+      ...{ published: this.#published, naming: this.named.naming },
+      ...{ schedule: () => this.#upkeep.schedule(), ...turns },
+    });
     this.doorway = new Doorway(rooms, this.#visitors, {
       owner: () => this.#row()?.account_id ?? null,
       isOn: () => this.#isOn("link"),
@@ -271,7 +277,7 @@ export class Device
         : new Response(null, { status: 404 });
     switch (way) {
       case "agent":
-        return await this.#acceptAgent(request, row.public_key);
+        return await this.#hearing.accept(request, row.public_key);
       case "watch": {
         const response = this.#connection.acceptWatch(request);
         await this.#changed();
@@ -295,40 +301,15 @@ export class Device
     if (!this.#registration.stands) return;
     if (this.#link.passages.isVisitor(socket)) this.#link.passages.hear(socket, data);
     if (agentOf(socket) === null) return;
-    if (typeof data !== "string" || !(await this.#onText(socket, data))) {
+    if (typeof data !== "string" || !(await this.#hearing.hear(socket, data))) {
       this.#link.onMessage(socket, data);
     }
-  }
-
-  /** Takes what the agent says in words; false when it is not understood. */
-  async #onText(socket: Socket, text: string): Promise<boolean> {
-    const said = agentSaid(text);
-    if (said?.kind === "service") {
-      if (this.#agents.noteService(socket, said.state)) await this.#changed();
-    } else if (said?.kind === "kept") {
-      const isNews = this.#isOn("name") && this.#agents.noteAddress(socket, said.ipv6);
-      if (isNews) await this.#inTurn(() => this.naming.follow(this.#connection));
-    } else if (said?.kind === "reach") {
-      await this.#inTurn(async () => {
-        if (this.#row() === null) return;
-        await this.#shortcut.report(said.reach);
-        this.#upkeep.schedule();
-      });
-    }
-    return said !== null;
   }
 
   async onClose(socket: Socket, code: number, reason: string): Promise<void> {
     if (!this.#registration.stands) return;
     if (this.#link.passages.isVisitor(socket)) this.#link.passages.left(socket, code, reason);
-    if (agentOf(socket) === null) return;
-    this.#link.onAgentGone(socket, code);
-    await this.#inTurn(async () => {
-      if (this.#row() === null) return;
-      await this.#connection.agentClosed(socket, this.#features.states());
-      this.#shortcut.renew();
-      await this.#changed();
-    });
+    await this.#hearing.gone(socket, code);
   }
 
   /** A wake-up, not a command: acts on what is true now. */
@@ -350,25 +331,6 @@ export class Device
     const result = this.#turn.then(work);
     this.#turn = result.catch(() => undefined);
     return result;
-  }
-
-  async #acceptAgent(request: Request, publicKey: string): Promise<Response> {
-    const jti = await this.#agents.admit(request, publicKey);
-    if (jti === null) return new Response(null, { status: 401 });
-    return await this.#inTurn(async () => {
-      const row = this.#row();
-      if (row === null) return new Response(null, { status: 404 });
-      const features = this.#features.states();
-      const response = this.#agents.accept(request, jti);
-      if (typeof response === "string") return refusedAgent(response);
-      this.#agents.tellLabel(row.label);
-      this.#agents.tellFeatures(features);
-      this.#link.onAgent();
-      if (features.name || features.link) await this.#connection.recordLive();
-      if (features.name) await this.#published.adopt(this.#connection);
-      await this.#changed();
-      return response;
-    });
   }
 
   async #changed(): Promise<DeviceDescription | null> {
