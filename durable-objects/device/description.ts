@@ -25,8 +25,8 @@ export async function descriptionOf(
     features,
     access: {
       mode: access.mode,
-      people: access.people(),
-      rules: access.rules(),
+      people: access.rules.people(),
+      rules: access.rules.describe(),
       identity: access.identity,
       closed: access.closed,
     },

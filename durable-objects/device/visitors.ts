@@ -3,6 +3,7 @@
  * Whoever loses the right is let out at once, also in the middle of a request.
  */
 
+import { webService } from "../../protocol/link/headers.ts";
 import { readPass } from "./access.ts";
 import { doorHeader, doorVerdicts, refusal } from "./door.ts";
 import {
@@ -37,33 +38,33 @@ export class Visitors {
   }
 
   setMode(mode: AccessMode): void {
-    this.#rooms.access.setMode(mode);
+    this.#rooms.access.rules.set(webService, "/", mode);
     this.endWithoutRight();
   }
 
   /** Makes or changes a rule; false when there are as many as can be. */
   setRule(service: string, path: string, mode: AccessMode): boolean {
     const { access } = this.#rooms;
-    if (access.setRule(service, path, mode) === "full") return false;
-    const id = access.ruleAt(service, path);
+    if (!access.rules.set(service, path, mode)) return false;
+    const id = access.rules.at(service, path)?.id;
     this.endWithoutRight();
     // Where a path went is not kept: whoever was let in above, and would not be here, ends.
-    if (id !== null) this.#letOut((pass) => pass === null || access.holdsBeside(pass, id));
+    if (id !== undefined) this.#letOut((pass) => pass === null || access.holdsBeside(pass, id));
     return true;
   }
 
   removeRule(ruleId: string): void {
-    this.#rooms.access.removeRule(ruleId);
+    this.#rooms.access.rules.remove(ruleId);
     this.endWithoutRight();
   }
 
   /** False when the list is full, null when there is none. */
   allow(accountId: string, ruleId: string | null): boolean | null {
-    return this.#rooms.access.add(accountId, ruleId);
+    return this.#rooms.access.rules.list(accountId, ruleId);
   }
 
   disallow(accountId: string, ruleId: string | null): void {
-    this.#rooms.access.remove(accountId, ruleId);
+    this.#rooms.access.rules.unlist(accountId, ruleId);
     this.endWithoutRight();
   }
 
