@@ -3,12 +3,11 @@
 import { note } from "../workers/account/activity.ts";
 import { isKeptOut } from "../workers/certificates/caa.ts";
 import {
-  certificateOf,
   type RevocationReason,
   revocationReasons,
   revokeCertificate,
-  setAuthorities,
-} from "../workers/certificates/service.ts";
+} from "../workers/certificates/revocation.ts";
+import { certificateOf, setAuthorities } from "../workers/certificates/service.ts";
 import { statusOf } from "../workers/certificates/view.ts";
 import { getDevice } from "../workers/devices/devices.ts";
 import { confirmed, signedIn } from "../workers/guard.ts";

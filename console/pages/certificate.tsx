@@ -2,7 +2,8 @@
 
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import type { CertificateStatus } from "../../protocol/certificates.ts";
-import type { CertificateView, RevocationReason } from "../../workers/certificates/service.ts";
+import type { RevocationReason } from "../../workers/certificates/revocation.ts";
+import type { CertificateView } from "../../workers/certificates/service.ts";
 import { DeviceHead } from "../components/device-head.tsx";
 import { Choices, Command, Done, Notice } from "../components/form.tsx";
 import { Time } from "../components/time.tsx";

@@ -212,8 +212,9 @@ export const deviceMap = {
         kind: "sealed",
         at: "certificate.record",
         key: "name",
-        shows: ["current", "order", "caa"],
+        shows: ["current", "earlier", "order", "caa"],
       },
+      earlier_until: time,
     },
   },
   shortcut: {

@@ -16,6 +16,14 @@ export interface Certificate {
   readonly revokedAt: number | null;
 }
 
+/** One that another took the place of, and that counts until its end all the same. */
+export interface EarlierCertificate {
+  /** The certificate itself, base64url of DER: what revokes it (RFC 8555 §7.6). */
+  readonly leaf: string;
+  readonly names: readonly string[];
+  readonly notAfter: number;
+}
+
 /**
  * An order under way. Its next step is told by what stands here:
  * - `waiting`: nothing is at the authority yet
@@ -44,11 +52,13 @@ export interface CertificateOrder {
   readonly problem: string | null;
 }
 
-/** All that is kept of a device's certificates: the last one, and an order under way. */
+/** All that is kept of a device's certificates: the last one, those before it that count, and an order under way. */
 export interface CertificateState {
   /** Grows with each change; a change that was made of an older state is not kept. */
   readonly revision: number;
   readonly current: Certificate | null;
+  /** Neither over nor revoked, the oldest first. */
+  readonly earlier: readonly EarlierCertificate[];
   readonly order: CertificateOrder | null;
   /** The one authority and account that may certify the name (RFC 8659, RFC 8657); null: any. */
   readonly caa: string | null;

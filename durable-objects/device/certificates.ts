@@ -1,7 +1,7 @@
 /**
  * Certificates of the device's name: what proves to an authority that the name is the device's (TXT
- * values at `_acme-challenge.<name>`), and what the order service keeps of an order and of the last
- * certificate. The key is on the box and never comes here.
+ * values at `_acme-challenge.<name>`), and what the order service keeps of an order, of the last certificate
+ * and of those before it that count. The key is on the box and never comes here.
  *
  * Sealed under the key of the name, with which it goes (FEA-4). Whoever changes something takes turns.
  */
@@ -30,7 +30,9 @@ interface ProofRow extends Record<string, string | number> {
   expires_at: number;
 }
 
-export const nothing: CertificateState = { revision: 0, current: null, order: null, caa: null };
+export const nothing: CertificateState = {
+  ...{ revision: 0, current: null, earlier: [], order: null, caa: null },
+};
 
 export class Certificates implements SetProvider {
   readonly #context: DeviceContext;
@@ -113,7 +115,8 @@ export class Certificates implements SetProvider {
   }
 
   async read(): Promise<CertificateState> {
-    if (this.#state !== null) return this.#state;
+    const now = this.#context.clock.now();
+    if (this.#state !== null) return countingAt(this.#state, now);
     const epoch = this.#epoch;
     const query = "SELECT record_sealed FROM certificate";
     const [row] = this.#isOn() ? this.#context.sql.all<{ record_sealed: string }>(query) : [];
@@ -123,7 +126,7 @@ export class Certificates implements SetProvider {
         : await this.#sealer.open(this.#key(), "certificate.record", row.record_sealed);
     const state = text === null ? nothing : (JSON.parse(text) as CertificateState);
     if (epoch === this.#epoch) this.#state = state;
-    return state;
+    return countingAt(state, now);
   }
 
   /** False when the stored state is not the one that `state` was made of. */
@@ -137,10 +140,12 @@ export class Certificates implements SetProvider {
     const { sql } = this.#context;
     sql.transaction(() => {
       if (before.caa !== next.caa) this.#mark();
+      const until = Math.min(...next.earlier.map(({ notAfter }) => notAfter));
       sql.run(
-        `INSERT INTO certificate (row, record_sealed) VALUES (1, ?)
-         ON CONFLICT (row) DO UPDATE SET record_sealed = excluded.record_sealed`,
-        sealed,
+        `INSERT INTO certificate (row, record_sealed, earlier_until) VALUES (1, ?, ?)
+         ON CONFLICT (row) DO UPDATE SET record_sealed = excluded.record_sealed,
+           earlier_until = excluded.earlier_until`,
+        ...[sealed, Number.isFinite(until) ? until : null],
       );
     });
     this.#epoch++;
@@ -175,17 +180,31 @@ export class Certificates implements SetProvider {
     this.#state = null;
   }
 
-  /** When the next value goes; null when none stands. */
+  /** When the next value goes, or a certificate that another took the place of; null when nothing does. */
   nextExpiry(): number | null {
+    const query = "SELECT earlier_until AS at FROM certificate";
+    const earlier = this.#context.sql.all<{ at: number | null }>(query)[0]?.at ?? null;
+    const times = [this.#nextProof(), earlier].filter((at) => at !== null);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  #nextProof(): number | null {
     const query = "SELECT min(expires_at) AS at FROM acme_proof";
     return this.#context.sql.all<{ at: number | null }>(query)[0]?.at ?? null;
+  }
+
+  /** Forgets the certificates before the last that are over. */
+  async sweepEarlier(): Promise<void> {
+    const { sql, clock } = this.#context;
+    const query = "SELECT 1 FROM certificate WHERE earlier_until <= ?";
+    if (sql.all(query, clock.now()).length > 0) await this.write(await this.read());
   }
 
   /** Forgets the values whose time has come. */
   sweep(): void {
     const { sql, clock } = this.#context;
     const now = clock.now();
-    if ((this.nextExpiry() ?? Infinity) > now) return;
+    if ((this.#nextProof() ?? Infinity) > now) return;
     sql.transaction(() => {
       this.#mark();
       sql.run("DELETE FROM acme_proof WHERE expires_at <= ?", now);
@@ -217,6 +236,12 @@ export class Certificates implements SetProvider {
     return `feature/${this.#context.deviceId}/name`;
   }
 }
+
+/** Without the earlier ones that are over. */
+const countingAt = (state: CertificateState, now: number): CertificateState => ({
+  ...state,
+  earlier: state.earlier.filter(({ notAfter }) => notAfter > now),
+});
 
 const proofSet = (data: RecordSet["data"], ttl: number): RecordSet => ({
   ...{ owner: "_acme-challenge", type: "TXT", ttl, data },

@@ -44,7 +44,8 @@ const steps: readonly string[] = [
      expires_at INTEGER NOT NULL)`,
   `CREATE TABLE acme_proof (id TEXT PRIMARY KEY, rolling INTEGER NOT NULL,
      value_sealed TEXT NOT NULL, expires_at INTEGER NOT NULL);
-   CREATE TABLE certificate (row INTEGER PRIMARY KEY CHECK (row = 1), record_sealed TEXT NOT NULL)`,
+   CREATE TABLE certificate (row INTEGER PRIMARY KEY CHECK (row = 1), record_sealed TEXT NOT NULL,
+     earlier_until INTEGER)`,
   `CREATE TABLE shortcut (row INTEGER PRIMARY KEY CHECK (row = 1), reach_sealed TEXT NOT NULL,
      expires_at INTEGER NOT NULL)`,
   `CREATE TABLE publication (row INTEGER PRIMARY KEY CHECK (row = 1), version INTEGER NOT NULL,

@@ -40,6 +40,7 @@ export class Upkeep {
     if (this.#rooms.access.shares.sweep() || tokensEnded) this.#calls.endWithoutRight();
     this.#rooms.certificates.sweep();
     this.#rooms.publication.tell();
+    await this.#tried(() => this.#rooms.certificates.sweepEarlier());
     await this.#tried(() => this.#rooms.name.sweep());
     await this.#tried(() => this.#rooms.connection.sweep());
     await this.#tried(() => this.#rooms.shortcut.sweep(this.#rooms.connection.online));

@@ -100,6 +100,7 @@ export const nameLimits = {
   certificatesWindowMs: 7 * DAY,
   certificatesPerDevice: 10, // orders a day
   certificatesPerAccount: 30,
+  certificatesKept: 10, // before the last one, as long as they count
   certificateAskedWindowMs: DAY,
   certificateAsksPerDevice: 600, // how an order stands
   certificateAskWindowMs: HOUR,

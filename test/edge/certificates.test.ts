@@ -16,11 +16,8 @@ import { DAY, limits } from "../../protocol/limits.ts";
 import { base64url, fromBase64url } from "../../protocol/tokens.ts";
 import { listActivity } from "../../workers/account/activity.ts";
 import { handle } from "../../workers/app.ts";
-import {
-  advanceDue,
-  revokeCertificate,
-  setAuthorities,
-} from "../../workers/certificates/service.ts";
+import { revokeCertificate } from "../../workers/certificates/revocation.ts";
+import { advanceDue, setAuthorities } from "../../workers/certificates/service.ts";
 import { unregisterDevice } from "../../workers/devices/devices.ts";
 import type { Ports } from "../../workers/ports.ts";
 import { CA, StandInAuthority } from "../support/authority.ts";

@@ -130,7 +130,7 @@ describe("a domain of one's own", () => {
       ...{ replaces: null, url: null, challenges: [], proofs: [], dueAt: 1, failures: 0 },
       problem: null,
     };
-    const state = { revision: 0, current: null, order, caa: null };
+    const state = { revision: 0, current: null, order, earlier: [], caa: null };
     expect(await box.stub.setCertificate(state)).toBe(true);
     expect((await call("DELETE", "/own.test")).status).toBe(204);
     expect((await box.stub.certificate())?.order).toBe(null);

@@ -115,6 +115,22 @@ describe("the state of an order", () => {
     expect(told).toHaveLength(before);
   });
 
+  it("[CON-5] has no certificate before the last one that is over, on the disk neither", async () => {
+    const { clock, sql } = held;
+    const at = (notAfter: number) => ({ leaf: "AA", names: ["nas.name.example"], notAfter });
+    const [soon, later] = [clock.now() + 1000, clock.now() + 5000];
+    await write({ earlier: [at(later), at(soon)] });
+    expect(held.wakeAt()).toBe(soon);
+    clock.advance(1000);
+    expect((await held.device.certifying.certificate())?.earlier).toEqual([at(later)]);
+    await held.device.onAlarm();
+    expect(sql.all("SELECT earlier_until FROM certificate")).toEqual([{ earlier_until: later }]);
+    clock.advance(4000);
+    await held.wake().onAlarm();
+    expect(sql.all("SELECT earlier_until FROM certificate")).toEqual([{ earlier_until: null }]);
+    expect(held.wakeAt()).toBeNull();
+  });
+
   it("is nobody's while the name is off", async () => {
     const state = await held.device.certifying.certificate();
     await held.device.setFeature("name", false);

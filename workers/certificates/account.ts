@@ -12,11 +12,18 @@ import {
 } from "../../db/queries/certificate-orders.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
 import { Acme, type Directory, readDirectory } from "./acme.ts";
 import type { Authority } from "./configuration.ts";
 
 const SEAL: KeyName = "system/acme";
 const sealedFor = (server: string) => `acme_account.key:${server}`;
+
+/** @throws Problem `no-authority` where the operator named none */
+export function authorityHere({ config }: Pick<Ports, "config">): Authority {
+  if (config.authority === null) throw new Problem("no-authority");
+  return config.authority;
+}
 
 /** What was read lately, by address; values, never promises. */
 const read = new Map<string, { readonly directory: Directory; readonly until: number }>();

@@ -22,6 +22,7 @@ import {
   type OrderObject,
   renewalWindow,
 } from "./acme.ts";
+import { earlierOf } from "./revocation.ts";
 
 /** The state after a step, and when to go on; null: there is nothing more to do. */
 export interface Stepped {
@@ -144,7 +145,8 @@ async function fetchCertificate(under: Under, { certificate }: OrderObject): Pro
   const { body: chain } = await acme.post(certificate, null);
   const current = await certificateOf(ports, acme, chain, order);
   for (const remove of order.proofs) await device.prove({ remove });
-  return { state: { ...state, current, order: null }, dueAt: null };
+  const earlier = earlierOf(state, ports.clock.now());
+  return { state: { ...state, current, earlier, order: null }, dueAt: null };
 }
 
 /** @throws AcmeRefusal when it is not the certificate that was asked for */

@@ -12,15 +12,8 @@ import { noStore, service } from "../http.ts";
 import { Problem } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { clientOf } from "../sign-in/client.ts";
-import {
-  askCertificate,
-  certificateOf,
-  type RevocationReason,
-  refreshRenewal,
-  revocationReasons,
-  revokeCertificate,
-  setAuthorities,
-} from "./service.ts";
+import { type RevocationReason, revocationReasons, revokeCertificate } from "./revocation.ts";
+import { askCertificate, certificateOf, refreshRenewal, setAuthorities } from "./service.ts";
 import { boxView, certificateAnswer, certificateJson, ownerView } from "./view.ts";
 
 const deviceId = z.strictObject({ id: z.string() });

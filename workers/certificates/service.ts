@@ -32,10 +32,11 @@ import { note } from "../account/activity.ts";
 import { certifiableDomains } from "../name/domains-check.ts";
 import type { Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
-import { authorityOf, caaOf, directoryOf } from "./account.ts";
+import { authorityHere, authorityOf, caaOf, directoryOf } from "./account.ts";
 import { AcmeRefusal } from "./acme.ts";
 import type { Authority } from "./configuration.ts";
 import { afterRefusal, renewalOf, step } from "./order.ts";
+import { makeRoom } from "./revocation.ts";
 
 /** How the certificate of a device stands. */
 export interface CertificateView extends CertificateState {
@@ -43,12 +44,6 @@ export interface CertificateView extends CertificateState {
   readonly queue: number | null;
   /** Domains of its owner's that it may be certified for beside its own names. */
   readonly domains: readonly string[];
-}
-
-/** @throws Problem `unavailable` where the operator named no authority */
-export function authorityHere({ config }: Pick<Ports, "config">): Authority {
-  if (config.authority === null) throw new Problem("no-authority");
-  return config.authority;
 }
 
 /**
@@ -78,7 +73,8 @@ export async function askCertificate(
   if (!mine || !ours) throw new Problem("too-many-tries");
   const order = newOrder(state, request, names, ports.clock.now());
   await withdraw(device, state.order);
-  if (!(await device.setCertificate({ ...state, order }))) throw new Problem("unavailable");
+  const kept = await makeRoom(ports, state);
+  if (!(await device.setCertificate({ ...kept, order }))) throw new Problem("unavailable");
   await enqueue(ports, deviceId, order);
 }
 
@@ -310,45 +306,6 @@ export async function refreshRenewal(ports: Ports, deviceId: string): Promise<vo
   const times = await renewalOf(ports, { directory }, current);
   // Whoever changed it meanwhile knows better.
   await device.setCertificate({ ...state, current: { ...current, ...times } });
-}
-
-/** RFC 5280 §5.3.1, those that an authority takes from an owner. */
-export const revocationReasons = {
-  unspecified: 0,
-  "key-compromise": 1,
-  superseded: 4,
-  cessation: 5,
-} as const;
-export type RevocationReason = keyof typeof revocationReasons;
-
-/**
- * Revokes the certificate of a device; its box comes with a new key when it asks next. Idempotent.
- * @throws Problem `not-found` without a certificate, `unavailable`, `no-authority`
- */
-export async function revokeCertificate(
-  ports: Ports,
-  device: DeviceStub,
-  reason: RevocationReason,
-): Promise<void> {
-  const authority = authorityHere(ports);
-  const state = await device.certificate();
-  const current = state?.current ?? null;
-  const leaf = pemCertificates(current?.chain ?? "")?.[0];
-  if (state === null || current === null || leaf === undefined) throw new Problem("not-found");
-  if (current.revokedAt !== null) return;
-  try {
-    const { acme } = await authorityOf(ports, authority);
-    const body = { certificate: base64url(leaf), reason: revocationReasons[reason] };
-    await acme.post(acme.directory.revokeCert, body);
-  } catch (error) {
-    const isDone = error instanceof AcmeRefusal && error.kind === "alreadyRevoked";
-    if (!isDone) throw new Problem("unavailable");
-  }
-  const now = ports.clock.now();
-  const revoked = { ...current, revokedAt: now, renewAt: now, renewalId: null };
-  if (!(await device.setCertificate({ ...state, current: revoked }))) {
-    throw new Problem("unavailable"); // asked again, it is found revoked
-  }
 }
 
 /** Lets every authority certify the name, or again only ours. @throws Problem `feature-off`, `no-authority` */

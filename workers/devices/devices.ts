@@ -21,6 +21,7 @@ import type {
 import { isId } from "../../protocol/ids.ts";
 import { webService } from "../../protocol/link/headers.ts";
 import type { Reach } from "../../protocol/reach.ts";
+import { revokeAtEnd } from "../certificates/revocation.ts";
 import { doorOrigin } from "../config.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
@@ -96,7 +97,12 @@ export async function setFeature(
   on: boolean,
 ): Promise<DeviceDescription> {
   const object = await ownDevice(ports, accountId, deviceId);
-  return present(await object.setFeature(feature, on));
+  const isNameOff = feature === "name" && !on;
+  const certificates = isNameOff ? await object.certificate() : null;
+  const device = present(await object.setFeature(feature, on));
+  // Nothing of them is kept, so that they could not be revoked when the name is given away.
+  if (isNameOff) ports.background(revokeAtEnd(ports, certificates));
+  return device;
 }
 
 export async function setAccess(

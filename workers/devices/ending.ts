@@ -16,6 +16,7 @@ import { deleteOffersOf } from "../../db/queries/name-offers.ts";
 import { deleteClient } from "../../db/queries/openid-device.ts";
 import { deleteObjection, deleteReportsOf, reportsOf } from "../../db/queries/reports.ts";
 import { limits } from "../../protocol/limits.ts";
+import { revokeAtEnd } from "../certificates/revocation.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 
@@ -27,12 +28,15 @@ export function regionDb(ports: Ports, id: string): Db {
 }
 
 /**
- * Ends a device: the object drops its whole store and closes every socket, the label is held, the
- * rows go, the one that leads to the rest last. Each step may be repeated. Asks nobody's leave.
+ * Ends a device: what we had certified for it is revoked, the object drops its whole store and closes every
+ * socket, the label is held, the rows go, the one that leads to the rest last. Each step may be repeated. Asks nobody's leave.
  * @param holder who gives its names up and may take them back while they have an account; absent: nobody may
  */
 export async function endDevice(ports: Ports, deviceId: string, holder?: string): Promise<void> {
-  await dropObject(ports, deviceId);
+  await markEnding(regionDb(ports, deviceId), deviceId, ports.clock.now());
+  const object = ports.devices.get(deviceId);
+  await revokeAtEnd(ports, await object.certificate());
+  await object.unregister();
   const isHeld = holder !== undefined && !(await isErased(ports, holder));
   await ports.directory.holdLabelsOf(deviceId, isHeld ? holder : undefined);
   if (isHeld) await forgetErased(ports, holder);
@@ -77,15 +81,11 @@ export async function abandonDevice(
   { deviceId, accountId }: { readonly deviceId: string; readonly accountId: string },
   heldUntil: number | null,
 ): Promise<void> {
-  await dropObject(ports, deviceId);
+  await markEnding(regionDb(ports, deviceId), deviceId, ports.clock.now());
+  await ports.devices.get(deviceId).unregister();
   await ports.directory.releaseLabelsOf(deviceId, accountId, heldUntil);
   if (heldUntil !== null) await forgetErased(ports, accountId);
   await deleteDevice(regionDb(ports, deviceId), deviceId);
-}
-
-async function dropObject(ports: Ports, deviceId: string): Promise<void> {
-  await markEnding(regionDb(ports, deviceId), deviceId, ports.clock.now());
-  await ports.devices.get(deviceId).unregister();
 }
 
 /** Takes up the ends of one region that broke off; one that fails again holds up no other. */

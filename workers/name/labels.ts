@@ -6,7 +6,12 @@
  * noted before the first step and may break off anywhere: `settle` makes of it what the directory says.
  */
 
-import { endNaming, namingDevices, namingSince } from "../../db/queries/device-names.ts";
+import {
+  endNaming,
+  markNaming,
+  namingDevices,
+  namingSince,
+} from "../../db/queries/device-names.ts";
 import type {
   DeviceDescription,
   DeviceLabels,
@@ -15,6 +20,7 @@ import type {
 } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
 import { note } from "../account/activity.ts";
+import { hasLost, revokeLost } from "../certificates/revocation.ts";
 import { ownDevice } from "../devices/devices.ts";
 import { forgetErased, regionDb } from "../devices/ending.ts";
 import type { Db, Ports } from "../ports.ts";
@@ -149,8 +155,12 @@ export async function finishNaming(
   const due = ports.clock.now() - limits.labelSettleMs;
   for (const { id, since } of await namingDevices(db, due, limits.erasureObjectsPerRun)) {
     try {
-      const { isOver } = await settle(ports, id, since);
-      if (isOver) await endNaming(db, id, since);
+      const { device, isOver } = await settle(ports, id, since);
+      const object = ports.devices.get(id);
+      const isRevoked = device === null || (await revokeLost(ports, object, device.labels));
+      if (isOver && isRevoked) await endNaming(db, id, since);
+      // While the authority is away, it is others' turn first.
+      else if (!isRevoked) await markNaming(db, id, ports.clock.now(), since);
     } catch (error) {
       failure = error;
     }
@@ -176,8 +186,9 @@ export async function changed(
   const isDone = await work(object, noted);
   if (!isDone && label !== null) await object.settleLabels([failed(label)], true);
   const { device, isOver } = await settle(ports, deviceId);
-  if (isOver) await noted.end();
   if (device === null) throw new Problem("not-found");
+  // What was certified for a name that went, the sweep has revoked.
+  if (isOver && !(await hasLost(ports, object, device.labels))) await noted.end();
   return device;
 }
 

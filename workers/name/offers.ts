@@ -1,7 +1,7 @@
 /**
  * A name goes from a device of one person to a device of another, who are contacts: offered, then taken,
  * declined or withdrawn, or over by itself. The name goes and nothing with it: no address, no password, no
- * share, no history; what was certified for it under our account is revoked first.
+ * share, no history; all that was certified for it under our account and counts is revoked first.
  */
 
 import { personKey } from "../../db/queries/accounts.ts";
@@ -16,7 +16,7 @@ import {
 import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { note } from "../account/activity.ts";
-import { revokeCertificate } from "../certificates/service.ts";
+import { revokeAll } from "../certificates/revocation.ts";
 import { ownDevice } from "../devices/devices.ts";
 import { regionDb } from "../devices/ending.ts";
 import { areContacts } from "../people/doors.ts";
@@ -169,14 +169,11 @@ async function left(
     throw new Problem("unavailable");
 }
 
-/** A certificate of the giver's for the name would go on saying that the name is theirs. */
+/** Certificates of the giver's for the name would go on saying that the name is theirs. */
 async function revoked(ports: Ports, { label, deviceId }: Offer): Promise<void> {
-  const device = ports.devices.get(deviceId);
-  const current = (await device.certificate())?.current ?? null;
   const host = `${label}.${ports.config.ddnsZone}`;
-  const isFor = current?.names.some((name) => name === host || name.endsWith(`.${host}`));
-  if (current === null || !isFor || current.revokedAt !== null) return;
-  if (current.notAfter > ports.clock.now()) await revokeCertificate(ports, device, "cessation");
+  const isGone = (name: string) => name === host || name.endsWith(`.${host}`);
+  await revokeAll(ports, ports.devices.get(deviceId), isGone, true);
 }
 
 async function opened(ports: Ports, row: OfferRow): Promise<Offer | null> {

@@ -181,10 +181,11 @@ export const nameClasses = {
     basis: "contract",
     title: "The certificate of a name",
     holds:
-      "the certificate that we ordered for your box, its names and times, the request for an order under way, and what the authority said last, sealed; never the key, which does not leave the box",
-    purpose: "to order certificates for your box, to renew and to revoke them",
+      "the certificate that we ordered for your box, its names and times, those before it that count still, the request for an order under way, and what the authority said last, sealed; never the key, which does not leave the box",
+    purpose:
+      "to order certificates for your box, to renew them, and to revoke all of them that count when you ask or give the name away",
     feature: "name",
-    live: "while the name is on",
+    live: "the last while the name is on, each before it until it counts no more",
     liveMs: null,
     copiesMs: HISTORY_MS,
     seenBy: "you and your box; what is in a certificate is public",

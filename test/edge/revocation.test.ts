@@ -1,0 +1,175 @@
+/** What we had certified for a name is revoked when the name is given away: all of it that counts still. */
+
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { makeRequest, pemCertificates } from "../../protocol/certificates.ts";
+import { DAY, limits } from "../../protocol/limits.ts";
+import { base64url } from "../../protocol/tokens.ts";
+import { askCertificate, certificateOf } from "../../workers/certificates/service.ts";
+import { setFeature } from "../../workers/devices/devices.ts";
+import { removeDevice } from "../../workers/devices/owning.ts";
+import { addName, makePrimary, releaseName, renameName } from "../../workers/name/labels.ts";
+import { acceptOffer, offerName, offersOf } from "../../workers/name/offers.ts";
+import { acceptContact, askContact } from "../../workers/people/contacts.ts";
+import type { Ports } from "../../workers/ports.ts";
+import { eraseAccount } from "../../workers/privacy/erase.ts";
+import { sweep } from "../../workers/privacy/sweep.ts";
+import { CA, StandInAuthority } from "../support/authority.ts";
+import { CLIENT } from "../support/person.ts";
+import { type TestPorts, testPorts } from "../support/ports.ts";
+import { type Enrolled, enroll, newLabel, newPerson, problemOf } from "./devices-support.ts";
+
+let test: TestPorts;
+let ports: Ports;
+let ca: StandInAuthority;
+let ada: string;
+let box: Enrolled;
+let label: string;
+let tests = 0;
+
+beforeEach(async () => {
+  test = testPorts({
+    env,
+    variables: { ACME: `${CA}?revocation-${++tests} certificates=1000000` },
+  });
+  ports = test.ports;
+  ca = new StandInAuthority({ now: () => ports.clock.now(), txt: shown });
+  test.authority.answer = async (fields) =>
+    await ca.answer({ ...fields, url: (fields.url ?? "").replace(/\?.*$/, "") });
+  ada = await newPerson();
+  box = await enroll(ports, ada);
+  await box.stub.setFeature("name", true);
+  label = newLabel();
+  await addName(ports, ada, box.device.id, label, CLIENT);
+});
+
+async function shown(name: string): Promise<string[]> {
+  const id = await ports.names.deviceOfLabel(name.split(".")[0] ?? "");
+  const sets = id === null ? null : await ports.devices.get(id).records();
+  return (sets ?? []).flatMap(({ owner, data }) =>
+    owner === "_acme-challenge" ? data.flatMap((one) => (one.type === "TXT" ? one.texts : [])) : [],
+  );
+}
+
+/** Has the box certified for these labels; the certificate as the authority is told of it. */
+async function certify(...labels: string[]): Promise<string> {
+  const names = labels.map((one) => `${one}.${ports.config.ddnsZone}`);
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  const pair = (await crypto.subtle.generateKey(algorithm, true, ["sign"])) as CryptoKeyPair;
+  const spki = (await crypto.subtle.exportKey("spki", pair.publicKey)) as ArrayBuffer;
+  const request = await makeRequest(names, new Uint8Array(spki), () => Uint8Array.of(0x30, 0));
+  const who = { deviceId: box.device.id, accountId: ada };
+  await askCertificate(ports, who, base64url(request));
+  for (let left = 10; left > 0; left--) {
+    const state = await certificateOf(ports, box.device.id);
+    if (state?.order === null) {
+      return base64url(pemCertificates(state.current?.chain ?? "")?.[0] ?? new Uint8Array());
+    }
+    test.clock.advance(limits.certificateSettleMs);
+  }
+  throw new Error("no certificate");
+}
+const revoked = () => ca.revoked.map(({ certificate }) => certificate);
+const later = async () => {
+  test.clock.advance(limits.labelSettleMs);
+  await sweep(ports);
+  await test.settle();
+};
+
+describe("a name that is given away", () => {
+  it("[CON-6] to a contact takes no certificate of its giver's along that counts, however many there are", async () => {
+    const ben = await newPerson();
+    const his = await enroll(ports, ben);
+    await askContact(ports, ada, ben, CLIENT);
+    await acceptContact(ports, ben, ada, CLIENT);
+    const [first, other, second] = [
+      await certify(label),
+      await certify(box.device.label),
+      await certify(`*.${label}`, box.device.label),
+    ];
+    expect((await box.stub.certificate())?.earlier).toHaveLength(2);
+    await offerName(ports, ada, box.device.id, { label, to: ben }, CLIENT);
+    const [{ id } = { id: "" }] = await offersOf(ports, ben);
+    const accept = () => acceptOffer(ports, ben, id, his.device.id, CLIENT);
+    ca.refusals.push({ at: "/revoke", status: 500, kind: "serverInternal" });
+    expect(await problemOf(accept())).toBe("unavailable");
+    expect((await his.stub.labels())?.others).toEqual([]);
+    await accept();
+    expect((await his.stub.labels())?.others).toEqual([label]);
+    expect([...revoked()].sort()).toEqual([first, second].sort());
+    expect(ca.revoked.map(({ reason }) => reason)).toEqual([5, 5]);
+    const state = await box.stub.certificate();
+    expect([state?.earlier.map(({ leaf }) => leaf), state?.current?.revokedAt]).toEqual([
+      [other],
+      expect.any(Number),
+    ]);
+  });
+
+  it("up or changed is certified no more a moment later, also when the authority was away", async () => {
+    const both = [await certify(label), await certify(label, box.device.label)];
+    const own = await certify(box.device.label);
+    await releaseName(ports, ada, box.device.id, label, CLIENT);
+    ca.away = true;
+    await later();
+    await later();
+    expect(revoked()).toEqual([]);
+    ca.away = false;
+    await later();
+    expect([...revoked()].sort()).toEqual([...both].sort());
+    await later();
+    expect(revoked()).toHaveLength(2);
+    await renameName(ports, ada, box.device.id, { from: box.device.label, to: newLabel() }, CLIENT);
+    await later();
+    expect(revoked().at(-1)).toBe(own);
+    // What the authority does not take, it is not asked for ever.
+    const [to] = [newLabel(), await certify((await box.stub.describe())?.label ?? "")];
+    const from = (await box.stub.describe())?.label ?? "";
+    ca.refusals.push({ at: "/revoke", status: 403, kind: "unauthorized" });
+    await renameName(ports, ada, box.device.id, { from, to }, CLIENT);
+    await later();
+    expect(ca.refusals).toEqual([]);
+    await later();
+    expect(revoked()).toHaveLength(3);
+  });
+
+  it("with its device, its account or what it is for is certified no more", async () => {
+    const first = [await certify(label), await certify(box.device.label)];
+    await setFeature(ports, ada, box.device.id, "name", false);
+    await test.settle();
+    expect([...revoked()].sort()).toEqual([...first].sort());
+    await setFeature(ports, ada, box.device.id, "name", true);
+    const second = [await certify(label), await certify(box.device.label)];
+    await removeDevice(ports, ada, box.device.id, CLIENT);
+    expect([...revoked().slice(2)].sort()).toEqual([...second].sort());
+    box = await enroll(ports, ada);
+    await box.stub.setFeature("name", true);
+    const third = await certify(box.device.label);
+    await eraseAccount(ports, ada);
+    expect(revoked().slice(4)).toEqual([third]);
+  });
+
+  it("[CON-11] ends with its device whether or not the authority is there", async () => {
+    await certify(label);
+    ca.away = true;
+    await removeDevice(ports, ada, box.device.id, CLIENT);
+    expect(await box.stub.describe()).toBeNull();
+  });
+});
+
+describe("what is kept to revoke it", () => {
+  it("is over with the certificate, and never more than so many", async () => {
+    const all: string[] = [];
+    for (let left = limits.certificatesKept + 2; left > 0; left--) {
+      all.push(await certify(label));
+      test.clock.advance(DAY / 4);
+    }
+    expect((await box.stub.certificate())?.earlier).toHaveLength(limits.certificatesKept);
+    expect(revoked()).toEqual(all.slice(0, 1));
+    expect(ca.revoked[0]?.reason).toBe(4);
+    test.clock.advance(90 * DAY);
+    await makePrimary(ports, ada, box.device.id, label, CLIENT);
+    await releaseName(ports, ada, box.device.id, box.device.label, CLIENT);
+    await later();
+    expect(revoked()).toHaveLength(1);
+  });
+});
