@@ -254,32 +254,86 @@ describe("a long upload", () => {
   });
 });
 
+/** An upload of `length` bytes, its rest asked for, and what was told of it. */
+async function carried(length: number, onCarried: (upload: Upload) => void = () => undefined) {
+  const request = new Request("http://nas.test/", {
+    method: "PUT",
+    headers: { "content-length": String(length) },
+    body: new Uint8Array(length),
+  });
+  const seen = { bytes: 0, beside: 0, carried: 0, moved: 0 };
+  const frames = { write: () => true, sentBeside: vi.fn(), end: vi.fn(), offerRest: vi.fn() };
+  const broke = vi.fn();
+  const upload = new Upload(request, frames as unknown as LinkStream, {
+    moved: () => void seen.moved++,
+    bytes: (count) => {
+      seen.bytes += count;
+    },
+    beside: (count) => {
+      seen.beside += count;
+    },
+    carried: (count) => {
+      seen.carried += count;
+      onCarried(upload);
+    },
+    offer: null,
+    broke,
+  });
+  const running = upload.run();
+  const rest = (await upload.fetch()) as Response;
+  const reader = (rest.body as ReadableStream<Uint8Array>).getReader();
+  const framed = Number(rest.headers.get(bulkOffsetHeader));
+  let read = 0;
+  /** Reads on until `enough` says so, or to the end. */
+  const readUntil = async (enough: () => boolean) => {
+    while (!enough()) {
+      const { done, value } = await reader.read();
+      if (done) return read;
+      read += value.byteLength;
+    }
+    return read;
+  };
+  return { upload, running, seen, frames, broke, framed, reader, readUntil };
+}
+
 describe("the rest of an upload, which the platform carries", () => {
-  it("is counted as the device says that it took it, and waits for whom the device names", async () => {
-    const request = new Request("http://nas.test/", {
-      method: "PUT",
-      headers: { "content-length": String(4 * MIB) },
-      body: new Uint8Array(4 * MIB),
-    });
-    const seen = { bytes: 0, beside: 0, moved: 0 };
-    const frames = { write: () => true, sentBeside: vi.fn(), end: vi.fn(), offerRest: vi.fn() };
-    const upload = new Upload(request, frames as unknown as LinkStream, {
-      moved: () => void seen.moved++,
-      bytes: (count) => {
-        seen.bytes += count;
-      },
-      beside: (count) => {
-        seen.beside += count;
-      },
-      offer: null,
-      broke: () => undefined,
-    });
-    const running = upload.run();
-    const asked = upload.fetch();
-    const rest = (await asked) as Response;
-    const framed = seen.bytes;
-    expect(framed).toBe(Number(rest.headers.get(bulkOffsetHeader)));
-    const moved = seen.moved;
+  it("counts in full before any of it may pass unseen, and is no more than its share of what was seen", async () => {
+    const length = 9 * MIB;
+    const { running, seen, frames, framed, readUntil } = await carried(length);
+    expect(seen.carried, "so little was seen").toBe(0);
+    await readUntil(() => seen.carried > 0);
+    expect(seen.carried).toBe(length - framed - seen.beside);
+    expect(seen.bytes).toBe(framed + seen.beside);
+    expect(seen.carried).toBeLessThanOrEqual(limits.linkCarriedShare * seen.bytes);
+    // As soon as it may be: the last piece made it so.
+    expect(seen.carried + limits.linkBulkPieceBytes).toBeGreaterThan(
+      limits.linkCarriedShare * (seen.bytes - limits.linkBulkPieceBytes),
+    );
+    expect(await readUntil(() => false)).toBe(length - framed);
+    await running;
+    expect(seen.bytes + seen.carried, "exact, once it is whole").toBe(length);
+    expect(frames.sentBeside.mock.calls).toEqual([[length - framed]]);
+    expect(frames.end).toHaveBeenCalledOnce();
+  });
+
+  it("is not begun by a visitor who has used up what they may with it", async () => {
+    const { running, seen, frames, readUntil } = await carried(9 * MIB, (upload) => upload.stop());
+    const got = readUntil(() => false).then(
+      () => "whole",
+      () => "broken",
+    );
+    await running;
+    expect(await got).toBe("broken");
+    expect(seen.carried).toBeGreaterThan(7 * MIB);
+    expect(frames.end).not.toHaveBeenCalled();
+  });
+
+  it("waits for whom the device names, whose word counts for nothing else", async () => {
+    const { upload, running, seen, framed, readUntil } = await carried(9 * MIB);
+    upload.taken(8 * MIB);
+    expect(seen.moved, "what is seen needs no word").toBeLessThan(3);
+    await readUntil(() => seen.carried > 0);
+    const { bytes, beside, carried: count, moved } = seen;
     expect(upload.waitsFor).toBe("visitor");
     upload.taken(0);
     expect([upload.waitsFor, seen.moved], "its service keeps bytes waiting").toEqual([
@@ -290,15 +344,34 @@ describe("the rest of an upload, which the platform carries", () => {
     expect([upload.waitsFor, seen.moved]).toEqual(["visitor", moved + 1]);
     upload.taken(MIB);
     upload.taken(7);
-    expect(seen).toEqual({ bytes: framed + MIB, beside: MIB, moved: moved + 1 });
+    expect([upload.waitsFor, seen.moved]).toEqual(["device", moved + 1]);
     upload.taken(Number.MAX_SAFE_INTEGER);
-    const left = 4 * MIB - framed;
-    expect(seen).toMatchObject({ bytes: 4 * MIB, beside: left });
-    expect((await rest.arrayBuffer()).byteLength).toBe(left);
+    upload.taken(Number.MAX_SAFE_INTEGER);
+    expect([upload.waitsFor, seen.moved], "no more than there is").toEqual(["device", moved + 2]);
+    expect(seen).toMatchObject({ bytes, beside, carried: count });
+    expect(await readUntil(() => false)).toBe(9 * MIB - framed);
     await running;
-    expect(frames.sentBeside.mock.calls).toEqual([[left]]);
-    expect(frames.end).toHaveBeenCalledOnce();
-    expect([upload.waitsFor, seen.bytes, seen.beside]).toEqual(["over", 4 * MIB, left]);
+    expect(upload.waitsFor).toBe("over");
+  });
+
+  it("counts whatever a device and its visitor say or leave unsaid", async () => {
+    const bytesIn = async () => {
+      const hours = (await device.stub.describe())?.traffic?.hours ?? [];
+      return hours.reduce((sum, hour) => sum + hour.toDevice, 0);
+    };
+    const before = await bytesIn();
+    const count = 24 * MIB;
+    const { answer, stream, got, token } = await offered(count);
+    const rest = await fetchRest(device, token);
+    await upTo(Number(rest.headers.get(bulkOffsetHeader)), stream, got);
+    // It takes all but the end, says that it took nothing, and breaks off.
+    const reader = (rest.body as ReadableStream<Uint8Array>).getReader();
+    let read = got.length;
+    while (read < count - MIB) read += (await reader.read()).value?.byteLength ?? count;
+    agent.send({ type: frameType.upload, stream, payload: [new Uint8Array(8)] });
+    agent.send({ type: frameType.reset, stream, payload: [u32(resetCode.internal)] });
+    expect((await answer).status).toBe(502);
+    expect((await bytesIn()) - before).toBeGreaterThanOrEqual(read);
   });
 });
 
@@ -327,6 +400,7 @@ describe("the rest of an upload, which only this code can read", () => {
         counted += count;
       },
       beside: () => undefined,
+      carried: () => undefined,
       offer: null,
       broke: () => undefined,
     });

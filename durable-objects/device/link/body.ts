@@ -141,8 +141,10 @@ export interface BodySource {
   read(maxBytes: number): Promise<Piece>;
   /** The bytes of a piece are needed no more: the next one may take their place. */
   reuse(bytes: Uint8Array): void;
-  /** All that was not read, to be piped natively; nothing is read here from now on. Null where it cannot be. */
-  rest(): ReadableStream<Uint8Array> | null;
+  /** True where the platform pipes it natively, and its length is known. */
+  readonly isNative: boolean;
+  /** All that was not read, to be piped; nothing is read here from now on. */
+  rest(): ReadableStream<Uint8Array>;
   cancel(): void;
 }
 
@@ -189,8 +191,8 @@ export function bodySource(body: ReadableStream<Uint8Array>, length: number | nu
     reuse: (bytes) => {
       spare ??= bytes.buffer as ArrayBuffer;
     },
+    isNative: pipesNatively && length !== null,
     rest: () => {
-      if (!pipesNatively || length === null) return null;
       reader.releaseLock();
       return body;
     },
@@ -232,7 +234,11 @@ function chunkSource(body: ReadableStream<Uint8Array>): BodySource {
       return { bytes, last: false };
     },
     reuse: ignore,
-    rest: () => null,
+    isNative: false,
+    rest: () => {
+      reader.releaseLock();
+      return body;
+    },
     cancel: () => void reader.cancel().catch(ignore),
   };
 }

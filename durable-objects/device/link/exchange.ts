@@ -42,6 +42,8 @@ export interface ExchangeOptions {
   readonly onBytes: (bytes: number) => void;
   /** Told of bytes that went to the device beside the frames. */
   readonly onBeside: (bytes: number) => void;
+  /** Told how many bytes may go to the device from now on without being seen here. */
+  readonly onCarried: (bytes: number) => void;
   /** A WebSocket is asked for: makes its passage when the device says 101. Null: a request like others. */
   readonly begin: ((stream: LinkStream) => Passage) | null;
   /** Told of bytes of the response that come beside the frames. */
@@ -101,6 +103,7 @@ export class Exchange implements StreamHandler {
       moved: () => this.#moved(),
       bytes: (count) => this.#options.onBytes(count),
       beside: (count) => this.#options.onBeside(count),
+      carried: (count) => this.#options.onCarried(count),
       offer: pipesNatively ? this.#options.onOffer : null,
       broke: (why) =>
         this.#fail({ kind: why === "visitor" ? "malformed" : "failed" }, resetCode.cancel),

@@ -270,6 +270,11 @@ export class Link {
       now: () => this.#context.clock.now(),
       onBytes: (bytes) => this.#meter.moved(who.network, bytes),
       onBeside: (bytes) => this.#context.traffic.count({ toDevice: bytes }),
+      onCarried: (bytes) => {
+        this.#meter.moved(who.network, bytes);
+        this.#context.traffic.count({ toDevice: bytes });
+        this.#endOverBudget();
+      },
       onSegment: (bytes) => {
         this.#meter.moved(who.network, bytes);
         this.#context.traffic.count({ fromDevice: bytes });

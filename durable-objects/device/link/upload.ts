@@ -19,6 +19,8 @@ export interface UploadEvents {
   bytes(count: number): void;
   /** Of these, some went beside the frames. */
   beside(count: number): void;
+  /** From now on the platform carries the rest, unseen: up to `count` bytes, which count as gone. */
+  carried(count: number): void;
   /** Makes a token for the rest of the body and hands it to `grant`; absent where there is no lane. */
   readonly offer: ((upload: Upload) => void) | null;
   /** The visitor left, or what they send is no body; `lost`: the device took no more of it. */
@@ -39,10 +41,12 @@ export class Upload implements TokenHolder {
   /** Bytes that are to come; null when the visitor did not say. */
   readonly #length: number | null;
   #framed = 0;
-  /** Bytes that went beside the frames, as far as it is known. */
+  /** Bytes that went beside the frames and were seen here. */
   #besides = 0;
-  /** The platform carries the rest: nobody here sees it pass. */
-  #isCarried = false;
+  /** Bytes that the platform carries: nobody here sees them pass. */
+  #carried = 0;
+  /** What the device says that its service took of what went beside the frames. */
+  #said = 0;
   #offered = false;
   #fetch: Fetch | null = null;
   #pipe: BodyPipe | null = null;
@@ -126,23 +130,22 @@ export class Upload implements TokenHolder {
     const headers = { [bulkOffsetHeader]: String(this.#framed), "cache-control": "no-store" };
     const init = { headers, encodeBody: "manual" } as ResponseInit;
     resolve(new Response(pipe.readable, init));
-    this.waitsFor = "visitor";
-    const rest = this.#source.rest();
-    this.#isCarried = rest !== null;
-    const sent = rest === null ? this.#pieces(pipe) : this.#took(pipe.take(rest));
-    if (!(await sent) || !(await this.#took(pipe.close()))) return;
-    if (rest !== null && left !== null) this.taken(left);
+    if (!(await this.#pieces(pipe)) || !(await this.#carry(pipe))) return;
+    if (!(await this.#took(pipe.close()))) return;
     this.#pipe = null;
-    this.#isCarried = false;
-    this.#stream.sentBeside(this.#besides);
+    this.#stream.sentBeside(this.#besides + this.#carried);
+    this.#carried = 0;
     this.#stream.end();
     this.waitsFor = "over";
     this.#events.moved();
   }
 
-  /** A body that only this code can read. @returns false when it did not all go */
+  /**
+   * What goes through here: all of a body that only this code can read, and of any other as much as makes
+   * the rest one that may be carried. @returns false when nobody needs more of it
+   */
   async #pieces(pipe: BodyPipe): Promise<boolean> {
-    for (let isLast = false; !isLast; ) {
+    for (let isLast = false; !isLast && !this.#mayCarry(); ) {
       this.waitsFor = "visitor";
       const { bytes, last } = await this.#source.read(limits.linkBulkPieceBytes);
       this.#count(bytes);
@@ -158,18 +161,39 @@ export class Upload implements TokenHolder {
     return true;
   }
 
+  /** Bytes that are to come, if that is known and they may pass unseen; 0 when not. */
+  #mayCarry(): number {
+    if (this.#length === null || !this.#source.isNative) return 0;
+    const came = this.#framed + this.#besides;
+    const left = this.#length - came;
+    return left <= limits.linkCarriedShare * came ? left : 0;
+  }
+
   /**
-   * The device says how many bytes its service has taken of what the platform carries beside the frames,
-   * which nobody here sees pass. Who has more than that waiting says the same number again.
+   * Has the platform carry what is left. All of it counts before it begins: how much of a rest that breaks
+   * off has passed, only the two would know who may have broken it off. @returns false when it did not all go
+   */
+  async #carry(pipe: BodyPipe): Promise<boolean> {
+    const left = this.#mayCarry();
+    if (left === 0) return !this.#stopped;
+    this.#carried = left;
+    this.#events.carried(left);
+    if (this.#stopped) return false; // that was too much today
+    this.waitsFor = "visitor";
+    return await this.#took(pipe.take(this.#source.rest()));
+  }
+
+  /**
+   * The device says how many bytes its service has taken of what goes beside the frames. Of what the
+   * platform carries nobody here knows otherwise whom it waits for: a device that has more than that
+   * waiting says the same number again.
    */
   taken(bytes: number): void {
-    if (this.#length === null || !this.#isCarried) return;
-    const count = Math.min(bytes, this.#length - this.#framed) - this.#besides;
-    this.waitsFor = count > 0 ? "visitor" : "device";
-    if (count <= 0) return;
-    this.#besides += count;
-    this.#events.bytes(count);
-    this.#events.beside(count);
+    if (this.#carried === 0) return;
+    const count = Math.min(bytes, this.#besides + this.#carried);
+    this.waitsFor = count > this.#said ? "visitor" : "device";
+    if (count <= this.#said) return;
+    this.#said = count;
     this.#events.moved();
   }
 
