@@ -63,6 +63,8 @@ export const nameLimits = {
   domainGraceMs: 7 * DAY, // after that, for which it still counts
   domainUnsetMs: 30 * DAY, // for which one that never led here is looked at
   domainsAtOnce: 10, // devices, in one sweep
+  domainQuestionsAtOnce: 40, // in one sweep, of all regions: a small plan lets a run send 50 requests
+  domainRunMs: 30 * SECOND, // after which one sweep begins with no other domain
   domainChangeTries: 5, // at changing them, while others do
   resolverMs: 5 * SECOND,
   resolverAnswerBytes: 4096,

@@ -8,6 +8,7 @@ import { listActivity } from "../../workers/account/activity.ts";
 import { handle } from "../../workers/app.ts";
 import { unregisterDevice } from "../../workers/devices/devices.ts";
 import { addDomain, domainsOf, lookAgain, lookAtDue } from "../../workers/name/domains.ts";
+import { sweep } from "../../workers/privacy/sweep.ts";
 import { type NewSession, newPerson } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
 import { bindings, type Enrolled, enroll, problemOf } from "./devices-support.ts";
@@ -92,6 +93,7 @@ async function due() {
   await lookAtDue(test.ports, db());
   await test.settle();
 }
+const sent = () => test.egress.filter(({ recipient }) => recipient === "dns resolver").length;
 const events = async (of = owner) =>
   (await listActivity(test.ports, of.accountId))
     .filter(({ event }) => event.startsWith("domain-"))
@@ -327,6 +329,57 @@ describe("the sweep", () => {
     const names = test.egress.slice(asked).map(({ fields }) => fields.name);
     expect(names).toContain("own.test");
     expect(names).toContain("later.test"); // an hour after it was not seen
+  });
+
+  it("asks so many questions in one run, of all regions, and goes on where it stopped", async () => {
+    const names = ["one.test", "two.test", "three.test"];
+    for (const name of names) await add(name);
+    const other = await boxOf(owner);
+    test.clock.advance(1);
+    await addDomain(test.ports, asker(other), "four.test");
+    // As long a way as one may have, both for the domain and for its proof.
+    for (const name of [...names, "four.test"]) {
+      for (const start of [name, `_acme-challenge.${name}`]) {
+        zone[start] = `CNAME 1.${start}`;
+        for (let at = 1; at < 20; at++) zone[`${at}.${start}`] = `CNAME ${at + 1}.${start}`;
+      }
+    }
+    test.clock.advance(limits.domainRetryMs);
+    const runs: string[][] = [];
+    const boundaries: number[] = [];
+    for (let run = 0; run < 3; run++) {
+      const before = test.egress.length;
+      const sentBefore = sent();
+      await sweep(test.ports);
+      boundaries.push(sent() - sentBefore);
+      const asked = test.egress.slice(before).map(({ fields }) => fields.name ?? "");
+      runs.push([...names, "four.test"].filter((name) => asked.includes(name)));
+    }
+    expect(runs).toEqual([["one.test", "two.test"], ["three.test", "four.test"], []]);
+    for (const count of boundaries) expect(count).toBeLessThanOrEqual(limits.domainQuestionsAtOnce);
+    // Nothing is left for a second region of the same run.
+    test.clock.advance(DAY);
+    const questions = { left: limits.domainQuestionsAtOnce };
+    await lookAtDue(test.ports, db(), questions);
+    const before = sent();
+    await lookAtDue(test.ports, db(), questions);
+    expect([sent() - before, questions.left < limits.domainQuestionsAtOnce / 2]).toEqual([0, true]);
+  });
+
+  it("begins with no other domain once it has taken long", async () => {
+    await add("one.test");
+    await add("two.test");
+    test.clock.advance(limits.domainRetryMs);
+    const { answer } = test.resolver;
+    test.resolver.answer = async (fields) => {
+      test.clock.advance(limits.domainRunMs / 2);
+      return await answer(fields);
+    };
+    const before = test.egress.length;
+    await lookAtDue(test.ports, db());
+    const asked = test.egress.slice(before).map(({ fields }) => fields.name);
+    expect([asked.length > 0, asked.includes("two.test")]).toEqual([true, false]);
+    expect(await dueAt()).toBeLessThanOrEqual(test.clock.now());
   });
 
   it("keeps what was scheduled while it looked", async () => {

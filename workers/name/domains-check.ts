@@ -36,7 +36,10 @@ export interface Checked extends Omit<DomainSight, "at"> {
 const challengeOf = (name: string) => `_acme-challenge.${name}`;
 const NAME_ERROR = 3;
 
-/** Looks at `domain`, with at most `2 * limits.domainChain + 2` questions. */
+/** How many questions a look at one domain may take. */
+export const questionsAtMost = 2 * limits.domainChain + 2;
+
+/** Looks at `domain`, with at most `questionsAtMost` questions. */
 export async function checkDomain(domain: string, target: Target, ask: Look): Promise<Checked> {
   const steps: DomainStep[] = [];
   const look: Look = async (name, type) => {

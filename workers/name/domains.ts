@@ -23,6 +23,7 @@ import {
   domainFrom,
   type Look,
   nextLook,
+  questionsAtMost,
   type Target,
 } from "./domains-check.ts";
 
@@ -105,36 +106,62 @@ async function forgetOrderFor(device: DeviceStub, name: string): Promise<void> {
   await device.setCertificate({ ...state, order: null }); // who changed it meanwhile has begun with it
 }
 
-/** Looks at the domains of a region whose time has come; one device that fails holds up no other. */
-export async function lookAtDue(ports: Ports, db: Db): Promise<void> {
-  if (ports.config.resolver === null) return;
-  const due = await domainDevices(db, ports.clock.now(), limits.domainsAtOnce);
-  const done = await Promise.allSettled(
-    due.map(async (one) => {
-      // Those that fail each time would else be the longest due, and nobody's turn would come.
-      await lookAtDevice(ports, db, one).catch(async (error) => {
-        await noteDomainLook(db, one.id, one.at, ports.clock.now() + limits.domainRetryMs);
-        throw error;
-      });
-    }),
-  );
-  const failed = done.find((one) => one.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
+/** How many questions the run of the sweep may still ask. */
+export interface Questions {
+  left: number;
 }
+
+/**
+ * Looks at the domains of a region whose time has come, the longest due first, with as many questions as are
+ * left: what they do not suffice for is the next run's. One device that fails holds up no other.
+ */
+export async function lookAtDue(
+  ports: Ports,
+  db: Db,
+  questions: Questions = { left: limits.domainQuestionsAtOnce },
+): Promise<void> {
+  if (ports.config.resolver === null) return;
+  const run = { questions, until: ports.clock.now() + limits.domainRunMs };
+  let failure: unknown = null;
+  for (const one of await domainDevices(db, ports.clock.now(), limits.domainsAtOnce)) {
+    if (!mayBegin(ports, run)) break;
+    try {
+      await lookAtDevice(ports, db, one, run);
+    } catch (error) {
+      failure = error;
+      // Those that fail each time would else be the longest due, and nobody's turn would come.
+      await noteDomainLook(db, one.id, one.at, ports.clock.now() + limits.domainRetryMs);
+    }
+  }
+  if (failure !== null) throw failure;
+}
+
+interface Run {
+  readonly questions: Questions;
+  /** No other domain is begun with after this; ms since the epoch. */
+  readonly until: number;
+}
+
+/** Whether a domain can be looked at to the end, however long its way is. */
+const mayBegin = ({ clock }: Ports, { questions, until }: Run) =>
+  questions.left >= questionsAtMost && clock.now() < until;
 
 async function lookAtDevice(
   ports: Ports,
   db: Db,
   { id, at }: { readonly id: string; readonly at: number },
+  run: Run,
 ): Promise<void> {
   const device = ports.devices.get(id);
   const owner = await ownerOf(db, id);
   const state = owner === null ? null : await device.ownDomains();
   for (const domain of state?.domains ?? []) {
     if ((domain.dueAt ?? Infinity) > ports.clock.now()) continue;
-    const seen = await seenNow(ports, device, domain);
+    if (!mayBegin(ports, run)) break;
+    const seen = await seenNow(ports, device, domain, run.questions);
     if (seen !== null && owner !== null) await tell(ports, owner, seen.news, domain.name);
   }
+  // What was left out is as long due as it was.
   const next = nextLook((await device.ownDomains())?.domains ?? []);
   await noteDomainLook(db, id, at, next);
 }
@@ -154,13 +181,21 @@ async function looked(
   return seen.domain;
 }
 
-/** Asks DNS and keeps what was seen; null for a domain that was taken away meanwhile. */
+/**
+ * Asks DNS and keeps what was seen; null for a domain that was taken away meanwhile.
+ * @param questions from which as many go as were asked
+ */
 async function seenNow(
   ports: Ports,
   device: DeviceStub,
   { name }: OwnDomain,
+  questions: Questions = { left: questionsAtMost },
 ): Promise<{ domain: OwnDomain; news: DomainNews | null } | null> {
-  const checked = await checkDomain(name, await targetOf(ports, device), lookOf(ports));
+  // Other regions' domains are looked at beside: they may count on none of what this one may need.
+  questions.left -= questionsAtMost;
+  const target = await targetOf(ports, device);
+  const checked = await checkDomain(name, target, lookOf(ports));
+  questions.left += questionsAtMost - checked.steps.length;
   let seen: ReturnType<typeof afterLook> | null = null;
   await changed(device, (before) =>
     before.map((one) => {

@@ -84,6 +84,7 @@ async function run(ports: Ports, job: Job): Promise<number> {
 function jobsOf(ports: Ports): Job[] {
   const shared = ports.regions.db(ports.regions.default);
   if (shared === null) throw new Error("the default region has no database");
+  const questions = { left: limits.domainQuestionsAtOnce };
   const jobs: Job[] = ports.regions.ids.flatMap((region) => {
     const db = ports.regions.db(region);
     if (db === null) return [];
@@ -106,7 +107,7 @@ function jobsOf(ports: Ports): Job[] {
       region,
       leases: db,
       async batch() {
-        await lookAtDue(ports, db);
+        await lookAtDue(ports, db, questions);
         return { deleted: 0, more: false };
       },
       // Without a resolver nobody looks, and nothing is late.
