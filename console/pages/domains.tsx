@@ -135,7 +135,7 @@ function sentenceOf({ domain, host, device }: OneProps): string {
     case "broken":
       return "The name servers of this domain fail. Ask whoever runs them.";
     case "silent":
-      return "The resolver that we ask did not answer. Nothing is lost by that; it is asked again.";
+      return "The resolver that we ask did not answer, or with what is no answer. Nothing is lost by that for some ten days; it is asked again.";
   }
 }
 

@@ -54,6 +54,8 @@ export interface OwnDomain {
   /** Looks in a row that did not see it here; those among them that were answered. */
   readonly tries: number;
   readonly misses: number;
+  /** Looks in a row that came to nothing: the resolver did not answer, or with what is no answer. */
+  readonly silences: number;
   /** When it is looked at again by itself; null: not until somebody asks. */
   readonly dueAt: number | null;
 }

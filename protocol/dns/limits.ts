@@ -60,6 +60,7 @@ export const nameLimits = {
   domainCheckMs: DAY, // between two looks at a domain that leads here
   domainRetryMs: HOUR, // at one that does not; doubled with each look, up to a day
   domainMisses: 3, // looks in a row, then its owner is told
+  domainSilences: 14, // looks in a row that came to nothing, some ten days; more of them are misses
   domainGraceMs: 7 * DAY, // after that, for which it still counts
   domainUnsetMs: 30 * DAY, // for which one that never led here is looked at
   domainsAtOnce: 10, // devices, in one sweep

@@ -230,7 +230,15 @@ describe("a box that asks for a certificate", () => {
 
   it("keeps nobody waiting for what the authority has of a domain of somebody's own", async () => {
     const sight = { seen: null, since: 1, certifiable: true, lostAt: null };
-    const own = { name: "own.test", addedAt: 1, ...sight, tries: 0, misses: 0, dueAt: null };
+    const own = {
+      name: "own.test",
+      addedAt: 1,
+      ...sight,
+      tries: 0,
+      misses: 0,
+      silences: 0,
+      dueAt: null,
+    };
     await box.stub.setOwnDomains({ revision: 0, domains: [own] });
     ca.refusals.push({ at: "/order", status: 429, kind: "rateLimited", retryAfter: "7200" });
     const { body } = await ask(await requestFor(hostOf(box), "own.test"));
@@ -289,7 +297,7 @@ describe("a box whose owner has domains of their own", () => {
   /** What was seen of a domain that leads here; and what is different. */
   const domain = (change: Partial<OwnDomain> = {}): OwnDomain => ({
     ...{ name: "own.test", addedAt: 1, seen: null, since: 1, certifiable: true },
-    ...{ lostAt: null, tries: 0, misses: 0, dueAt: null, ...change },
+    ...{ lostAt: null, tries: 0, misses: 0, silences: 0, dueAt: null, ...change },
   });
   const put = async (...domains: OwnDomain[]) => {
     const state = await box.stub.ownDomains();

@@ -147,7 +147,7 @@ describe("a domain", () => {
 const at = 1_800_000_000_000;
 const fresh: OwnDomain = {
   ...{ name: "own.test", addedAt: at, seen: null, since: null, certifiable: false },
-  ...{ lostAt: null, tries: 0, misses: 0, dueAt: at },
+  ...{ lostAt: null, tries: 0, misses: 0, silences: 0, dueAt: at },
 };
 const saw = (verdict: Checked["verdict"], certifiable: boolean | null = true): Checked => ({
   ...{ verdict, certifiable, steps: [] },
@@ -194,23 +194,42 @@ describe("what is made of a look", () => {
   });
 
   it("is told of once when it comes back in time", () => {
-    const lost = { ...fresh, since: at, lostAt: at + DAY, tries: 3, misses: 3 };
+    const lost = { ...fresh, since: at, lostAt: at + DAY, tries: 3, misses: 3, silences: 0 };
     const back = afterLook(lost, saw("here"), at + 2 * DAY);
     expect(back).toMatchObject({ news: "here", domain: { since: at, lostAt: null, misses: 0 } });
   });
 
-  it.each(["silent", "no-address"] as const)(
-    "loses nothing by what nobody could see: %s",
-    (verdict) => {
-      let domain: OwnDomain = { ...fresh, since: at, certifiable: true };
-      for (let look = 0; look < 20; look++) {
-        const after = afterLook(domain, saw(verdict, null), at + look * DAY);
-        expect(after.news).toBe(null);
-        domain = after.domain;
-      }
-      expect(domain).toMatchObject({ lostAt: null, certifiable: true, since: at });
-    },
-  );
+  it("loses nothing while the name has no address to compare with", () => {
+    let domain: OwnDomain = { ...fresh, since: at, certifiable: true };
+    for (let look = 0; look < 40; look++) {
+      const after = afterLook(domain, saw("no-address", null), at + look * DAY);
+      expect(after.news).toBe(null);
+      domain = after.domain;
+    }
+    expect(domain).toMatchObject({ lostAt: null, certifiable: true, since: at });
+  });
+
+  it("loses nothing by a resolver that is away for a week, and is kept by silence for no longer", () => {
+    let domain: OwnDomain = { ...fresh, since: at, certifiable: true, dueAt: at };
+    const look = (verdict: Checked["verdict"]) => {
+      const after = afterLook(domain, saw(verdict, null), domain.dueAt ?? 0);
+      domain = after.domain;
+      return after.news;
+    };
+    for (let left = limits.domainSilences; left > 0; left--) expect(look("silent")).toBe(null);
+    expect((domain.dueAt ?? 0) - at).toBeGreaterThan(7 * DAY);
+    expect(domain).toMatchObject({ misses: 0, lostAt: null, certifiable: true, since: at });
+    // One look that shows something begins the count anew.
+    expect([look("no-address"), look("silent"), domain.misses]).toEqual([null, null, 0]);
+    const news = Array.from({ length: limits.domainSilences + limits.domainMisses - 1 }, () =>
+      look("silent"),
+    );
+    expect([news.indexOf("lost"), news.length - 1]).toEqual([news.length - 1, news.length - 1]);
+    while (domain.dueAt !== null) look("silent");
+    expect(domain).toMatchObject({ since: null, lostAt: null });
+    expect(certifiableDomains([domain])).toEqual([]);
+    expect(look("here")).toBe("here");
+  });
 
   it("is certified no more as soon as its proof is gone, though it leads here", () => {
     const { domain } = afterLook(

@@ -110,7 +110,8 @@ export type DomainNews = "here" | "lost" | "over";
 /**
  * A domain after it was looked at. One that led here and does not is told of after
  * `limits.domainMisses` looks, and is over after `limits.domainGraceMs` more. What nobody could see
- * (`silent`, `no-address`) is no miss.
+ * (`silent`, `no-address`) is no miss; but whose servers say nothing that can be read, look for look, keeps a
+ * lost domain for ever by that: after `limits.domainSilences` of those in a row each is one.
  */
 export function afterLook(
   before: OwnDomain,
@@ -120,14 +121,22 @@ export function afterLook(
   const seen = { ...sight, at };
   const known = { ...before, seen, certifiable: certifiable ?? before.certifiable };
   if (sight.verdict === "here") {
-    const fine = { lostAt: null, tries: 0, misses: 0, dueAt: at + limits.domainCheckMs };
+    const fine = {
+      lostAt: null,
+      tries: 0,
+      misses: 0,
+      silences: 0,
+      dueAt: at + limits.domainCheckMs,
+    };
     const news = before.since === null || before.lostAt !== null ? "here" : null;
     return { domain: { ...known, ...fine, since: before.since ?? at }, news };
   }
-  const isMiss = sight.verdict !== "silent" && sight.verdict !== "no-address";
+  const silences = sight.verdict === "silent" ? before.silences + 1 : 0;
+  const isMiss =
+    sight.verdict !== "no-address" && (silences === 0 || silences > limits.domainSilences);
   const [tries, misses] = [before.tries + 1, before.misses + (isMiss ? 1 : 0)];
   const waitMs = Math.min(limits.domainRetryMs * 2 ** (tries - 1), limits.domainCheckMs);
-  const missed = { ...known, tries, misses, dueAt: at + waitMs };
+  const missed = { ...known, tries, misses, silences, dueAt: at + waitMs };
   if (before.since === null) {
     const isGivenUp = at + waitMs > before.addedAt + limits.domainUnsetMs;
     return { domain: { ...missed, dueAt: isGivenUp ? null : missed.dueAt }, news: null };

@@ -62,7 +62,7 @@ export async function addDomain(ports: Ports, asker: Asker, typed: string): Prom
   await scheduleDomains(regionDb(ports, asker.deviceId), asker.deviceId, now);
   const added: OwnDomain = {
     ...{ name, addedAt: now, seen: null, since: null, certifiable: false },
-    ...{ lostAt: null, tries: 0, misses: 0, dueAt: now },
+    ...{ lostAt: null, tries: 0, misses: 0, silences: 0, dueAt: now },
   };
   await changed(device, (before) => {
     if (before.some((one) => one.name === name)) throw new Problem("domain-yours", "domain");
