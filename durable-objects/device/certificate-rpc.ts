@@ -79,6 +79,9 @@ export interface CertificateRpc {
   certificate(): Promise<CertificateState | null>;
   /** Keeps a state that was made of the stored one; false when that changed meanwhile, or the name is off. */
   setCertificate(state: CertificateState): Promise<boolean>;
-  /** Changes what proves the name to an authority; false while the name is off. Idempotent. */
+  /**
+   * Changes what proves the name to an authority; false while the name is off, and to prove a name that is
+   * about to be another device's. Idempotent.
+   */
   prove(change: ProofChange): Promise<boolean>;
 }

@@ -168,6 +168,20 @@ export class Certificates implements SetProvider {
     return true;
   }
 
+  /** Takes away what programs of the box's own put at one of its names. @returns whether there was any */
+  async unprove(label: string): Promise<boolean> {
+    const gone = (await this.#opened()).filter((proof) => proof.label === label);
+    if (gone.length === 0 || !this.#isOn()) return false;
+    const { sql } = this.#context;
+    sql.transaction(() => {
+      this.#mark();
+      for (const { id } of gone) sql.run("DELETE FROM acme_proof WHERE id = ?", id);
+    });
+    this.#epoch++;
+    this.#proofs = this.#proofs?.filter((proof) => !gone.includes(proof)) ?? null;
+    return true;
+  }
+
   clear(): void {
     this.#context.sql.run("DELETE FROM acme_proof");
     this.#context.sql.run("DELETE FROM certificate");

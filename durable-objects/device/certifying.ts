@@ -10,6 +10,8 @@ interface House {
   readonly isOn: () => boolean;
   /** Whether all of them may be certified: names of the zone that are not the device's may not. */
   readonly mayOrder: (names: readonly string[]) => boolean;
+  /** Whether a program of the box's own may prove this one of its names. */
+  readonly mayProve: (label: string) => boolean;
   /** Runs after what is under way, and before what comes. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
   /** Tells whoever watches. */
@@ -41,9 +43,12 @@ export class Certifying implements CertificateRpc {
   }
 
   async prove(change: ProofChange): Promise<boolean> {
-    const { inTurn, isOn, changed } = this.#house;
+    const { inTurn, isOn, mayProve, changed } = this.#house;
     return await inTurn(async () => {
       if (!isOn()) return false;
+      // It may be on its way to somebody else since the token was looked at.
+      if (change.put !== undefined && change.label !== undefined && !mayProve(change.label))
+        return false;
       await this.#certificates.prove(change);
       await changed();
       return isOn();

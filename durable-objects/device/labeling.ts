@@ -52,6 +52,8 @@ export class Labeling implements LabelsRpc {
     return inTurn(async () => {
       const left = labels.list() === null ? null : labels.leave(label);
       if (left === null) return null;
+      // Nor does a program of the box's own prove it from here on.
+      if (await certificates.unprove(label)) await this.#house.changed();
       return (await certificates.forgetOrderOf([label], false)) ? left : "busy";
     });
   }

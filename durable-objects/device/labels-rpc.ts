@@ -41,7 +41,7 @@ export interface LabelsRpc {
   settleLabels(judged: readonly JudgedLabel[], sure: boolean): Promise<DeviceDescription | null>;
   /**
    * Notes that a further name is about to be another device's: nothing is certified for it from here on,
-   * and an order for it is given up. It ends with `settleLabels`, and so does the note where nobody took it.
+   * nobody proves it, what proved it goes, and an order for it is given up. It ends with `settleLabels`, and so does the note where nobody took it.
    * @returns `still` where that was so already; `busy` while an authority may be certifying it; null too
    *   for none of them
    */

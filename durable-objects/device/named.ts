@@ -78,7 +78,8 @@ export class Named {
       names
         .filter((name) => name.endsWith(apex))
         .every((name) => certifiable().includes(name.slice(0, -apex.length).replace(/^\*\./, "")));
-    this.certifying = new Certifying(this.certificates, { ...house, mayOrder });
+    const mayProve = (label: string) => certifiable().includes(label);
+    this.certifying = new Certifying(this.certificates, { ...house, mayOrder, mayProve });
     this.naming = new Naming(this.name, { ...house, labels, owner });
     this.signed = new SignedUpdates(context, this.name, house);
   }

@@ -5,10 +5,12 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../protocol/limits.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import { handle } from "../../workers/app.ts";
+import { addName } from "../../workers/name/labels.ts";
 import type { Ports } from "../../workers/ports.ts";
 import { nameSecret } from "../support/name.ts";
+import { CLIENT } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
-import { type Enrolled, enroll, newPerson } from "./devices-support.ts";
+import { type Enrolled, enroll, newLabel, newPerson } from "./devices-support.ts";
 
 let test: TestPorts;
 let ports: Ports;
@@ -106,6 +108,44 @@ describe("lego's httpreq", () => {
     expect(new Set(tries.map((one) => JSON.stringify(one))).size).toBe(1);
     expect(tries[0]).toMatchObject({ status: 401, body: { code: "not-signed-in" } });
     expect([await shown(), await shown(other)]).toEqual([[], []]);
+  });
+
+  it("proves no name that is on its way to somebody else, nor leaves there what it put before", async () => {
+    const label = newLabel();
+    await addName(ports, owner, box.device.id, label, CLIENT);
+    const further = `${label}.${ports.config.ddnsZone}`;
+    const at = async () =>
+      ((await box.stub.records(label)) ?? []).filter((set) => set.owner === "_acme-challenge");
+    expect((await lego("present", digest(1), further)).status).toBe(200);
+    expect((await lego("present", digest(2))).status).toBe(200);
+    expect(await at()).toHaveLength(1);
+    // Asked just before: the token was looked at, and the value comes after.
+    expect(await box.stub.leaveLabel(label)).toBe("left");
+    expect(await at()).toEqual([]);
+    expect(await box.stub.prove({ put: digest(3), label })).toBe(false);
+    for (const status of [
+      (await lego("present", digest(4), further)).status,
+      (
+        await post(
+          "update",
+          { subdomain: label, txt: digest(5) },
+          {
+            "x-api-user": box.device.id,
+            "x-api-key": token,
+          },
+        )
+      ).status,
+    ])
+      expect(status).toBe(401);
+    expect([await at(), await shown()]).toEqual([[], [digest(2)]]);
+    // Its addresses it says until it goes; and nobody took it: it may be proved again.
+    const address = await nameSecret(ports, owner, box.device.id);
+    expect((await box.stub.nameRight(address, "address", null))?.labels).toContain(label);
+    await box.stub.settleLabels(
+      [box.device.label, label].map((one) => ({ label: one, isOwn: true, wasHere: true })),
+      true,
+    );
+    expect((await lego("present", digest(6), further)).status).toBe(200);
   });
 
   it("has a network with too many wrong tokens wait", async () => {

@@ -122,7 +122,7 @@ async function change(
   const { proofChangesPerDevice, proofWindowMs } = limits;
   const free = await c.env.limits.take("acme-proof", device, proofChangesPerDevice, proofWindowMs);
   if (!free) throw new Problem("too-many-tries");
-  // The name was switched off a moment ago.
+  // The name was switched off a moment ago, or is on its way to somebody else.
   if (!(await c.env.devices.get(device).prove({ ...what, label })))
     throw new Problem("not-signed-in");
 }
