@@ -67,7 +67,7 @@ export async function routes(): Promise<App["routes"]> {
 }
 
 /** Answers one request. `ports` is all it may use of the world. */
-export async function handle(request: Request, ports: FrontPorts): Promise<Response> {
+export function handle(request: Request, ports: FrontPorts): Promise<Response> | Response {
   if (!isHost(request.headers.get("host") ?? "")) return problemResponse("bad-request");
   const place = placeOf(request.url);
   if (place === null) return problemResponse("bad-request");

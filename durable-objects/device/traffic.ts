@@ -74,6 +74,11 @@ export class Traffic {
     return this.#todayBytes;
   }
 
+  /** True once what is on record was read. */
+  get isKnown(): boolean {
+    return this.#wasRead;
+  }
+
   /** Reads what is on record, once. */
   async learn(): Promise<void> {
     if (this.#wasRead || !this.#isOn()) return;

@@ -58,6 +58,7 @@ const VALUE = /^[^\x00-\x08\x0a-\x1f\x7f\u0100-\uffff]*$/;
 const ASCII = /^[\x00-\x7f]*$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to refuse
 const PATH = /^\/[^\x00-\x20\x7f-\uffff#]*$/;
+const LENGTH = /^\d{1,15}$/;
 const SERVICE = /^[a-z][a-z0-9-]{0,31}$/;
 /** CONNECT and TRACE are for the hop, not for the service. */
 const REFUSED_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
@@ -66,25 +67,40 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Headers without those that are for this hop only: the fixed ones and those `Connection` names. */
-export function endToEnd(headers: Iterable<readonly [string, string]>): HeaderList {
+export function endToEnd(headers: HeaderList): HeaderList {
   const list: HeaderList = [];
-  let named: Set<string> | null = null;
-  for (const [name, value] of headers) {
-    const lower = name.toLowerCase();
-    if (lower === "connection" && !PLAIN_OPTIONS.test(value)) {
-      named ??= new Set();
-      for (const option of value.split(",")) named.add(option.trim().toLowerCase());
-    }
-    if (isEndToEnd(lower)) list.push([lower, value]);
+  const named = namedHops(headers);
+  for (const header of headers) {
+    const name = header[0].toLowerCase();
+    if (isEndToEnd(name, named)) list.push([name, header[1]]);
   }
-  if (named === null) return list;
-  const hop = named;
-  // `Connection: host` must not take away what routes the request (RFC 9110 §7.6.1).
-  return list.filter(([name]) => name === "host" || name === "content-length" || !hop.has(name));
+  return list;
 }
 
-/** False for a name in lower case that is for this hop only. */
-function isEndToEnd(name: string): boolean {
+/** What `Connection` names beside the plain options, in lower case; null when that is nothing. */
+export function namedHops(headers: HeaderList): ReadonlySet<string> | null {
+  let named: Set<string> | null = null;
+  for (const header of headers) {
+    if (header[0].length !== CONNECTION.length || header[0].toLowerCase() !== CONNECTION) continue;
+    if (PLAIN_OPTIONS.test(header[1])) continue;
+    named ??= new Set();
+    for (const option of header[1].split(",")) named.add(option.trim().toLowerCase());
+  }
+  return named;
+}
+
+const CONNECTION = "connection";
+
+/**
+ * False for a name in lower case that is for this hop only: by itself, or because `Connection` names it,
+ * which must not take away what routes the request (RFC 9110 §7.6.1).
+ */
+export function isEndToEnd(name: string, named: ReadonlySet<string> | null): boolean {
+  if (!passesOn(name)) return false;
+  return named === null || name === "host" || name === "content-length" || !named.has(name);
+}
+
+function passesOn(name: string): boolean {
   let known = passes.get(name);
   if (known !== undefined) return known;
   known = !HOP_BY_HOP.has(name) && !name.startsWith("proxy-");
@@ -116,7 +132,7 @@ function isAscii(text: string): boolean {
 
 /** The value of the first header called `name` (lower case), or null. */
 export function headerOf(headers: HeaderList, name: string): string | null {
-  for (const [each, value] of headers) if (each === name) return value;
+  for (const header of headers) if (header[0] === name) return header[1];
   return null;
 }
 
@@ -126,10 +142,10 @@ export function headerOf(headers: HeaderList, name: string): string | null {
  */
 export function contentLength(headers: HeaderList): number | null | "bad" {
   let length: number | null = null;
-  for (const [name, value] of headers) {
-    if (name !== "content-length") continue;
-    if (length !== null || !/^\d{1,15}$/.test(value)) return "bad";
-    length = Number(value);
+  for (const header of headers) {
+    if (header[0] !== "content-length") continue;
+    if (length !== null || !LENGTH.test(header[1])) return "bad";
+    length = Number(header[1]);
   }
   return length;
 }
@@ -208,16 +224,13 @@ function parse(payload: Uint8Array): Record<string, unknown> | null {
 
 function isHeaderList(headers: unknown): headers is HeaderList {
   if (!Array.isArray(headers) || headers.length > limits.linkHeaders) return false;
-  return headers.every(
-    (header: unknown) =>
-      Array.isArray(header) &&
-      header.length === 2 &&
-      typeof header[0] === "string" &&
-      typeof header[1] === "string" &&
-      isHeader([header[0], header[1]]),
-  );
+  return headers.every(isHeader);
 }
 
-function isHeader([name, value]: readonly [string, string]): boolean {
+function isHeader(header: unknown): boolean {
+  if (!Array.isArray(header) || header.length !== 2) return false;
+  const name: unknown = header[0];
+  const value: unknown = header[1];
+  if (typeof name !== "string" || typeof value !== "string") return false;
   return TOKEN.test(name) && VALUE.test(value);
 }

@@ -346,6 +346,7 @@ const FRAME_OF_GOAWAY = encodeMessage([
 class CountedTraffic {
   requests = 0;
   bytesToday = 0;
+  readonly isKnown = true;
   readonly turned: string[] = [];
 
   count(counts: { requests?: number; fromDevice?: number; toDevice?: number }): void {

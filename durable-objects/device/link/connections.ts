@@ -4,6 +4,7 @@
  */
 
 import { closeCodes } from "../../../protocol/agent.ts";
+import { limits } from "../../../protocol/limits.ts";
 import { Session } from "../../../protocol/link/session.ts";
 import { tryClose } from "../agents.ts";
 import type { Socket } from "../context.ts";
@@ -30,6 +31,9 @@ export class Connections {
   /** Sockets that were given up: what may still be heard of them is nobody's. */
   readonly #gone = new WeakSet<Socket>();
 
+  #ready: readonly Socket[] = [];
+  /** Until when `#ready` holds, ms since the epoch. */
+  #readyUntil = 0;
   readonly #after: After;
 
   /** @param passages the visitors' WebSockets, which a new session goes on with */
@@ -68,17 +72,33 @@ export class Connections {
    * @param except those that were asked already
    */
   leastLoaded(except: ReadonlySet<Socket>, may = (_socket: Socket) => true): Over | "busy" | null {
-    const ready = this.#context.agents.ready();
-    // Whoever waits on one whose other end is gone hears of it now, not with the next tick.
-    if (ready.length !== this.#live.size) this.dropDead();
-    const sockets = ready.filter((socket) => !except.has(socket) && may(socket));
     let best: Socket | null = null;
-    for (const socket of sockets) {
+    let isThere = false;
+    for (const socket of this.#readySockets()) {
+      if (except.has(socket) || !may(socket)) continue;
+      isThere = true;
       if (this.#live.get(socket)?.session.isFull) continue;
       if (best === null || this.streamsOf(socket) < this.streamsOf(best)) best = socket;
     }
-    if (best !== null) return { socket: best, session: this.#open(best).session };
-    return sockets.length === 0 ? null : "busy";
+    if (best !== null) return this.#open(best);
+    return isThere ? "busy" : null;
+  }
+
+  /** A device connected: it is one to choose from. */
+  arrived(): void {
+    this.#readyUntil = 0;
+    this.closeDrained();
+  }
+
+  /** Those to choose from. Looked up once a second, and when one came or went: a look asks the platform. */
+  #readySockets(): readonly Socket[] {
+    const now = this.#context.clock.now();
+    if (now < this.#readyUntil) return this.#ready;
+    this.#ready = this.#context.agents.ready();
+    this.#readyUntil = now + limits.linkTickMs;
+    // Whoever waits on one whose other end is gone hears of it now, not with the next tick.
+    if (this.#ready.length !== this.#live.size) this.dropDead();
+    return this.#ready;
   }
 
   /** Takes one message of the device. */
@@ -98,6 +118,7 @@ export class Connections {
   /** Nothing more passes over this socket. @param code with which it was closed */
   end(socket: Socket, code?: number): void {
     this.#gone.add(socket);
+    this.#readyUntil = 0;
     const live = this.#live.get(socket);
     this.#live.delete(socket);
     // Before its session ends, which knows no reason.
@@ -109,6 +130,7 @@ export class Connections {
   reset(): void {
     for (const { session } of this.#live.values()) session.close();
     this.#live.clear();
+    this.#readyUntil = 0;
   }
 
   /** Asks the device for another connection in place of this one, once. */
@@ -171,12 +193,13 @@ export class Connections {
         onProtocolError: (reason) => this.#refuse(socket, reason),
         onGoAway: () => {
           this.#context.agents.leave(socket);
+          this.#readyUntil = 0;
           microtask(() => this.closeDrained());
         },
       },
       { firstId: firstIdOf(this.#context.random), resume: this.#passages().resumptions(socket) },
     );
-    const live = { session, gathering, quietTicks: 0 };
+    const live = { socket, session, gathering, quietTicks: 0 };
     this.#live.set(socket, live);
     return live;
   }

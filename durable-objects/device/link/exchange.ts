@@ -16,6 +16,7 @@ import { type BodyPipe, bodyPipe, pipesNatively } from "./body.ts";
 import { hasNoBody, responseHeaders } from "./heads.ts";
 import type { Passage } from "./passage.ts";
 import { Segments } from "./segments.ts";
+import type { Over } from "./surroundings.ts";
 import { Upload } from "./upload.ts";
 
 /** How far it came. `lost`: the connection went before a head, so a safe request may be tried again. */
@@ -31,38 +32,43 @@ export type Outcome =
   | { readonly kind: "spent" }
   | { readonly kind: "too-fast" };
 
-export interface ExchangeOptions {
+/** Whose request it is, and over which connection of the device it goes. */
+export interface Errand {
   readonly request: Request;
   /** By what and as whom it was let in: a pass of `Access`. */
   readonly visitor: string | null;
   /** The network it comes from, which has a share of the streams. */
   readonly network: string;
-  readonly now: () => number;
-  /** Told of bytes of a body, either way. */
-  readonly onBytes: (bytes: number) => void;
-  /** Told of bytes that went to the device beside the frames. */
-  readonly onBeside: (bytes: number) => void;
-  /** Told how many bytes may go to the device from now on without being seen here. */
-  readonly onCarried: (bytes: number) => void;
   /** A WebSocket is asked for: makes its passage when the device says 101. Null: a request like others. */
   readonly begin: ((stream: LinkStream) => Passage) | null;
-  /** Told of bytes of the response that come beside the frames. */
-  readonly onSegment: (bytes: number) => void;
+  readonly over: Over;
+}
+
+/** What an exchange needs of Link; one for all of them, since most are over before anything of it is. */
+export interface ExchangeHost {
+  now(): number;
+  /** Bytes of a body passed, either way. */
+  onBytes(exchange: Exchange, bytes: number): void;
+  /** Bytes went to the device beside the frames. */
+  onBeside(bytes: number): void;
+  /** So many bytes may go to the device from now on without being seen here. */
+  onCarried(exchange: Exchange, bytes: number): void;
+  /** Bytes of the response came beside the frames. */
+  onSegment(exchange: Exchange, bytes: number): void;
   /** Makes a token for the next segment of the response and hands it to `grant`. */
-  readonly onBulk: (exchange: Exchange) => void;
+  onBulk(exchange: Exchange): void;
   /** Makes a token for the rest of the request, if the device fetches such, and hands it to its `grant`. */
-  readonly onOffer: (upload: Upload) => void;
+  onOffer(exchange: Exchange, upload: Upload): void;
   /** Nobody needs a token for the rest of the request any more. */
-  readonly onOfferOver: (upload: Upload) => void;
-  /** Called once, when nothing of this exchange is left. */
-  readonly onDone: (exchange: Exchange) => void;
+  onOfferOver(upload: Upload): void;
+  /** Called once, when nothing of the exchange is left. */
+  onDone(exchange: Exchange): void;
 }
 
 export class Exchange implements StreamHandler {
-  readonly visitor: string | null;
-  readonly network: string;
+  readonly errand: Errand;
   readonly outcome: Promise<Outcome>;
-  readonly #options: ExchangeOptions;
+  readonly #host: ExchangeHost;
   #settle: (outcome: Outcome) => void = () => {};
   #stream: LinkStream | null = null;
   #head: ResponseHead | null = null;
@@ -84,10 +90,9 @@ export class Exchange implements StreamHandler {
   /** When something moved last, ms since the epoch. */
   #movedAt = 0;
 
-  constructor(options: ExchangeOptions) {
-    this.#options = options;
-    this.visitor = options.visitor;
-    this.network = options.network;
+  constructor(host: ExchangeHost, errand: Errand) {
+    this.#host = host;
+    this.errand = errand;
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -96,15 +101,15 @@ export class Exchange implements StreamHandler {
   /** Begins, now that the stream is open. */
   start(stream: LinkStream): void {
     this.#stream = stream;
-    const { request } = this.#options;
+    const { request } = this.errand;
     this.#moved();
     if (request.body === null) return;
     this.#upload = new Upload(request, stream, {
       moved: () => this.#moved(),
-      bytes: (count) => this.#options.onBytes(count),
-      beside: (count) => this.#options.onBeside(count),
-      carried: (count) => this.#options.onCarried(count),
-      offer: pipesNatively ? this.#options.onOffer : null,
+      bytes: (count) => this.#host.onBytes(this, count),
+      beside: (count) => this.#host.onBeside(count),
+      carried: (count) => this.#host.onCarried(this, count),
+      offer: pipesNatively ? (upload) => this.#host.onOffer(this, upload) : null,
       broke: (why) =>
         this.#fail({ kind: why === "visitor" ? "malformed" : "failed" }, resetCode.cancel),
     });
@@ -137,7 +142,7 @@ export class Exchange implements StreamHandler {
   }
 
   #moved(): void {
-    this.#movedAt = this.#options.now();
+    this.#movedAt = this.#host.now();
   }
 
   /** Ends it now; a response on its way becomes an error. */
@@ -149,7 +154,7 @@ export class Exchange implements StreamHandler {
   #watchVisitor(): void {
     if (this.#watching) return;
     this.#watching = true;
-    const { signal } = this.#options.request;
+    const { signal } = this.errand.request;
     if (signal?.aborted) this.#visitorLeft();
     else signal?.addEventListener("abort", () => this.#visitorLeft());
   }
@@ -157,7 +162,7 @@ export class Exchange implements StreamHandler {
   // What the device says (StreamHandler)
 
   head(payload: Uint8Array): boolean {
-    const { begin } = this.#options;
+    const { begin } = this.errand;
     const head = decodeResponseHead(payload, begin !== null);
     if (head === null || contentLength(head.headers) === "bad") return false;
     this.#head = head;
@@ -170,7 +175,7 @@ export class Exchange implements StreamHandler {
   /** The stream is a WebSocket from now on, and nothing of this exchange is left. */
   #switch(head: ResponseHead, begin: (stream: LinkStream) => Passage): boolean {
     const chosen = subprotocols(head.headers);
-    const offered = subprotocols([...this.#options.request.headers]);
+    const offered = subprotocols([...this.errand.request.headers]);
     if (chosen === null || chosen.length > 1) return false;
     if (!chosen.every((name) => offered?.includes(name))) return false;
     const stream = this.#stream as LinkStream;
@@ -178,12 +183,12 @@ export class Exchange implements StreamHandler {
     stream.upgrade(passage);
     this.#done = true;
     this.#settle({ kind: "websocket", passage, headers: responseHeaders(head.headers) });
-    this.#options.onDone(this);
+    this.#host.onDone(this);
     return true;
   }
 
   data(bytes: Uint8Array): void {
-    this.#options.onBytes(bytes.byteLength);
+    this.#host.onBytes(this, bytes.byteLength);
     if (this.#segments.passes) this.#fail({ kind: "failed" }, resetCode.badMessage);
     else if (this.#pipe !== null) this.#write(this.#pipe, bytes);
     else if (this.#responded) this.#stream?.consumed(bytes.byteLength);
@@ -212,7 +217,7 @@ export class Exchange implements StreamHandler {
 
   /** The device asks for the bulk lane; it has none before its visitor has a response. */
   bulk(): void {
-    if (pipesNatively && this.#pipe !== null && !this.#ended) this.#options.onBulk(this);
+    if (pipesNatively && this.#pipe !== null && !this.#ended) this.#host.onBulk(this);
   }
 
   /** Tells the device that it may send a segment of the response. */
@@ -232,9 +237,9 @@ export class Exchange implements StreamHandler {
     const stillComing = () => (this.#done || this.#ended ? "over" : this.#untaken > 0);
     if (!(await this.#segments.turn(offset, stillComing))) return false;
     this.#moved();
-    this.#options.onSegment(this.#segments.count(this.#length));
+    this.#host.onSegment(this, this.#segments.count(this.#length));
     if (this.#done) return false; // that was too much today
-    this.#options.onBulk(this);
+    this.#host.onBulk(this);
     if (!(await this.#segments.pass(pipe, segment))) this.#visitorLeft();
     this.#moved();
     if (this.#ended && !this.#done) this.#closePipe(pipe);
@@ -247,7 +252,7 @@ export class Exchange implements StreamHandler {
     const head = this.#head;
     if (head === null || this.#done || this.#responded) return;
     const { status } = head;
-    const bodyless = hasNoBody(this.#options.request.method, status);
+    const bodyless = hasNoBody(this.errand.request.method, status);
     const headers = responseHeaders(head.headers);
     const length = contentLength(head.headers) as number | null;
     this.#length = length;
@@ -301,7 +306,7 @@ export class Exchange implements StreamHandler {
   #closePipe(pipe: BodyPipe): void {
     pipe.close().then(
       () => {
-        this.#options.onSegment(this.#segments.uncounted(this.#length));
+        this.#host.onSegment(this, this.#segments.uncounted(this.#length));
         this.#finish(resetCode.cancel);
       },
       () => {
@@ -331,8 +336,8 @@ export class Exchange implements StreamHandler {
     this.#segments.stir();
     this.#stream?.release(code ?? resetCode.cancel);
     this.#upload?.stop();
-    if (this.#upload !== null) this.#options.onOfferOver(this.#upload);
-    this.#options.onDone(this);
+    if (this.#upload !== null) this.#host.onOfferOver(this.#upload);
+    this.#host.onDone(this);
   }
 }
 

@@ -3,9 +3,10 @@
 import { networkOf, parsePeer } from "../../../protocol/addresses.ts";
 import { limits } from "../../../protocol/limits.ts";
 import {
-  endToEnd,
   fromByteString,
   type HeaderList,
+  isEndToEnd,
+  namedHops,
   type OpenHead,
   requestFault,
   toByteString,
@@ -90,14 +91,17 @@ export function openHead(
   const url = placeOf(request.url);
   const upgrade = asksForWebSocket(request);
   const headers = forwardedHeaders(url, peer);
-  for (const [name, value] of endToEnd(request.headers)) {
+  const connection = request.headers.get("connection");
+  const named = connection === null ? null : namedHops([["connection", connection]]);
+  request.headers.forEach((value, name) => {
+    if (!isEndToEnd(name, named)) return;
     const fate = fateOf(name);
-    if (fate === "drop" || (upgrade && fate === "handshake")) continue;
+    if (fate === "drop" || (upgrade && fate === "handshake")) return;
     const kept = fate === "cookie" ? withoutOurCookies(value) : value;
     // An empty value says something too: `Accept-Encoding:` wants nothing packed (RFC 9110 §12.5.3).
-    if (kept === "" && fate === "cookie") continue;
+    if (kept === "" && fate === "cookie") return;
     headers.push([name, headersHoldText ? toByteString(kept) : kept]);
-  }
+  });
   if (identity !== null) headers.push([IDENTITY, identity]);
   const plain = { service: webService, method: request.method, path: url.path, headers };
   const head: OpenHead = upgrade ? { ...plain, upgrade: "websocket" } : plain;
@@ -163,12 +167,19 @@ export function withoutOurCookies(cookie: string): string {
  */
 export function responseHeaders(list: HeaderList): Headers {
   const headers = new Headers();
-  for (const [name, value] of endToEnd(list)) {
-    if (name.startsWith(OURS) || name === "alt-svc" || HANDSHAKE.has(name)) continue;
-    const kept = name === "set-cookie" ? deviceCookie(value) : value;
+  const named = namedHops(list);
+  for (const header of list) {
+    const name = header[0].toLowerCase();
+    if (!isForVisitors(name) || !isEndToEnd(name, named)) continue;
+    const kept = name === "set-cookie" ? deviceCookie(header[1]) : header[1];
     if (kept !== null) headers.append(name, headersHoldText ? fromByteString(kept) : kept);
   }
   return headers;
+}
+
+/** False for a header that is between the device and us. */
+function isForVisitors(name: string): boolean {
+  return !name.startsWith(OURS) && name !== "alt-svc" && !HANDSHAKE.has(name);
 }
 
 /** A device's `Set-Cookie` without `Domain`; null when it would set a cookie of ours. */

@@ -18,7 +18,7 @@ import { peerOf } from "../said.ts";
 import { type After, realAfter } from "./after.ts";
 import { BulkTokens, bearerOf, segmentOf } from "./bulk.ts";
 import { Connections } from "./connections.ts";
-import { Exchange, type ExchangeOptions, microtask, type Outcome } from "./exchange.ts";
+import { type Errand, Exchange, type ExchangeHost, microtask, type Outcome } from "./exchange.ts";
 import { networkAt, openHead } from "./heads.ts";
 import { visitorCloses } from "./passage.ts";
 import { Passages } from "./passages.ts";
@@ -29,12 +29,13 @@ import {
   ignore,
   isRepeatable,
   type LinkContext,
-  type Over,
   offers,
   turnedAway,
 } from "./surroundings.ts";
 import { tunnelHead, tunnelOf } from "./tunnel.ts";
 import type { Upload } from "./upload.ts";
+
+const ONE_REQUEST = { requests: 1 };
 
 export class Link {
   readonly #context: LinkContext;
@@ -44,6 +45,7 @@ export class Link {
   readonly #most: number;
   readonly #connections: Connections;
   readonly #exchanges = new Set<Exchange>();
+  readonly #host: ExchangeHost;
   /** Visitors' WebSockets. */
   readonly passages: Passages;
   /** For segments of responses, and for the rests of requests. */
@@ -70,6 +72,7 @@ export class Link {
       moved: (network, bytes) => this.#mayMove(network, bytes),
       ended: () => microtask(() => this.#connections.closeDrained()),
     });
+    this.#host = this.#makeHost();
     this.#tokens = new BulkTokens(context.random);
     this.#offers = new BulkTokens(context.random);
   }
@@ -113,13 +116,15 @@ export class Link {
     const repeatable = isRepeatable(request, head);
     const network = networkAt(peer);
     this.passages.heardOf(network);
-    void this.#context.traffic.learn().catch(ignore); // budgets of a day go on after a sleep
+    const { traffic } = this.#context;
+    if (!traffic.isKnown) void traffic.learn().catch(ignore); // budgets of a day go on after a sleep
     const over = this.#meter.admit(network);
     if (over !== null) return this.#turnAway(over);
-    this.#context.traffic.count({ requests: 1 });
+    traffic.count(ONE_REQUEST);
     const upgrade = head.upgrade !== undefined;
-    const who = { request, visitor, network };
-    const begin = upgrade ? (stream: LinkStream) => this.passages.begin(stream, who) : null;
+    const begin = upgrade
+      ? (stream: LinkStream) => this.passages.begin(stream, { visitor, network })
+      : null;
     /** Connections that broke off, or whose program has no such tunnel. */
     const asked = new Set<Socket>();
     for (let broken = 0; ; ) {
@@ -137,7 +142,7 @@ export class Link {
       ) {
         return this.#turnAway({ verdict: "busy", retryAfter: 2 });
       }
-      const outcome = await this.#exchange(over, payload, { ...who, begin });
+      const outcome = await this.#exchange(payload, { request, visitor, network, begin, over });
       if (outcome.kind === "websocket") return this.#accept(request, over.socket, outcome);
       if (outcome.kind === "response" && upgrade && !carriesWebSockets(over.session)) {
         await outcome.response.body?.cancel();
@@ -189,7 +194,7 @@ export class Link {
   /** A device connected: who waited for it goes on, and what it relieved is closed when it is empty. */
   onAgent(): void {
     for (const resolve of [...this.#waiting.keys()]) resolve(true);
-    this.#connections.closeDrained();
+    this.#connections.arrived();
   }
 
   /** Takes one message of the device. */
@@ -226,7 +231,7 @@ export class Link {
   keepOnly(mayEnter: (visitor: string | null) => boolean): void {
     this.passages.keepOnly(mayEnter, visitorCloses.revoked);
     for (const exchange of [...this.#exchanges]) {
-      if (!mayEnter(exchange.visitor)) exchange.abort();
+      if (!mayEnter(exchange.errand.visitor)) exchange.abort();
     }
     for (const [resolve, visitor] of [...this.#waiting]) if (!mayEnter(visitor)) resolve(false);
   }
@@ -253,53 +258,54 @@ export class Link {
   /** Cuts off what is on the way for who has used up a budget of the day. */
   #endOverBudget(): void {
     for (const exchange of [...this.#exchanges]) {
-      const over = this.#meter.over(exchange.network);
+      const over = this.#meter.over(exchange.errand.network);
       if (over === null || over.verdict === "busy") continue;
       this.#context.traffic.turnedAway(over.verdict);
       exchange.abort(over.verdict);
     }
   }
 
-  #exchange(
-    { socket, session }: Over,
-    payload: Uint8Array,
-    who: Pick<ExchangeOptions, "request" | "visitor" | "network" | "begin">,
-  ): Promise<Outcome> {
-    const exchange = new Exchange({
-      ...who,
-      now: () => this.#context.clock.now(),
-      onBytes: (bytes) => this.#meter.moved(who.network, bytes),
-      onBeside: (bytes) => this.#context.traffic.count({ toDevice: bytes }),
-      onCarried: (bytes) => {
-        this.#meter.moved(who.network, bytes);
-        this.#context.traffic.count({ toDevice: bytes });
-        this.#endOverBudget();
-      },
-      onSegment: (bytes) => {
-        this.#meter.moved(who.network, bytes);
-        this.#context.traffic.count({ fromDevice: bytes });
-        this.#endOverBudget();
-      },
-      onBulk: (asking) => void this.#tokens.give(asking),
-      onOffer: (upload) => {
-        if (fetchesRests(session)) void this.#offers.give(upload);
-      },
-      onOfferOver: (upload) => this.#offers.forget(upload),
-      onDone: () => {
-        this.#exchanges.delete(exchange);
-        this.#tokens.forget(exchange);
-        this.#meter.end(who.network);
-        // After what is going on now: the session has not forgotten the stream yet.
-        if (this.#context.agents.isLeaving(socket))
-          microtask(() => this.#connections.closeDrained());
-      },
-    });
+  #exchange(payload: Uint8Array, errand: Errand): Promise<Outcome> {
+    const { session, socket } = errand.over;
+    const exchange = new Exchange(this.#host, errand);
     this.#exchanges.add(exchange);
-    this.#meter.begin(who.network);
-    exchange.start(session.open(payload, who.request.body === null, exchange));
+    this.#meter.begin(errand.network);
+    exchange.start(session.open(payload, errand.request.body === null, exchange));
     if (session.isWornOut) this.#connections.askForAnother(socket);
     this.#tick();
     return exchange.outcome;
+  }
+
+  #makeHost(): ExchangeHost {
+    return {
+      now: () => this.#context.clock.now(),
+      onBytes: ({ errand }, bytes) => this.#meter.moved(errand.network, bytes),
+      onBeside: (bytes) => this.#context.traffic.count({ toDevice: bytes }),
+      onCarried: ({ errand }, bytes) => {
+        this.#meter.moved(errand.network, bytes);
+        this.#context.traffic.count({ toDevice: bytes });
+        this.#endOverBudget();
+      },
+      onSegment: ({ errand }, bytes) => {
+        this.#meter.moved(errand.network, bytes);
+        this.#context.traffic.count({ fromDevice: bytes });
+        this.#endOverBudget();
+      },
+      onBulk: (exchange) => void this.#tokens.give(exchange),
+      onOffer: ({ errand }, upload) => {
+        if (fetchesRests(errand.over.session)) void this.#offers.give(upload);
+      },
+      onOfferOver: (upload) => this.#offers.forget(upload),
+      onDone: (exchange) => {
+        const { network, over } = exchange.errand;
+        this.#exchanges.delete(exchange);
+        this.#tokens.forget(exchange);
+        this.#meter.end(network);
+        // After what is going on now: the session has not forgotten the stream yet.
+        if (this.#context.agents.isLeaving(over.socket))
+          microtask(() => this.#connections.closeDrained());
+      },
+    };
   }
 
   /** True when the device connects within `limits.linkHoldOfflineMs`. */

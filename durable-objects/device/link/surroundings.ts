@@ -35,7 +35,7 @@ export interface LinkContext extends Pick<DeviceContext, "clientOf"> {
   readonly agents: AgentSockets;
   readonly sockets: Sockets;
   readonly budgets?: Budgets;
-  readonly traffic: Pick<Traffic, "count" | "turnedAway" | "bytesToday" | "learn">;
+  readonly traffic: Pick<Traffic, "count" | "turnedAway" | "bytesToday" | "isKnown" | "learn">;
   /** Called each second while somebody is on the way, and once when nobody is any more (`idle`). */
   onTick(idle: boolean): void;
 }
@@ -47,8 +47,7 @@ export interface Over {
 }
 
 /** The session on a socket. */
-export interface Live {
-  readonly session: Session;
+export interface Live extends Over {
   readonly gathering: Gathering;
   /** For how many ticks nothing was heard of it while somebody waited. */
   quietTicks: number;
@@ -95,13 +94,13 @@ export function turnedAway({ verdict, retryAfter }: Refusal): Response {
 /** False while one network has so much under way that the rest is for others. */
 export function hasShare(
   passages: Passages,
-  exchanges: ReadonlySet<{ readonly network: string }>,
+  exchanges: ReadonlySet<{ readonly errand: { readonly network: string } }>,
   who: { readonly network: string; readonly upgrade: boolean; readonly most: number },
 ): boolean {
   if (who.upgrade && passages.size >= limits.linkSockets) return false;
   if (exchanges.size + passages.size < who.most) return true;
   let count = passages.ofNetwork(who.network);
-  for (const exchange of exchanges) if (exchange.network === who.network) count++;
+  for (const exchange of exchanges) if (exchange.errand.network === who.network) count++;
   return count < who.most;
 }
 

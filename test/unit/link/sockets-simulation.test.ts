@@ -160,6 +160,7 @@ class History {
       count: () => undefined,
       turnedAway: () => undefined,
       bytesToday: 0,
+      isKnown: true,
       learn: async () => undefined,
     };
     const [clock, onTick] = [{ now: () => this.now }, () => undefined];
