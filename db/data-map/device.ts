@@ -127,6 +127,7 @@ export const deviceMap = {
       ends_at: time,
       flood_hours: state,
       flooded_at: time,
+      told_end: time,
     },
   },
   name_event: {

@@ -1,6 +1,7 @@
 /**
- * Which devices' names are being changed, and whose own domains are to be looked at. A change goes through several stores, so that it is noted before
- * the first of them: what broke off is found here, and brought to an end.
+ * Which devices' names are being changed, and whose own domains and passwords are to be looked at. A change
+ * goes through several stores, so that it is noted before the first of them: what broke off is found here, and
+ * brought to an end.
  */
 
 import { and, asc, eq, lte, sql } from "drizzle-orm";
@@ -72,30 +73,41 @@ export async function scheduleDomains(db: Db, deviceId: string, at: number | nul
   await db.update(device).set({ domainsAt: at }).where(eq(device.id, deviceId));
 }
 
+/** Has a device's passwords looked through at `at`, unless that is sooner. */
+export async function scheduleTokens(db: Db, deviceId: string, at: number): Promise<void> {
+  const sooner = sql`min(coalesce(${device.tokensAt}, ${at}), ${at})`;
+  await db.update(device).set({ tokensAt: sooner }).where(eq(device.id, deviceId));
+}
+
+/** What the sweep comes by for: own domains, and passwords that nobody uses. */
+export type Look = "domainsAt" | "tokensAt";
+
 /** The look that was due at `at` is done; whoever scheduled another meanwhile knows better. */
-export async function noteDomainLook(
+export async function noteLook(
   db: Db,
+  look: Look,
   deviceId: string,
   at: number,
   next: number | null,
 ): Promise<void> {
   await db
     .update(device)
-    .set({ domainsAt: next })
-    .where(and(eq(device.id, deviceId), eq(device.domainsAt, at)));
+    .set(look === "domainsAt" ? { domainsAt: next } : { tokensAt: next })
+    .where(and(eq(device.id, deviceId), eq(device[look], at)));
 }
 
-/** Devices of a region whose domains are to be looked at by `now`, the longest due first. */
-export async function domainDevices(
+/** Devices of a region that are to be looked at by `now`, the longest due first. */
+export async function dueLooks(
   db: Db,
+  look: Look,
   now: number,
   limit: number,
 ): Promise<{ id: string; at: number }[]> {
   const rows = await db
-    .select({ id: device.id, at: device.domainsAt })
+    .select({ id: device.id, at: device[look] })
     .from(device)
-    .where(lte(device.domainsAt, now))
-    .orderBy(asc(device.domainsAt))
+    .where(lte(device[look], now))
+    .orderBy(asc(device[look]))
     .limit(limit);
   return rows.map(({ id, at }) => ({ id, at: at ?? now }));
 }

@@ -138,6 +138,7 @@ export async function insertDevice(
           endsAt: sql<null>`NULL`.as("ends_at"),
           namesAt: sql<null>`NULL`.as("names_at"),
           domainsAt: sql<null>`NULL`.as("domains_at"),
+          tokensAt: sql<null>`NULL`.as("tokens_at"),
         })
         .from(account)
         .where(owner),

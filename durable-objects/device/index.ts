@@ -119,6 +119,9 @@ export class DeviceObject extends DurableObject<Env> implements DeviceRpc {
   nameTokens() {
     return this.#device.naming.nameTokens();
   }
+  takeIdleNameTokens() {
+    return this.#device.naming.takeIdleNameTokens();
+  }
   makeNameToken(asked: NewNameToken) {
     return this.#device.naming.makeNameToken(asked);
   }

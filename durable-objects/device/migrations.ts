@@ -24,7 +24,7 @@ const steps: readonly string[] = [
    CREATE TABLE name_token (id TEXT PRIMARY KEY, secret_hash TEXT NOT NULL UNIQUE,
      scopes TEXT NOT NULL, what_sealed TEXT NOT NULL, created_at INTEGER NOT NULL,
      used_day INTEGER, ends_at INTEGER, flood_hours INTEGER NOT NULL DEFAULT 0,
-     flooded_at INTEGER);
+     flooded_at INTEGER, told_end INTEGER);
    CREATE TABLE name_event (id TEXT PRIMARY KEY, what_sealed TEXT NOT NULL, at INTEGER NOT NULL,
      expires_at INTEGER NOT NULL);
    CREATE TABLE name_signature (row INTEGER PRIMARY KEY CHECK (row = 1),

@@ -51,6 +51,13 @@ export interface NameTokenDescription extends NewNameToken {
   readonly isBlocked: boolean;
 }
 
+/** Tokens that end soon because nobody uses them, and that nobody was told of before. */
+export interface IdleNameTokens {
+  readonly ending: readonly { readonly name: string; readonly endsAt: number }[];
+  /** When to ask again; ms since the epoch, null: not until another token is made. */
+  readonly lookAt: number | null;
+}
+
 /** `secret` is told this once. */
 export type MadeNameToken =
   | { readonly kind: "made"; readonly token: NameTokenDescription; readonly secret: string }
@@ -142,6 +149,8 @@ export interface NameRpc {
   nameRight(secret: string, scope: NameScope, from: string | null): Promise<NameRight | null>;
   /** The tokens that work now, the oldest first. */
   nameTokens(): Promise<readonly NameTokenDescription[] | null>;
+  /** Those that are about to end unused; each is answered once, until it is used again. */
+  takeIdleNameTokens(): Promise<IdleNameTokens | null>;
   makeNameToken(asked: NewNameToken): Promise<MadeNameToken>;
   /** Ends a token at once. @returns what its owner called it; null when there is none of that id */
   endNameToken(id: string): Promise<string | null>;

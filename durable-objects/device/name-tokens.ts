@@ -12,6 +12,7 @@ import { DAY, HOUR, limits } from "../../protocol/limits.ts";
 import { hashToken, newToken } from "../../protocol/tokens.ts";
 import type { DeviceContext } from "./context.ts";
 import {
+  type IdleNameTokens,
   type MadeNameToken,
   type NameDescription,
   type NameScope,
@@ -29,6 +30,8 @@ interface TokenRow extends Record<string, string | number | null> {
   ends_at: number | null;
   flood_hours: number;
   flooded_at: number | null;
+  /** The end without use that its owner was told of. */
+  told_end: number | null;
 }
 
 /** A token, with how many hours there were in which its client asked far too often. */
@@ -137,6 +140,29 @@ export class NameTokens {
     return opened.map(({ floodHours: _, ...token }) => token);
   }
 
+  async takeIdle(): Promise<IdleNameTokens> {
+    const { sql, clock } = this.#context;
+    const soon = clock.now() + limits.nameTokenIdleToldMs;
+    const rows = this.#isOn() ? this.#rows() : [];
+    const idle = rows.filter((row) => idleEndOf(row) <= soon);
+    const opened = await Promise.all(idle.map((row) => this.#opened(row)));
+    const query =
+      "UPDATE name_token SET told_end = ? WHERE id = ? AND told_end IS NOT ? RETURNING id";
+    const told = opened.filter(
+      ({ id, idleEndsAt, endsAt }) =>
+        (endsAt ?? Infinity) > idleEndsAt && sql.all(query, idleEndsAt, id, idleEndsAt).length > 0,
+    );
+    // One that is told of has ended by then, or was used again.
+    const times = rows.map((row) => {
+      const end = idleEndOf(row);
+      return end <= soon ? end : end - limits.nameTokenIdleToldMs;
+    });
+    return {
+      ending: told.map(({ name, idleEndsAt }) => ({ name, endsAt: idleEndsAt })),
+      lookAt: times.length === 0 ? null : Math.min(...times),
+    };
+  }
+
   async make(asked: NewNameToken): Promise<MadeNameToken> {
     const { sql, random, clock, deviceId } = this.#context;
     const region = regionOf(deviceId) ?? "home";
@@ -226,7 +252,7 @@ export class NameTokens {
 
   #rows(): TokenRow[] {
     const query = `SELECT id, scopes, what_sealed, created_at, used_day, ends_at, flood_hours,
-        flooded_at FROM name_token
+        flooded_at, told_end FROM name_token
       WHERE (ends_at IS NULL OR ends_at > ?) AND ${IDLE_END} > ? ORDER BY created_at, id`;
     const now = this.#context.clock.now();
     return this.#context.sql.all<TokenRow>(query, now, now);

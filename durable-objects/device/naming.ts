@@ -7,6 +7,7 @@ import type { Connection } from "./connection.ts";
 import type { Name } from "./name.ts";
 import type {
   AddressUpdate,
+  IdleNameTokens,
   MadeNameToken,
   NameEvent,
   NameRight,
@@ -67,6 +68,10 @@ export class Naming implements NameRpc {
 
   async nameTokens(): Promise<readonly NameTokenDescription[] | null> {
     return this.#house.isOn() ? await this.#name.tokens.list() : null;
+  }
+
+  async takeIdleNameTokens(): Promise<IdleNameTokens | null> {
+    return this.#house.isOn() ? await this.#name.tokens.takeIdle() : null;
   }
 
   async makeNameToken(asked: NewNameToken): Promise<MadeNameToken> {

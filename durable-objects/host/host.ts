@@ -129,6 +129,7 @@ export class DeviceHost {
       nameRight: (secret, scope, from) =>
         call((device) => device.naming.nameRight(secret, scope, from)),
       nameTokens: () => call((device) => device.naming.nameTokens()),
+      takeIdleNameTokens: () => call((device) => device.naming.takeIdleNameTokens()),
       makeNameToken: (asked) => call((device) => device.naming.makeNameToken(asked)),
       excuseNameToken: (id) => call((device) => device.naming.excuseNameToken(id)),
       nameHistory: () => call((device) => device.naming.nameHistory()),

@@ -18,7 +18,9 @@ export const nameLimits = {
   nameTokenNameLength: 60,
   nameTokenNetworks: 8,
   nameTokenIdleMs: 180 * DAY, // without use, then it ends
-  nameTokenIdleToldMs: 30 * DAY, // for which its owner is told before
+  nameTokenIdleToldMs: 30 * DAY, // for which its owner is told before, by mail once
+  nameTokenDevicesAtOnce: 20, // looked through for such, in one sweep
+  nameTokenRetryMs: HOUR, // where that failed
   addressTtlSeconds: 60,
   ownSetsPerDevice: 20, // records that their owner put there
   publishedBytesPerDevice: 1_350_000, // all sets of all its names, in clear: sealed they fit into zoneRowBytes

@@ -434,6 +434,34 @@ describe("tokens", () => {
     expect(event).toMatchObject({ verdict: "ended", token: "Old router", at: end, families: [] });
   });
 
+  it("are told of once before they end unused, and again when that comes anew", async () => {
+    const { nameTokenIdleMs: idleMs, nameTokenIdleToldMs: toldMs } = limits;
+    const made = held.clock.time;
+    const idle = await make({ name: "Old router" });
+    await make({ name: "For a while", endsAt: made + idleMs - 1 });
+    const take = async () => await held.device.naming.takeIdleNameTokens();
+    const first = await take();
+    expect(first?.ending).toEqual([]);
+    expect(first?.lookAt).toBeLessThanOrEqual(made + idleMs - toldMs);
+    held.clock.time = made + idleMs - toldMs;
+    expect(await prove(secret)).toBe(true);
+    const endsAt = made + idleMs;
+    const told = [take(), take()];
+    expect((await Promise.all(told)).map((news) => news?.ending)).toEqual([
+      [{ name: "Old router", endsAt }],
+      [],
+    ]);
+    expect(await held.wake().naming.takeIdleNameTokens()).toEqual({ ending: [], lookAt: endsAt });
+    // Used just in time, it is told of again half a year after that.
+    held.clock.time = endsAt - 1;
+    expect(await prove(idle)).toBe(true);
+    expect((await take())?.ending).toEqual([]);
+    held.clock.time += idleMs - toldMs;
+    expect((await take())?.ending.map(({ name }) => name)).toContain("Old router");
+    await held.device.setFeature("name", false);
+    expect(await take()).toBeNull();
+  });
+
   it("do not end while somebody uses them, however seldom", async () => {
     for (let half = 0; half < 5; half++) {
       held.clock.time += limits.nameTokenIdleMs - 2 * DAY;

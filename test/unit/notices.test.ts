@@ -62,6 +62,7 @@ describe("a notice", () => {
         "app-allowed",
         "device-added",
         "domain-lost",
+        "name-token-idle",
       ]
     `);
   });

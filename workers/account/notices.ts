@@ -20,6 +20,8 @@ interface Notice {
   readonly short: string;
   /** The page of the console where its reader can do something about it. */
   readonly page: string;
+  /** What to do about it, where nobody did anything. */
+  readonly act?: string;
 }
 
 /** Every notice there is. */
@@ -150,6 +152,13 @@ export const notices = {
     short: "a domain of yours leads to your device no more.",
     page: "/devices",
   },
+  "name-token-idle": {
+    subject: "A password of your device's name ends, for nobody uses it",
+    says: "nobody has used these passwords of a device's name for months. Unless a router or a program uses them before, they end by themselves, the first on ….",
+    short: "a password of a device's name ends soon, for nobody uses it.",
+    page: "/devices",
+    act: "Is it used no more, there is nothing to do. Where it stands:",
+  },
 } as const satisfies Record<string, Notice>;
 
 export type NoticeKind = keyof typeof notices;
@@ -231,10 +240,12 @@ export function noticeText(kind: NoticeKind, { at }: Told): string {
   return `Latchkey: ${short} ${sayExact(at)}. Was it not you? Look at your account.`;
 }
 
+const ASKS = "If this was you, there is nothing to do. If it was not, look at:";
+
 /** A notice as a mail. */
 export function noticeMail(origin: string, kind: NoticeKind, told: Told) {
   const { client, about, at, still = [] } = told;
-  const { subject, says, short, page } = notices[kind];
+  const { subject, says, short, page, act = ASKS }: Notice = notices[kind];
   const sentence = says.includes("…") && about === undefined ? short : says;
   const where = client === undefined ? [] : [`With: ${whoOf(client)}`];
   return {
@@ -244,7 +255,7 @@ export function noticeMail(origin: string, kind: NoticeKind, told: Told) {
       sentence.replace("…", () => oneLine(about ?? "")),
       [`When: ${sayExact(at)}`, ...where].join("\n"),
       ...stillIn(origin, still),
-      `If this was you, there is nothing to do. If it was not, look at:\n${origin}${page}`,
+      `${act}\n${origin}${page}`,
       "Latchkey",
     ].join("\n\n"),
   };

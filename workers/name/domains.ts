@@ -3,7 +3,7 @@
  * They lie in the device's object; when they are looked at next stands beside the device's row.
  */
 
-import { domainDevices, noteDomainLook, scheduleDomains } from "../../db/queries/device-names.ts";
+import { dueLooks, noteLook, scheduleDomains } from "../../db/queries/device-names.ts";
 import { ownerOf } from "../../db/queries/devices.ts";
 import type { DomainsState, OwnDomain } from "../../durable-objects/device/domains-rpc.ts";
 import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
@@ -123,14 +123,14 @@ export async function lookAtDue(
   if (ports.config.resolver === null) return;
   const run = { questions, until: ports.clock.now() + limits.domainRunMs };
   let failure: unknown = null;
-  for (const one of await domainDevices(db, ports.clock.now(), limits.domainsAtOnce)) {
+  for (const one of await dueLooks(db, "domainsAt", ports.clock.now(), limits.domainsAtOnce)) {
     if (!mayBegin(ports, run)) break;
     try {
       await lookAtDevice(ports, db, one, run);
     } catch (error) {
       failure = error;
       // Those that fail each time would else be the longest due, and nobody's turn would come.
-      await noteDomainLook(db, one.id, one.at, ports.clock.now() + limits.domainRetryMs);
+      await noteLook(db, "domainsAt", one.id, one.at, ports.clock.now() + limits.domainRetryMs);
     }
   }
   if (failure !== null) throw failure;
@@ -163,7 +163,7 @@ async function lookAtDevice(
   }
   // What was left out is as long due as it was.
   const next = nextLook((await device.ownDomains())?.domains ?? []);
-  await noteDomainLook(db, id, at, next);
+  await noteLook(db, "domainsAt", id, at, next);
 }
 
 /** Looks because its owner wants it. @throws Problem `not-found` when it was taken away meanwhile */

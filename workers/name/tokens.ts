@@ -3,6 +3,8 @@
  * is decided in the device's object (durable-objects/device/name-tokens.ts).
  */
 
+import { dueLooks, noteLook, scheduleTokens } from "../../db/queries/device-names.ts";
+import { ownerOf } from "../../db/queries/devices.ts";
 import {
   type NameEvent,
   type NameScope,
@@ -13,8 +15,10 @@ import { networkText, parseNetwork } from "../../protocol/addresses.ts";
 import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { note } from "../account/activity.ts";
+import { notice } from "../account/notices.ts";
 import { getDevice, ownDevice } from "../devices/devices.ts";
-import type { Ports } from "../ports.ts";
+import { regionDb } from "../devices/ending.ts";
+import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 import type { Client } from "../sign-in/client.ts";
 
@@ -45,6 +49,10 @@ export async function makeNameToken(
   client: Client,
 ): Promise<NameTokenDescription & { readonly secret: string }> {
   const device = await getDevice(ports, accountId, deviceId);
+  // Noted first: nobody would tell of one that is not looked for.
+  const { nameTokenIdleMs, nameTokenIdleToldMs } = limits;
+  const lookAt = ports.clock.now() + nameTokenIdleMs - nameTokenIdleToldMs;
+  await scheduleTokens(regionDb(ports, deviceId), deviceId, lookAt);
   const made = await ports.devices.get(deviceId).makeNameToken({
     name: nameFrom(asked.name),
     scopes: scopesFrom(asked.scopes),
@@ -110,6 +118,46 @@ export async function nameHistory(
   const events = await object.nameHistory();
   if (events === null) throw new Problem("feature-off");
   return events;
+}
+
+/**
+ * Tells owners of tokens of a region that end soon because nobody uses them: each once, until it is used
+ * again. A device that fails holds up no other.
+ */
+export async function tellIdleTokens(ports: Ports, db: Db): Promise<void> {
+  let failure: unknown = null;
+  const now = ports.clock.now();
+  for (const { id, at } of await dueLooks(db, "tokensAt", now, limits.nameTokenDevicesAtOnce)) {
+    let next: number | null = now + limits.nameTokenRetryMs;
+    try {
+      next = await tellIdleOf(ports, id, await ownerOf(db, id));
+    } catch (error) {
+      failure = error;
+    }
+    await noteLook(db, "tokensAt", id, at, next);
+  }
+  if (failure !== null) throw failure;
+}
+
+/** @returns when to look at the device again */
+async function tellIdleOf(
+  ports: Ports,
+  deviceId: string,
+  owner: string | null,
+): Promise<number | null> {
+  const device = ports.devices.get(deviceId);
+  const label = (await device.describe())?.label;
+  const idle = owner === null ? null : await device.takeIdleNameTokens();
+  if (owner === null || idle === null) return null;
+  const [first] = idle.ending;
+  if (first !== undefined) {
+    const names = idle.ending.map(({ name }) => name || "without a name").join(", ");
+    const day = new Date(Math.min(...idle.ending.map(({ endsAt }) => endsAt)))
+      .toISOString()
+      .slice(0, 10);
+    notice(ports, owner, "name-token-idle", { about: `${day}, of ${label}: ${names}` });
+  }
+  return idle.lookAt;
 }
 
 function nameFrom(text: string): string {

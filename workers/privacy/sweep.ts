@@ -21,6 +21,7 @@ import { advanceDue } from "../certificates/service.ts";
 import { finishEndings } from "../devices/ending.ts";
 import { lookAtDue } from "../name/domains.ts";
 import { finishNaming } from "../name/labels.ts";
+import { tellIdleTokens } from "../name/tokens.ts";
 import { makeDueKeys } from "../openid/keys.ts";
 import type { Ports } from "../ports.ts";
 import { oldestDormant, warnOrErase } from "./dormancy.ts";
@@ -114,6 +115,16 @@ function jobsOf(ports: Ports): Job[] {
       oldest: async () =>
         ports.config.resolver === null ? null : await firstExpiry(db, "device", "domains_at"),
     };
+    const passwords: Job = {
+      name: "passwords",
+      region,
+      leases: db,
+      async batch() {
+        await tellIdleTokens(ports, db);
+        return { deleted: 0, more: false };
+      },
+      oldest: () => firstExpiry(db, "device", "tokens_at"),
+    };
     const dormancy: Job = {
       name: "dormancy",
       region,
@@ -122,7 +133,7 @@ function jobsOf(ports: Ports): Job[] {
       oldest: () => oldestDormant(ports, db),
     };
     const expiring = lanesOf("region").map((lane) => jobOf(ports, lane, region, db, db));
-    return [...expiring, unregistering, naming, domains, dormancy];
+    return [...expiring, unregistering, naming, domains, passwords, dormancy];
   });
   for (const lane of lanesOf("directory")) {
     jobs.push(jobOf(ports, lane, null, ports.directory.db, shared));

@@ -12,7 +12,7 @@ export const deviceTables = {
     erase: { by: "account_id" },
     columns: {
       ...{ id, account_id: id, created_at: time },
-      ...{ ends_at: time, names_at: time, domains_at: time },
+      ...{ ends_at: time, names_at: time, domains_at: time, tokens_at: time },
     },
   },
   device_guest: {

@@ -57,12 +57,14 @@ CREATE INDEX sign_in_expires_at ON sign_in (expires_at);
 CREATE TABLE device (
   id TEXT PRIMARY KEY NOT NULL, account_id TEXT NOT NULL, created_at INTEGER NOT NULL, ends_at INTEGER,
   names_at INTEGER,
-  domains_at INTEGER
+  domains_at INTEGER,
+  tokens_at INTEGER
 );
 CREATE INDEX device_account ON device (account_id);
 CREATE INDEX device_ends_at ON device (ends_at);
 CREATE INDEX device_names_at ON device (names_at);
 CREATE INDEX device_domains_at ON device (domains_at);
+CREATE INDEX device_tokens_at ON device (tokens_at);
 CREATE TABLE device_guest (id TEXT PRIMARY KEY NOT NULL, account_id TEXT NOT NULL, device_id TEXT NOT NULL);
 CREATE INDEX device_guest_account ON device_guest (account_id);
 CREATE INDEX device_guest_device ON device_guest (device_id);

@@ -15,12 +15,15 @@ export const device = sqliteTable(
     namesAt: integer("names_at"),
     /** When its owner's own domains are looked at next; null where nothing is to be looked at. */
     domainsAt: integer("domains_at"),
+    /** When its name's passwords are next looked through for those that nobody uses; null: none is due. */
+    tokensAt: integer("tokens_at"),
   },
   (table) => [
     index("device_account").on(table.accountId),
     index("device_ends_at").on(table.endsAt),
     index("device_names_at").on(table.namesAt),
     index("device_domains_at").on(table.domainsAt),
+    index("device_tokens_at").on(table.tokensAt),
   ],
 );
 

@@ -2,13 +2,14 @@
 
 import assert from "node:assert/strict";
 import {
-  domainDevices,
+  dueLooks,
   endNaming,
   markNaming,
   namingDevices,
   namingSince,
-  noteDomainLook,
+  noteLook,
   scheduleDomains,
+  scheduleTokens,
 } from "../../../db/queries/device-names.ts";
 import {
   deleteOffersBetween,
@@ -198,7 +199,9 @@ export const nameCases: Cases = {
       await region.insert(device).values(row);
     }
     const due = async (now: number, limit = 1000) =>
-      (await domainDevices(region, now, limit)).filter((one) => one.id === id || one.id === later);
+      (await dueLooks(region, "domainsAt", now, limit)).filter(
+        (one) => one.id === id || one.id === later,
+      );
     assert.deepEqual(await due(9), [], "nothing is due where nothing was scheduled");
     await scheduleDomains(region, later, -7);
     await scheduleDomains(region, id, -8);
@@ -210,15 +213,39 @@ export const nameCases: Cases = {
     ]);
     assert.deepEqual(await due(9, 1), [{ id, at: -8 }]);
     await scheduleDomains(region, id, 5);
-    await noteDomainLook(region, id, -8, 20);
+    await noteLook(region, "domainsAt", id, -8, 20);
     assert.deepEqual(await due(9), [
       { id: later, at: -7 },
       { id, at: 5 },
     ]);
-    await noteDomainLook(region, id, 5, 20);
-    await noteDomainLook(region, later, -7, null);
+    await noteLook(region, "domainsAt", id, 5, 20);
+    await noteLook(region, "domainsAt", later, -7, null);
     assert.deepEqual(await due(19), []);
     await scheduleDomains(region, id, null);
     assert.deepEqual(await due(99), []);
+  },
+
+  "passwords are looked through when the first of them is due": async ({ region }) => {
+    const id = newDevice();
+    await region.insert(device).values({ id, accountId: newAccount(), createdAt: 1, endsAt: null });
+    const due = async (now: number) =>
+      (await dueLooks(region, "tokensAt", now, 1000)).filter((one) => one.id === id);
+    assert.deepEqual(await due(9), []);
+    await scheduleTokens(region, id, -5);
+    await scheduleTokens(region, id, -3);
+    assert.deepEqual(await due(-6), []);
+    assert.deepEqual(await due(9), [{ id, at: -5 }]);
+    await scheduleTokens(region, id, -7);
+    // What was due a moment ago was looked at; this one is another.
+    await noteLook(region, "tokensAt", id, -5, null);
+    assert.deepEqual(await due(9), [{ id, at: -7 }]);
+    await noteLook(region, "tokensAt", id, -7, 20);
+    assert.deepEqual(await due(19), []);
+    assert.deepEqual(await due(20), [{ id, at: 20 }]);
+    assert.deepEqual(
+      (await dueLooks(region, "domainsAt", 20, 1000)).filter((one) => one.id === id),
+      [],
+    );
+    await noteLook(region, "tokensAt", id, 20, null);
   },
 };

@@ -57,7 +57,10 @@ export const schemaCases: Cases = {
     const accountId = '’ " é 😀 \\ % _';
     await region.insert(device).values({ id, accountId, createdAt: 1_999_999_999_999 });
     assert.deepEqual(await region.select().from(device).where(eq(device.accountId, accountId)), [
-      { id, accountId, createdAt: 1_999_999_999_999, endsAt: null, namesAt: null, domainsAt: null },
+      {
+        ...{ id, accountId, createdAt: 1_999_999_999_999, endsAt: null },
+        ...{ namesAt: null, domainsAt: null, tokensAt: null },
+      },
     ]);
   },
 
