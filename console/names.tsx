@@ -1,5 +1,6 @@
 /** Routes of a device's names: which it has, one more, another in place of one, one given up. */
 
+import { labelFrom } from "../protocol/names.ts";
 import { doorOrigin } from "../workers/config.ts";
 import { getDevice } from "../workers/devices/devices.ts";
 import { signedIn } from "../workers/guard.ts";
@@ -19,6 +20,7 @@ import { page, seeOther } from "./page.ts";
 import { ChangeNamePage, GiveUpPage, NamesPage, type TypedName } from "./pages/names.tsx";
 
 const done: Readonly<Record<string, string>> = {
+  there: "This is a name of the device: it answers.",
   added: "Added. It answers from now on.",
   changed: "Changed. The old name answers nothing any more, and is held for you.",
   first: "The device is called so from now on.",
@@ -40,8 +42,11 @@ namesPages.post("/devices/:id/names", async (c) => {
     () => addName(c.env, c.var.accountId, idOf(c), more, clientOf(c)),
     { label: "more", "": "more" },
   );
-  if (refusal !== null) return await namesPage(c, { typed: { more }, refusal });
-  return seeOther(c, `${pathOf(c)}?done=added`);
+  if (refusal === null) return seeOther(c, `${pathOf(c)}?done=added`);
+  // Another click of the same person's may have added it just now.
+  const { labels } = await getDevice(c.env, c.var.accountId, idOf(c));
+  if (labels.includes(labelFrom(more))) return seeOther(c, `${pathOf(c)}?done=there`);
+  return await namesPage(c, { typed: { more }, refusal });
 });
 
 /** Twice: what is typed leads to the page that says what breaks, and that page's form changes it. */

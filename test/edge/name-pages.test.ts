@@ -86,6 +86,25 @@ describe("a second click", () => {
     expect((await hers.stub.labels())?.primary).toBe(to);
   });
 
+  it("on what adds a name shows it, one after the other and at the same time", async () => {
+    const names = `/devices/${hers.device.id}/names`;
+    const more = newLabel();
+    const [added, again] = await twice(names, { more });
+    expect([added, again]).toEqual([
+      expect.stringContaining("Added. It answers"),
+      expect.stringContaining("This is a name of the device"),
+    ]);
+    const other = newLabel();
+    const both = await Promise.all(
+      [other, ` ${other.toUpperCase()} `].map((one) => browse(names, { more: one })),
+    );
+    expect(both.map(({ status }) => status)).toEqual([303, 303]);
+    expect((await hers.stub.labels())?.others).toEqual(expect.arrayContaining([more, other]));
+    // The one that it is called by is one of them; another device's is not.
+    expect((await browse(names, { more: hers.device.label })).location).toBe(`${names}?done=there`);
+    expect((await browse(names, { more: his.device.label })).status).toBe(409);
+  });
+
   it("is no way to learn of what is not one's own", async () => {
     const names = `/devices/${hers.device.id}/names`;
     const stranger = newLabel();
