@@ -20,8 +20,9 @@ const CLASS_IN = [0, 1];
 
 /** The sets of one name, each as an answer; none for a name that only has others below it. */
 interface Node {
-  /** The device that it belongs to. */
+  /** The device that it belongs to, and since when. */
   readonly id: string;
+  readonly since: number;
   readonly sets: readonly SetParts[];
   /** At a device's own name: what shows what is not there below it (protocol/dns/chain.ts). */
   readonly chain: readonly Link[];
@@ -117,7 +118,7 @@ export class Memory {
 
   put({ id, names: published }: FeedName): void {
     const labels = new Map<string, Map<string, Node>>();
-    for (const { label, sets } of published) {
+    for (const { label, sets, since = 0 } of published) {
       const top = keyOf([label]) + this.#apex;
       const names = new Map<string, SetParts[]>([[top, []]]);
       for (const set of sets) {
@@ -133,7 +134,7 @@ export class Memory {
       const chain = chainOf(sets);
       const nodes = new Map<string, Node>();
       for (const [name, own] of names) {
-        nodes.set(name, { id, sets: own, chain: name === top ? chain : [] });
+        nodes.set(name, { id, since, sets: own, chain: name === top ? chain : [] });
       }
       labels.set(top, nodes);
     }

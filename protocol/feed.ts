@@ -17,6 +17,11 @@ export const feedSubprotocol = "latchkey-zone.1";
 export interface PublishedName {
   readonly label: string;
   readonly sets: readonly PublishedSet[];
+  /**
+   * Since when it is the device's, ms since the epoch: of two that tell a name for a moment, who came to it
+   * last has it. Absent: nobody knows, and that is long ago.
+   */
+  readonly since?: number;
 }
 
 /** What a device publishes: each of its names, signed for itself. */
@@ -115,10 +120,11 @@ function nameOf(value: unknown): FeedName | null {
 }
 
 function publishedOf(value: unknown): PublishedName | null {
-  const { label, sets } = fieldsOf(value) ?? {};
+  const { label, sets, since } = fieldsOf(value) ?? {};
   if (typeof label !== "string" || !Array.isArray(sets)) return null;
+  if (since !== undefined && !Number.isFinite(since)) return null;
   const read = sets.map(setOf);
-  return read.includes(null) ? null : { label, sets: read as PublishedSet[] };
+  return read.includes(null) ? null : (value as PublishedName);
 }
 
 /** What stands in `data` is read when it is written to the wire. */

@@ -23,6 +23,7 @@ export const deviceMap = {
       account_id: id,
       public_key: { kind: "public key" },
       label: { kind: "personal" },
+      label_since: time,
       created_at: time,
     },
   },

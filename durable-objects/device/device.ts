@@ -123,6 +123,7 @@ export class Device
       isOn: () => this.#isOn("name"),
       isClosed: () => this.#access.closed?.extent === "all",
       labels: () => this.#labels.all(),
+      since: (label) => this.#labels.since(label),
       owner: () => this.#row()?.account_id ?? null,
       certifiable: () => this.#labels.certifiable(),
       settled: () => {

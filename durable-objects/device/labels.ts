@@ -18,6 +18,7 @@ interface Row extends Record<string, string | number | null> {
   state: "coming" | "here" | "leaving" | "gone";
   /** The name that it takes the place of. */
   instead: string | null;
+  /** When it was announced, and so since when it is the device's. */
   since: number;
 }
 
@@ -52,6 +53,13 @@ export class Labels {
     return this.all().some((label) => url.startsWith(`${label}.`, host));
   }
 
+  /** Since when a name that answers is the device's. */
+  since(label: string): number {
+    const row = this.#registration.row();
+    if (row?.label === label) return row.label_since;
+    return this.#rows().find((one) => one.label === label)?.since ?? 0;
+  }
+
   list(): DeviceLabels | null {
     const row = this.#registration.row();
     if (row === null) return null;
@@ -72,10 +80,7 @@ export class Labels {
   leave(label: string): "left" | "still" | null {
     const row = this.#rows().find((one) => one.label === label);
     if (row === undefined || answering(row).length === 0) return null;
-    this.#context.sql.run(
-      "UPDATE name_other SET state = 'leaving', since = ? WHERE label = ?",
-      ...[this.#context.clock.now(), label],
-    );
+    this.#context.sql.run("UPDATE name_other SET state = 'leaving' WHERE label = ?", label);
     return row.state === "leaving" ? "still" : "left";
   }
 
@@ -139,14 +144,15 @@ export class Labels {
     const [primary, ...others] = this.all();
     if (label === primary) return true;
     if (primary === undefined || !others.includes(label)) return false;
-    const { sql, clock } = this.#context;
+    const { sql } = this.#context;
+    const [before, since] = [this.since(primary), this.since(label)];
     sql.transaction(() => {
       sql.run("DELETE FROM name_other WHERE label = ?", label);
       sql.run(
         "INSERT INTO name_other (label, state, instead, since) VALUES (?, 'here', NULL, ?)",
-        ...[primary, clock.now()],
+        ...[primary, before],
       );
-      this.#registration.rename(label);
+      this.#registration.rename(label, since);
       this.forgetMemory();
       mark();
     });
@@ -176,7 +182,7 @@ export class Labels {
       return;
     }
     sql.run("DELETE FROM name_other WHERE label = ? OR state = 'gone'", next.label);
-    this.#registration.rename(next.label);
+    this.#registration.rename(next.label, next.since);
   }
 
   #rows(): readonly Row[] {

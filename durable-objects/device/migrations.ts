@@ -5,7 +5,7 @@ import type { ObjectSql } from "./context.ts";
 const steps: readonly string[] = [
   `CREATE TABLE registration (
      device_id TEXT PRIMARY KEY, account_id TEXT NOT NULL, public_key TEXT NOT NULL,
-     label TEXT NOT NULL, created_at INTEGER NOT NULL);
+     label TEXT NOT NULL, label_since INTEGER NOT NULL, created_at INTEGER NOT NULL);
    CREATE TABLE feature (name TEXT PRIMARY KEY, since INTEGER NOT NULL);
    CREATE TABLE door (row INTEGER PRIMARY KEY CHECK (row = 1), identity TEXT NOT NULL,
      closed_for TEXT, closed_extent TEXT, closed_words TEXT, closed_at INTEGER);

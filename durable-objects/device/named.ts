@@ -24,6 +24,8 @@ export interface NamedOptions {
   readonly isClosed: () => boolean;
   /** The device's names, the primary first; none once it is gone. */
   readonly labels: () => readonly string[];
+  /** Since when one of them is the device's. */
+  readonly since: (label: string) => number;
   /** Whose it is; null once it is gone. */
   readonly owner: () => string | null;
   /** Those of them that may be certified. */
@@ -54,6 +56,7 @@ export class Named {
       isOn,
       isClosed,
       labels,
+      since,
       owner,
       certifiable,
       settled,
@@ -71,7 +74,7 @@ export class Named {
     this.domains = new DomainsRoom(context, sealer, house);
     this.published = new Published({
       ...{ context, sealer, name: this.name, others: [this.certificates], own: this.own },
-      ...{ isOn, isClosed, labels, settled },
+      ...{ isOn, isClosed, labels, since, settled },
     });
     const apex = `.${context.signing?.apex}`;
     const mayOrder = (names: readonly string[]) =>

@@ -35,6 +35,8 @@ export interface PublishedOptions {
   readonly isClosed: () => boolean;
   /** The device's names, the primary first; none once it is gone. */
   readonly labels: () => readonly string[];
+  /** Since when one of them is the device's. */
+  readonly since: (label: string) => number;
   /** Called when the next wake-up may have changed. */
   readonly settled: () => void;
 }
@@ -46,14 +48,14 @@ export class Published {
   readonly #options: PublishedOptions;
 
   constructor(options: PublishedOptions) {
-    const { context, sealer, name, labels, isOn, settled } = options;
+    const { context, sealer, name, labels, since, isOn, settled } = options;
     this.#options = options;
     this.publication = new Publication(context, {
       published: async () => {
         const names: PublishedName[] = [];
         for (const label of labels()) {
           const sets = await this.publishedSets(label);
-          if (sets !== null) names.push({ label, sets });
+          if (sets !== null) names.push({ label, sets, since: since(label) });
         }
         return names.length === 0 ? null : { names };
       },

@@ -9,6 +9,8 @@ export interface RegistrationRow extends Record<string, string | number> {
   account_id: string;
   public_key: string;
   label: string;
+  /** Since when it is the device's. */
+  label_since: number;
   created_at: number;
 }
 
@@ -43,19 +45,19 @@ export class RegistrationRecord {
     this.#stands = true;
     this.forgetMemory();
     sql.run(
-      `INSERT INTO registration (device_id, account_id, public_key, label, created_at)
-       VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      `INSERT INTO registration (device_id, account_id, public_key, label, label_since, created_at)
+       VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
       registration.deviceId,
       registration.accountId,
       registration.publicKey,
       registration.label,
-      clock.now(),
+      ...[clock.now(), clock.now()],
     );
   }
 
-  /** Calls the device by another name. */
-  rename(label: string): void {
-    this.#context.sql.run("UPDATE registration SET label = ?", label);
+  /** Calls the device by another name. @param since when that became the device's */
+  rename(label: string, since: number): void {
+    this.#context.sql.run("UPDATE registration SET label = ?, label_since = ?", label, since);
     this.forgetMemory();
   }
 
