@@ -19,7 +19,7 @@ import type {
   JudgedLabel,
 } from "../../durable-objects/device/rpc.ts";
 import { limits } from "../../protocol/limits.ts";
-import { note } from "../account/activity.ts";
+import { type ActivityEvent, note } from "../account/activity.ts";
 import { hasLost, revokeLost } from "../certificates/revocation.ts";
 import { ownDevice } from "../devices/devices.ts";
 import { forgetErased, regionDb } from "../devices/ending.ts";
@@ -59,16 +59,11 @@ export async function addName(
 ): Promise<DeviceDescription> {
   const { primary, others } = await labelsHere(ports, accountId, deviceId);
   const label = await wantedLabel(ports, accountId, typed, [primary, ...others]);
-  const device = await changed(ports, deviceId, label, async (object, noted) => {
-    const expected = await object.expectLabel(label, null);
-    if (expected === "full") throw new Problem("too-many", "label");
-    if (expected === null) throw new Problem("not-found");
-    await noted.mark();
+  const told = { client, event: "name-added", about: label } as const;
+  return await change(ports, { accountId, deviceId, ...told, label }, async (object, noted) => {
+    await announce(object, noted, label, null);
     return await ports.directory.claimLabel(label, deviceId, accountId);
   });
-  if (!device.labels.includes(label)) throw new Problem("label-taken", "label");
-  await note(ports, accountId, "name-added", { client, about: label });
-  return device;
 }
 
 /**
@@ -86,16 +81,11 @@ export async function renameName(
   const { primary, others } = await labelsHere(ports, accountId, deviceId);
   if (![primary, ...others].includes(from)) throw new Problem("not-found");
   const to = await wantedLabel(ports, accountId, typed, [primary, ...others]);
-  const device = await changed(ports, deviceId, to, async (object, noted) => {
-    if ((await object.expectLabel(to, from)) === null) throw new Problem("not-found");
-    await noted.mark();
-    const isRenamed = await ports.directory.renameLabel(from, to, deviceId, accountId);
-    await forgetErased(ports, accountId);
-    return isRenamed;
+  const told = { client, event: "name-changed", about: `${from} → ${to}` } as const;
+  return await change(ports, { accountId, deviceId, ...told, label: to }, async (object, noted) => {
+    await announce(object, noted, to, from);
+    return await ports.directory.renameLabel(from, to, deviceId, accountId);
   });
-  if (!device.labels.includes(to)) throw new Problem("label-taken", "label");
-  await note(ports, accountId, "name-changed", { client, about: `${from} → ${to}` });
-  return device;
 }
 
 /**
@@ -110,13 +100,11 @@ export async function releaseName(
   client: Client,
 ): Promise<DeviceDescription> {
   await furtherName(ports, accountId, deviceId, label);
-  const device = await changed(ports, deviceId, null, async () => {
+  const told = { client, event: "name-released", about: label } as const;
+  return await change(ports, { accountId, deviceId, ...told, label: null }, async () => {
     await ports.directory.releaseLabel(label, deviceId, accountId);
-    await forgetErased(ports, accountId);
     return true;
   });
-  await note(ports, accountId, "name-released", { client, about: label });
-  return device;
 }
 
 /** Calls the device by another of its names. @throws Problem `not-found` */
@@ -169,27 +157,53 @@ export async function finishNaming(
   return { deleted: 0, more: false };
 }
 
+/** A change of a device's names, and what its owner reads of it. */
+interface Change {
+  readonly accountId: string;
+  readonly deviceId: string;
+  /** The name that comes; null: none does. */
+  readonly label: string | null;
+  readonly client: Client;
+  readonly event: ActivityEvent;
+  readonly about: string;
+}
+
 /**
- * Changes names of a device: `work` announces them to its object and tells the directory.
- * @param label what it announces; null: nothing
+ * Changes names of a device: `work` announces the one that comes to its object and tells the directory.
  * @param work false: it came to nothing
+ * @throws Problem `label-taken` where it did, `not-found` for a device that is gone
  */
-export async function changed(
+async function change(
   ports: Ports,
-  deviceId: string,
-  label: string | null,
+  { accountId, deviceId, label, client, event, about }: Change,
   work: (object: DeviceStub, noted: Noted) => Promise<boolean>,
 ): Promise<DeviceDescription> {
   const noted = new Noted(ports, deviceId);
   await noted.mark();
   const object = ports.devices.get(deviceId);
   const isDone = await work(object, noted);
+  await forgetErased(ports, accountId);
   if (!isDone && label !== null) await object.settleLabels([failed(label)], true);
   const { device, isOver } = await settle(ports, deviceId);
   if (device === null) throw new Problem("not-found");
   // What was certified for a name that went, the sweep has revoked.
   if (isOver && !(await hasLost(ports, object, device.labels))) await noted.end();
+  if (label !== null && !device.labels.includes(label)) throw new Problem("label-taken", "label");
+  await note(ports, accountId, event, { client, about });
   return device;
+}
+
+/** Tells a device's object of a name before the directory gives it. @throws Problem `too-many`, `not-found` */
+async function announce(
+  object: DeviceStub,
+  noted: Noted,
+  label: string,
+  instead: string | null,
+): Promise<void> {
+  const expected = await object.expectLabel(label, instead);
+  if (expected === "full") throw new Problem("too-many", "label");
+  if (expected === null) throw new Problem("not-found");
+  await noted.mark();
 }
 
 /**
