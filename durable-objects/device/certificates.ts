@@ -154,14 +154,16 @@ export class Certificates implements SetProvider {
   }
 
   /**
-   * Gives up the order under way if it is for a name right below one of `labels`.
+   * Gives up the order under way if it is for one of the device's names `labels`, or all below one.
    * @param isOver whether they are not ours any more; else an order that may be certified just now stays
    * @returns false when it stays
    */
   async forgetOrderOf(labels: readonly string[], isOver = true): Promise<boolean> {
     const state = await this.read();
     const { order } = state;
-    const isGone = (name: string) => labels.includes(name.replace(/^\*\./, "").split(".")[0] ?? "");
+    // Another domain may begin with the same word, and is none of ours.
+    const gone = labels.map((label) => `${label}.${this.#context.signing?.apex}`);
+    const isGone = (name: string) => gone.includes(name.replace(/^\*\./, ""));
     if (!order?.names.some(isGone)) return true;
     if (!isOver && order.step === "checking") return false;
     await this.write({ ...state, order: null });

@@ -156,6 +156,25 @@ describe("a name that is given away", () => {
   });
 });
 
+describe("an order", () => {
+  it("is given up with a name that it is for, and not with one that begins alike", async () => {
+    const order = (name: string) => ({
+      ...{ step: "waiting" as const, request: "AA", names: [name], askedAt: 1, replaces: null },
+      ...{ url: null, challenges: [], proofs: [], dueAt: 1, failures: 0, problem: null },
+    });
+    const give = async (name: string) => {
+      const state = await box.stub.certificate();
+      const isKept = state && (await box.stub.setCertificate({ ...state, order: order(name) }));
+      expect(isKept).toBe(true);
+      await releaseName(ports, ada, box.device.id, label, CLIENT);
+      return (await box.stub.certificate())?.order?.names;
+    };
+    expect(await give(`${label}.own.test`)).toEqual([`${label}.own.test`]);
+    await addName(ports, ada, box.device.id, label, CLIENT);
+    expect(await give(`*.${label}.${ports.config.ddnsZone}`)).toBeUndefined();
+  });
+});
+
 describe("what is kept to revoke it", () => {
   it("is over with the certificate, and never more than so many", async () => {
     const all: string[] = [];
