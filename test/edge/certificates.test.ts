@@ -323,6 +323,29 @@ describe("a box whose owner has domains of their own", () => {
     expect([status, body.code]).toEqual([422, "certificate-request"]);
   });
 
+  it("is certified for none that was taken away meanwhile, however far its order is", async () => {
+    for (const looks of [0, 1]) {
+      await put(domain());
+      challenges.set("own.test", hostOf(box));
+      ca.slow = 1;
+      await ask(await requestFor(hostOf(box), "own.test"));
+      for (let left = looks; left > 0; left--) {
+        test.clock.advance(limits.certificateSettleMs);
+        await ask();
+      }
+      expect((await box.stub.certificate())?.order?.step).toBe(
+        looks === 0 ? "proving" : "checking",
+      );
+      await put();
+      expect([looks, (await follow()).status]).toEqual([looks, "none"]);
+      expect(await shown(hostOf(box))).toEqual([]);
+    }
+    expect(ca.asked.filter((one) => one.includes("/finalize/"))).toEqual([]);
+    // Its own names alone are certified at once.
+    await ask(await requestFor(hostOf(box)));
+    expect((await follow()).status).toBe("ready");
+  });
+
   it("is not for what is below such a domain", async () => {
     await put(domain());
     for (const name of ["*.own.test", "www.own.test", "xown.test"]) {

@@ -201,6 +201,10 @@ async function drive(ports: Ports, row: OrderRow): Promise<number | null> {
       const freeAt = await placeTaken(ports, authority, row);
       if (freeAt !== null) return freeAt;
     }
+    if (!(await isWanted(ports, device, order))) {
+      await withdraw(device, order);
+      return (await device.setCertificate({ ...state, order: null })) ? null : now;
+    }
     const after = await stepOrRefusal(ports, authority, device, state, order);
     if (!(await device.setCertificate(after.state))) return now;
     if (after.state.order === null) await noteIssued(ports, row.deviceId, after.state);
@@ -209,6 +213,18 @@ async function drive(ports: Ports, row: OrderRow): Promise<number | null> {
     if (after.dueAt > now) return after.dueAt;
   }
   return ports.clock.now() + limits.certificateAskMs;
+}
+
+/** False once a domain of somebody's own that it is for was taken away. */
+async function isWanted(
+  ports: Ports,
+  device: DeviceStub,
+  { names }: CertificateOrder,
+): Promise<boolean> {
+  const foreign = names.filter((name) => labelOf(ports, name) === null);
+  if (foreign.length === 0) return true;
+  const domains = (await device.ownDomains())?.domains ?? [];
+  return foreign.every((name) => domains.some((one) => one.name === name));
 }
 
 /** NOT-1's log: what carries its owner's name came to be. */
