@@ -93,6 +93,8 @@ export interface AddressUpdate extends AddressChanges {
   readonly isCounted?: boolean;
   /** Which program it is, in a word of ours, for the owner. */
   readonly client?: string;
+  /** True where it is only asked what would become of it: nothing changes, and only a refusal is noted. */
+  readonly isTrial?: boolean;
 }
 
 /** `abuse`: its client asks so often that its owner must look first. */

@@ -203,7 +203,8 @@ export class Name implements SetProvider {
     }
     const before = await this.addresses();
     if (!this.#isOn()) return { verdict: "nohost", ...NONE };
-    if (token !== null && this.tokens.isBlocked(token)) {
+    const { isTrial = false } = update;
+    if (token !== null && (isTrial ? token.isBlocked : this.tokens.isBlocked(token))) {
       return await this.#refuse("abuse", update, token, before);
     }
     const after = applied(before, update, this.#context.allowSpecialAddresses);
@@ -211,7 +212,7 @@ export class Name implements SetProvider {
     const changed = families.filter((family) => before[family] !== after[family]);
     const now = this.#context.clock.now();
     if (changed.length === 0) {
-      this.#noteReport(now);
+      if (!isTrial) this.#noteReport(now);
       return { verdict: "nochg", ...before };
     }
     const isCounted = update.secret !== null || update.isCounted === true;
@@ -221,6 +222,7 @@ export class Name implements SetProvider {
         return { ...(await this.#refuse("911", update, token, before)), retryAfter };
       }
     }
+    if (isTrial) return { verdict: "good", ...after };
     const what = { ...whatOf("good", update, token), families: changed };
     const event = await this.history.sealed(what);
     const sealed = await this.#sealer.seal(this.#key(), "name.addresses", JSON.stringify(after));

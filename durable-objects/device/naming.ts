@@ -46,7 +46,8 @@ export class Naming implements NameRpc {
       return { verdict: "nohost", ipv4: null, ipv6: null };
     }
     const result = await this.#name.update(update);
-    if (result.verdict === "good" || result.verdict === "abuse") await this.#house.changed();
+    const isNews = result.verdict === "abuse" || (result.verdict === "good" && !update.isTrial);
+    if (isNews) await this.#house.changed();
     return result;
   }
 

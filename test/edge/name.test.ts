@@ -434,7 +434,7 @@ describe("names of several devices in one call", () => {
     expect(await published(tv.stub)).toMatchObject({ ipv4: "203.0.113.4" });
   });
 
-  it("wait together where one must, and change nothing twice", async () => {
+  it("wait together where one must, and none of them changes", async () => {
     const { nas, tv } = devices();
     for (let change = 0; change < limits.updateChangesPerFamily; change++) {
       await ask(world, `?hostname=${tv.host}&myip=203.0.113.${change}`, basic(tv.host, tv.secret));
@@ -442,19 +442,68 @@ describe("names of several devices in one call", () => {
     const late = await say(all, 77);
     expect([late.status, late.text]).toEqual([503, "911"]);
     expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(0);
-    expect(await published(nas.stub)).toMatchObject({ ipv4: "203.0.113.77" });
+    expect(await published(nas.stub)).toMatchObject({ ipv4: null });
     expect(await published(tv.stub)).toMatchObject({ ipv4: "203.0.113.9" });
+    // Its owner reads why, at the one that must.
+    const verdicts = async ({ stub }: Named) =>
+      ((await stub.nameHistory()) ?? []).map(({ verdict }) => verdict);
+    expect([(await verdicts(tv))[0], await verdicts(nas)]).toEqual(["911", []]);
+  });
+
+  it("change all or none where one cannot, and each is asked once more only where there are several", async () => {
+    const { nas, tv, foreign } = devices();
+    const get = world.ports.devices.get.bind(world.ports.devices);
+    const asked: string[] = [];
+    const watched = (id: string) => {
+      const stub = get(id);
+      const updateAddresses: DeviceStub["updateAddresses"] = (update) => {
+        asked.push(`${id === tv.id ? "tv" : "nas"}${update.isTrial ? "?" : ""}`);
+        return stub.updateAddresses(update);
+      };
+      return new Proxy(stub, {
+        get: (target, key) =>
+          key === "updateAddresses" ? updateAddresses : Reflect.get(target, key),
+      });
+    };
+    const seen = { ...world, ports: { ...world.ports, devices: { get: watched } } };
+    const say = async (query: string, ...hosts: string[]) =>
+      (await ask(seen, `?hostname=${hosts.join(",")}&${query}`, basic(nas.id, all))).text.split(
+        "\n",
+      );
+    expect(await say("myipv6=2001:db8::1", nas.host)).toEqual(["good 2001:db8::1"]);
+    expect(asked.splice(0)).toEqual(["nas"]);
+    // A prefix is for the interface that is known, and of the other none is.
+    const moved = "myipv6=2001:db8:1::/48&myipv4=203.0.113.4";
+    const answer = await say(moved, tv.host, nas.host, foreign.host, `nobody.${ZONE}`);
+    expect(answer).toEqual(["dnserr", "dnserr", "nohost", "nohost"]);
+    expect(asked.splice(0)).not.toContain("nas");
+    expect(await published(nas.stub)).toMatchObject({ ipv4: null, ipv6: "2001:db8::1" });
+    expect(await published(tv.stub)).toMatchObject({ ipv4: null, ipv6: null });
+    expect(await say("myip=203.0.113.4", tv.host, nas.host)).toEqual(
+      Array.from({ length: 2 }, () => "good 203.0.113.4"),
+    );
+    expect(asked).toEqual(["nas?", "tv?", "nas", "tv"]);
+    const events = ((await nas.stub.nameHistory()) ?? []).map(({ verdict }) => verdict);
+    expect(events).toEqual(["good", "good"]);
   });
 
   it("are whole after a kill in the middle, of which nobody was told, and the same call ends it", async () => {
     const { nas, tv } = devices();
     const get = world.ports.devices.get.bind(world.ports.devices);
-    const away = () => Promise.reject(new Error("the object was reset"));
+    let isAsked = false;
+    const updateAddresses: DeviceStub["updateAddresses"] = async (update) => {
+      if (!isAsked || !update.isTrial) throw new Error("the object was reset");
+      return await get(tv.id).updateAddresses(update);
+    };
     const broken = {
       get: (id: string) =>
-        id === tv.id ? ({ updateAddresses: away } as unknown as DeviceStub) : get(id),
+        id === tv.id ? ({ updateAddresses } as unknown as DeviceStub) : get(id),
     };
     const ports = { ...world.ports, devices: broken };
+    const early = await say(all, 8, { ...world, ports });
+    expect([early.status, early.text]).toEqual([503, "911"]);
+    expect(await published(nas.stub)).toMatchObject({ ipv4: null });
+    isAsked = true;
     const cut = await say(all, 8, { ...world, ports });
     expect([cut.status, cut.text]).toEqual([503, "911"]);
     await evictDurableObject(nas.stub as unknown as DurableObjectStub);
@@ -464,7 +513,7 @@ describe("names of several devices in one call", () => {
     expect(again.text.split("\n").slice(0, 2)).toEqual(["good 203.0.113.8", "nochg 203.0.113.8"]);
   });
 
-  it("are said in JSON too: what is none of theirs is not found, and no device holds up another", async () => {
+  it("are said in JSON too: all or none, and what is somebody else's reads as what is not there", async () => {
     const { nas, tv, foreign } = devices();
     const patch = async (secret: string, hosts: readonly string[]) => {
       const request = new Request("http://localhost:8787/api/names", {
@@ -476,23 +525,36 @@ describe("names of several devices in one call", () => {
       return { status: answer.status, json: (await answer.json()) as Record<string, unknown> };
     };
     expect((await patch(nas.secret, [nas.host, tv.host])).status).toBe(404);
-    expect((await patch(all, [nas.host, `nobody.${ZONE}`])).status).toBe(404);
+    for (const others of [[], [tv.host]]) {
+      const none = await patch(all, [nas.host, ...others, `nobody.${ZONE}`]);
+      expect([none.status, none.json.code]).toEqual([404, "not-found"]);
+      expect(await patch(all, [nas.host, ...others, foreign.host])).toEqual(none);
+      expect(await patch(all, [nas.host, ...others, "nas.example.org"])).toEqual(none);
+    }
     expect(await published(nas.stub)).toMatchObject({ ipv4: null });
-    const both = await patch(all, [nas.host, tv.host, foreign.host]);
-    const [none, done] = [
-      { ipv4: null, ipv6: null, changed: false, problem: "not-found" },
-      { ipv4: "203.0.113.4", ipv6: null, changed: true, problem: null },
-    ];
-    expect(both).toMatchObject({
+    expect(await published(tv.stub)).toMatchObject({ ipv4: null });
+    const done = { ipv4: "203.0.113.4", ipv6: null, changed: true, problem: null };
+    expect(await patch(all, [nas.host, tv.host])).toMatchObject({
       status: 200,
       json: {
         ...{ hosts: [nas.host], ipv4: "203.0.113.4", changed: true },
-        others: [
-          { host: tv.host, ...done },
-          { host: foreign.host, ...none },
-        ],
+        others: [{ host: tv.host, ...done }],
       },
     });
+    for (let change = 0; change < limits.updateChangesPerFamily; change++) {
+      await ask(world, `?hostname=${tv.host}&myip=203.0.113.${change}`, basic(tv.host, tv.secret));
+    }
+    const body = { hosts: [nas.host, tv.host], ipv4: "203.0.113.99" };
+    const late = await handle(
+      new Request("http://localhost:8787/api/names", {
+        method: "PATCH",
+        headers: { authorization: `Bearer ${all}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      }),
+      world.ports,
+    );
+    expect([late.status, Number(late.headers.get("retry-after")) > 0]).toEqual([429, true]);
+    expect(await published(nas.stub)).toMatchObject({ ipv4: "203.0.113.4" });
   });
 });
 

@@ -1,6 +1,6 @@
 /**
  * The JSON API beside dyndns2: where a device's names lead, read and changed with a token of the name.
- * All that one request names of a device is changed, or nothing.
+ * All that one request names of a device is changed, or nothing; of several devices, as several.ts says.
  */
 
 import * as z from "zod";
@@ -15,7 +15,7 @@ import { type Ctx, noStore, service } from "../http.ts";
 import { Problem, problemResponse } from "../problem.ts";
 import { createRoute } from "../service.ts";
 import { countRefusal, deviceOf } from "./client.ts";
-import { changeNames } from "./several.ts";
+import { changeAllNames } from "./several.ts";
 
 const host = z.string().min(1).max(254);
 const ipv4 = z.string().max(49).nullable();
@@ -32,7 +32,7 @@ const led = z.strictObject({
   ipv6: z.string().nullable(),
   changed: z.boolean(),
   others: z.array(other).meta({
-    description: "Names of other devices, for a token that speaks for them: each by itself",
+    description: "Names of other devices, for a token that speaks for them",
   }),
 });
 
@@ -115,18 +115,12 @@ async function changed(
   const right = await c.env.devices.get(deviceId).nameRight(password, "address", c.env.peer);
   if (right === null) return await refused(c);
   const labels = hosts.map((one) => labelUnder(one, c.env.config.ddnsZone));
-  for (const label of labels) {
-    if (label !== null && right.labels.includes(label)) continue;
-    const isOut = label === null || right.account === null;
-    if (isOut || (await c.env.names.deviceOfLabel(label)) === null) {
-      throw new Problem("not-found", "hosts");
-    }
-  }
+  const isOwn = (at: number) => right.labels.includes(labels[at] ?? "");
   const client = programOf(c.req.header("user-agent") ?? null) || "the API";
   const said = { secret: password, client, changes };
-  const results = await changeNames({ deviceId, right, labels, said }, c.env);
+  const results = await changeAllNames({ deviceId, right, labels, said }, c.env);
+  if (results === null) throw new Problem("not-found", "hosts");
   const [own] = results.values();
-  const isOwn = (at: number) => right.labels.includes(labels[at] ?? "");
   const others = hosts.flatMap((host, at) =>
     isOwn(at) ? [] : [otherOf(host, results.get(labels[at] ?? ""))],
   );
@@ -141,7 +135,7 @@ async function changed(
   return answer instanceof Response ? answer : { ...answer, others };
 }
 
-/** What became of a name of another device, which is judged by itself. */
+/** What became of a name of another device: what it refuses although it was asked before came in between. */
 function otherOf(host: string, result: UpdateResult | undefined): z.infer<typeof other> {
   const { verdict = "nohost", ipv4 = null, ipv6 = null } = result ?? {};
   const isDone = verdict === "good" || verdict === "nochg";
