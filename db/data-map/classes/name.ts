@@ -86,7 +86,8 @@ export const nameClasses = {
   "published name": {
     basis: "contract",
     title: "The public name of a device, for its name servers",
-    holds: "the name and the records it answers with, sealed under the key of the name",
+    holds:
+      "the name, since when it is your device's and the records it answers with, sealed under the key of the name",
     purpose: "so that name servers answer for the name, also while the rest of the service is away",
     feature: "name",
     live: "while the name is on",
