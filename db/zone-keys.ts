@@ -38,12 +38,22 @@ export function zoneKeyInUse<K extends Pick<ZoneKeyRow, "signsAt">>(
   return keys.findLast(({ signsAt }) => signsAt <= now) ?? keys[0] ?? null;
 }
 
+/** What was read, and what everybody may know of it: made once, for every question asks for it. */
+interface Loaded {
+  readonly rows: readonly ZoneKeyRow[];
+  readonly dnskeys: ReadonlyMap<ZoneKeyRow, Uint8Array>;
+  readonly until: number;
+}
+
+const NONE: ZoneKeysShown = { all: [], inUse: null };
+
 export class ZoneKeys {
   readonly #read: ReadZoneKeys;
   readonly #sealer: Sealer;
   readonly #clock: Clock;
   /** A value, never a promise: a failure is not remembered, and no request waits for another's. */
-  #rows: { readonly rows: readonly ZoneKeyRow[]; readonly until: number } | null = null;
+  #loaded: Loaded | null = null;
+  #shown: ZoneKeysShown = NONE;
   #noneUntil = 0;
   readonly #opened = new Map<string, SigningKey>();
 
@@ -53,46 +63,63 @@ export class ZoneKeys {
     this.#clock = clock;
   }
 
-  /** What everybody may know of them. That there is none is remembered for a moment. */
+  /**
+   * What everybody may know of them: the same object as long as it says the same. That there is none is
+   * remembered for a moment.
+   */
   async shown(): Promise<ZoneKeysShown> {
     const now = this.#clock.now();
-    if (this.#noneUntil > now) return { all: [], inUse: null };
-    const rows = await this.#load();
-    if (rows.length === 0) this.#noneUntil = now + limits.zoneKeyNoneMs;
-    const inUse = zoneKeyInUse(rows, now);
-    return { all: rows.map(dnskey), inUse: inUse === null ? null : dnskey(inUse) };
+    if (this.#noneUntil > now) return NONE;
+    const { rows, dnskeys } = await this.#load();
+    const row = zoneKeyInUse(rows, now);
+    if (row === null) {
+      this.#noneUntil = now + limits.zoneKeyNoneMs;
+      return NONE;
+    }
+    const inUse = dnskeys.get(row) ?? null;
+    const { all } = this.#shown;
+    const isSame =
+      all.length === rows.length && rows.every((each, at) => all[at] === dnskeys.get(each));
+    if (!isSame || this.#shown.inUse !== inUse) this.#shown = { all: [...dnskeys.values()], inUse };
+    return this.#shown;
   }
 
   /** The key that signs now; null while the zone has none. */
   async signer(): Promise<SigningKey | null> {
-    const row = zoneKeyInUse(await this.#load(), this.#clock.now());
+    const row = zoneKeyInUse((await this.#load()).rows, this.#clock.now());
     return row === null ? null : await this.#open(row);
   }
 
   /** All of them: each signs the set of all (RFC 6781 §4.1.2). */
   async signers(): Promise<SigningKey[]> {
-    return await Promise.all((await this.#load()).map((row) => this.#open(row)));
+    return await Promise.all((await this.#load()).rows.map((row) => this.#open(row)));
   }
 
   /** The next one asks the table again. */
   forget(): void {
-    this.#rows = null;
+    this.#loaded = null;
     this.#noneUntil = 0;
   }
 
-  async #load(): Promise<readonly ZoneKeyRow[]> {
+  async #load(): Promise<Loaded> {
     const now = this.#clock.now();
-    if (this.#rows !== null && this.#rows.until > now) return this.#rows.rows;
+    const before = this.#loaded;
+    if (before !== null && before.until > now) return before;
     try {
       const rows = await this.#read();
+      const until = now + limits.zoneKeyCacheMs;
+      const isSame = before !== null && JSON.stringify(rows) === JSON.stringify(before.rows);
+      const loaded = isSame
+        ? { ...before, until }
+        : { rows, dnskeys: new Map(rows.map((row) => [row, dnskey(row)])), until };
       // The first key is seen at once: what was not signed before it stays unsigned until it is asked for.
-      if (rows.length === 0) return rows;
-      this.#rows = { rows, until: now + limits.zoneKeyCacheMs };
+      if (rows.length > 0) this.#loaded = loaded;
+      return loaded;
     } catch (error) {
       // Keys change in days: while the table is away, the ones that were there go on.
-      if (this.#rows === null) throw error;
+      if (before === null) throw error;
+      return before;
     }
-    return this.#rows.rows;
   }
 
   async #open(row: ZoneKeyRow): Promise<SigningKey> {

@@ -61,7 +61,7 @@ function isTrusted({ trustedProxies }: PeerPolicy, peer: string): boolean {
 }
 
 function withoutPort(peer: string): string {
-  const bracketed = /^\[(.+)\](?::\d+)?$/.exec(peer);
-  if (bracketed !== null) return bracketed[1] as string;
-  return peer.split(":").length === 2 ? (peer.split(":")[0] as string) : peer;
+  if (peer.startsWith("[")) return peer.slice(1, peer.lastIndexOf("]"));
+  const colon = peer.indexOf(":");
+  return colon >= 0 && colon === peer.lastIndexOf(":") ? peer.slice(0, colon) : peer;
 }

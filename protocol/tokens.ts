@@ -102,7 +102,9 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | null {
   if (!/^[A-Za-z0-9_-]*$/.test(text)) return null;
   try {
     const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+    const octets = new Uint8Array(binary.length);
+    for (let at = 0; at < octets.length; at++) octets[at] = binary.charCodeAt(at);
+    return octets;
   } catch {
     return null;
   }

@@ -28,6 +28,10 @@ const OURS = "own front";
 const PEER = "Knot (peer)";
 /** Questions a second that are timed, beside the load. */
 const TIMED = 500;
+/** Questions of the load that wait for an answer at a time. */
+const UNDER_WAY = 20;
+/** The least of its pace that it has to keep. */
+const KEPT_PACE = 0.98;
 /** For which the load runs before them, and after. */
 const LEAD_SECONDS = 0.5;
 
@@ -234,17 +238,21 @@ function measured(said: string): Measured {
 /**
  * The times of a few among many: whoever wrote all of them down would take a core for that, and time
  * itself. They are written to a file, which nobody reads meanwhile. The load that was held up catches up
- * at once, which would be its own burst and no server's: so no more of it is under way at a time than a
- * hundred. Whoever is timed asks at a pace of their own and sees every pause.
+ * at once, which would be its own burst and no server's: so no more of it is under way at a time than it
+ * takes to keep its pace, and a load that did not keep it is no half load. Whoever is timed asks at a pace
+ * of their own and sees every pause.
+ * @throws Error when the load fell behind
  */
 async function latencies(port: number, questions: string, seconds: number, rate: number) {
   const file = `${questions}.times`;
   const times = await open(file, "w");
-  const how = ["-q", "100", "-Q", rate.toFixed(0)];
+  const how = ["-q", String(UNDER_WAY), "-Q", rate.toFixed(0)];
   const load = dnsperf(port, questions, seconds + 2 * LEAD_SECONDS, how);
   await sleep(LEAD_SECONDS * 1000);
   await dnsperf(port, questions, seconds, ["-Q", String(TIMED), "-v"], times.fd);
-  await load;
+  const kept = measured(await load).perSecond / rate;
+  if (kept < KEPT_PACE)
+    throw new Error(`the half load was ${kept.toFixed(2)} of what it should be`);
   await times.close();
   const said = await readFile(file, "utf8");
   const all = [...said.matchAll(/^> \w+ \S+ \S+ ([\d.]+)$/gm)].map(

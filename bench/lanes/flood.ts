@@ -83,7 +83,7 @@ export async function flood(closing: Closing, plan: Plan): Promise<Section[]> {
 
 const FLOODER = join(import.meta.dirname, "../flooder.ts");
 
-/** In turn, round by round: alone, and beside the flood. */
+/** In turn, round by round: alone, and beside the flood. A round is judged by itself, for the machine changes. */
 async function lane(
   section: Section,
   name: string,
@@ -92,29 +92,26 @@ async function lane(
   ask: () => Promise<Honest>,
   start: () => Helper,
 ): Promise<void> {
-  const [alone, beside]: [Honest[], Honest[]] = [[], []];
+  const rounds: { readonly alone: Honest; readonly beside: Honest; readonly ratio: number }[] = [];
   await ask();
   for (let round = 0; round < plan.rounds; round++) {
-    alone.push(await ask());
+    const alone = await ask();
     const flooder = start();
     await flooder.next();
     await sleep(300);
-    beside.push(await ask());
+    const beside = await ask();
     await flooder.close();
+    rounds.push({ alone, beside, ratio: beside.p50Ms / alone.p50Ms });
     await sleep(1000); // the second in which its turns were used up is over
   }
-  const [a, b] = [alone, beside].map((runs) => median(runs, ({ p50Ms }) => p50Ms)) as [
-    Honest,
-    Honest,
-  ];
+  const { alone, beside, ratio } = median(rounds, (round) => round.ratio);
   const cells = ({ p50Ms, p99Ms, whole }: Honest) => [
     ...[p50Ms.toFixed(3), p99Ms.toFixed(2), `${(100 * whole).toFixed(1)} %`],
   ];
-  section.row(`${name}, alone`, "0", ...cells(a), "1.00");
-  const ratio = b.p50Ms / a.p50Ms;
+  section.row(`${name}, alone`, "0", ...cells(alone), "1.00");
   section.row(
     `${name}, beside it`,
-    ...[String(rate), ...cells(b), ratio.toFixed(2)],
+    ...[String(rate), ...cells(beside), ratio.toFixed(2)],
     judged(ratio, { atMost: 1.1 }, "alone"),
   );
 }

@@ -138,8 +138,8 @@ export const nameLimits = {
   dnsFrontRefreshMs: 20 * SECOND,
   dnsFrontRate: 2000, // questions a second of one network; more are sent to TCP
   dnsFrontAskRate: 100, // of those that the edge is asked about
-  dnsFrontInventedRate: 30, // of all networks together: names that are not there, first asked for by UDP, again, by TCP
-  dnsEdgeInventedRate: 100, // of one network: names that an edge has to look up or to deny
+  dnsFrontInventedRate: 15, // of all networks together: names that are not there, first asked for by UDP, again, by TCP
+  dnsEdgeInventedRate: 45, // of one network, which may be a front: questions for names that nobody asked for of late
   dnsUdpBytes: 1232, // RFC 9715 §3.2: fits every path without fragments
   dnsSocketBytes: 4 * 1024 * 1024,
   dnsTcpConnections: 200,

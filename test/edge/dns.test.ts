@@ -39,6 +39,9 @@ beforeAll(async () => {
   await device("gone", "203.0.113.6", null, false);
 });
 
+/** RFC 3225: in the flags of OPT. */
+const DNSSEC_OK = 0x8000;
+
 type Question = { name: string; type: string; class?: string };
 
 function query(questions: Question[], extra: object = {}): Uint8Array<ArrayBuffer> {
@@ -395,6 +398,21 @@ describe("DNS over HTTPS", () => {
 });
 
 describe("a network that makes up names", () => {
+  it("may ask for as many a second that are looked up and denied with a signature, each counted once", async () => {
+    const own = testPorts({ env, variables: { NAME_SERVERS, NETWORK_LIMIT_FACTOR: "1" } });
+    const seen: number[] = [];
+    for (let at = 0; at <= limits.dnsEdgeInventedRate; at++) {
+      const question = { name: `signed-${at}.ddns.test`, type: "A" } as const;
+      const opt = { type: "OPT", name: ".", udpPayloadSize: 1232, flags: DNSSEC_OK, options: [] };
+      const body = query([question], { additionals: [opt] });
+      const headers = { "content-type": MEDIA_TYPE };
+      const request = new Request(ENDPOINT, { method: "POST", body, headers });
+      seen.push((await handle(request, own.ports)).status);
+    }
+    expect(seen.at(-1)).toBe(429);
+    expect(seen.slice(0, -1)).toEqual(seen.slice(0, -1).map(() => 200));
+  });
+
   it("is told to wait a second, while what is known is answered it and all is answered others", async () => {
     const own = testPorts({ env, variables: { NAME_SERVERS, NETWORK_LIMIT_FACTOR: "1" } });
     const from = async (peer: string, name: string) => {

@@ -19,10 +19,11 @@ import { limits } from "../../protocol/limits.ts";
 import { fromBase64url } from "../../protocol/tokens.ts";
 import { readBounded } from "../body.ts";
 import type { FrontPorts } from "../ports.ts";
-import { Problem } from "../problem.ts";
+import { Problem, problemResponse } from "../problem.ts";
 import { mayInvent, prove, zoneOf } from "./signing.ts";
 
 const MEDIA_TYPE = "application/dns-message";
+const PLAIN_QUESTION = /^[^?#]*\?dns=([\w-]+)$/;
 const MAX_BASE64_LENGTH = Math.ceil((limits.dnsMessageBytes * 4) / 3);
 
 /** Answers GET and POST /dns-query. Throws a `Problem` when the request holds no DNS message. */
@@ -38,26 +39,28 @@ export async function answerDoh(request: Request, ports: FrontPorts): Promise<Re
     return dnsResponse(writeError(read.head, rcodes.formatError), null);
   }
   const answer = await decide(read.query, ports);
+  if (answer === null) return problemResponse("too-many-tries");
   return dnsResponse(writeAnswer(read.query, answer), freshSeconds(answer));
 }
 
 /**
- * The zone's answer; SERVFAIL when a store or an object is away, so that resolvers ask again.
- * @throws Problem `too-many-tries` to a network that makes up too many names
+ * The zone's answer; SERVFAIL when a store or an object is away, so that resolvers ask again. Null for a
+ * network that makes up too many names: that costs no error, for a flood makes a great many.
  */
-async function decide(query: Query, ports: FrontPorts): Promise<Answer> {
+async function decide(query: Query, ports: FrontPorts): Promise<Answer | null> {
   try {
     if (query.edns?.dnssecOk) await withKey(ports);
     const plan = planAnswer(query, await zoneOf(ports));
+    const isUnknown = plan.kind !== "draft" && !ports.names.knows(plan.label);
+    if (isUnknown && !mayInvent(ports)) return null;
     const draft =
       plan.kind === "draft"
         ? plan.draft
         : plan.complete(await recordsOf(plan.label, wantsSignatures(query), ports));
-    return draft.denial === null
-      ? draft.answer
-      : withProof(draft, await prove(ports, draft.denial));
+    if (draft.denial === null) return draft.answer;
+    const proof = await prove(ports, draft.denial, () => isUnknown || mayInvent(ports));
+    return proof === null ? null : withProof(draft, proof);
   } catch (error) {
-    if (error instanceof Problem) throw error;
     ports.log({ event: "internal-error", code: error instanceof Error ? error.name : "unknown" });
     return empty(rcodes.serverFailure);
   }
@@ -78,13 +81,15 @@ function wantsSignatures({ edns, questions }: Query): boolean {
 /** What the device that has `label` publishes. An unknown label creates no object. */
 async function recordsOf(label: string, signed: boolean, ports: FrontPorts) {
   const { names, devices } = ports;
-  if (!names.knows(label)) mayInvent(ports);
   const deviceId = await names.deviceOfLabel(label);
   return deviceId === null ? null : await devices.get(deviceId).records(label, signed);
 }
 
 function fromQuery(request: Request): Uint8Array {
-  const text = new URL(request.url).searchParams.get("dns");
+  const { url } = request;
+  // Parsing costs more than all of the answer, and clients ask in one form (RFC 8484 §4.1.1).
+  const plain = PLAIN_QUESTION.exec(url);
+  const text = plain === null ? new URL(url).searchParams.get("dns") : (plain[1] as string);
   if (text === null || text === "") throw new Problem("bad-request", "dns");
   if (text.length > MAX_BASE64_LENGTH) throw new Problem("body-too-large", "dns");
   const message = fromBase64url(text);

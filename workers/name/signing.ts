@@ -5,7 +5,7 @@
 
 import { canonicalData, compactNsec, type SigningKey, signSet } from "../../protocol/dns/dnssec.ts";
 import { foldLabel, nameOf } from "../../protocol/dns/names.ts";
-import { ownSets } from "../../protocol/dns/own.ts";
+import { ownSets, type ZoneKeysShown } from "../../protocol/dns/own.ts";
 import { types } from "../../protocol/dns/rdata.ts";
 import type { PublishedSet, RecordSet } from "../../protocol/dns/sets.ts";
 import type { Denial, Proof, Zone } from "../../protocol/dns/zone.ts";
@@ -13,12 +13,12 @@ import { Floods } from "../../protocol/floods.ts";
 import { limits } from "../../protocol/limits.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import type { FrontPorts } from "../ports.ts";
-import { Problem } from "../problem.ts";
 
 interface KeptZone {
   readonly zone: Zone;
-  /** What it was made of: the hour, the keys and which of them signs. */
-  readonly of: string;
+  /** What it was made of. */
+  readonly hour: number;
+  readonly keys: ZoneKeysShown;
 }
 
 interface KeptProof {
@@ -29,13 +29,10 @@ interface KeptProof {
 
 /**
  * Counts what anybody can make up without end, so that a flood of names that nobody has takes no more
- * than its share from everybody else.
- * @throws Problem `too-many-tries` when the client's network has used its second up
+ * than its share from everybody else: false when the client's network has used its second up.
  */
-export function mayInvent(ports: FrontPorts): void {
-  if (!keptOf(ports).invented.take(ports.peer ?? "", ports.clock.now())) {
-    throw new Problem("too-many-tries");
-  }
+export function mayInvent(ports: FrontPorts): boolean {
+  return keptOf(ports).invented.take(ports.peer ?? "", ports.clock.now());
 }
 
 /** Of an edge; values, never promises: a failure is not remembered. */
@@ -63,10 +60,8 @@ export async function zoneOf(ports: FrontPorts): Promise<Zone> {
   const now = clock.now();
   const shown = await zoneKeys.shown();
   const hour = Math.floor(now / limits.zoneSerialMs);
-  const inUse = shown.inUse === null ? "" : base64url(Uint8Array.from(shown.inUse));
-  const of = `${hour} ${shown.all.length} ${inUse}`;
   const known = keptOf(ports).zone;
-  if (known?.of === of) return known.zone;
+  if (known?.hour === hour && known.keys === shown) return known.zone;
   const sets = await ownSets(config.ddnsZone, config.nameServers, shown, now);
   const apex = nameOf(config.ddnsZone);
   const own: PublishedSet[] = [];
@@ -79,7 +74,7 @@ export async function zoneOf(ports: FrontPorts): Promise<Zone> {
     own.push({ ...set, signatures });
   }
   const zone = { apex, own };
-  keptOf(ports).zone = { zone, of };
+  keptOf(ports).zone = { zone, hour, keys: shown };
   return zone;
 }
 
@@ -97,9 +92,14 @@ async function signOwn(
 
 /**
  * Proves a denial; the same one is signed once in half its time.
- * @throws Error when the zone has no key; Problem as `mayInvent`
+ * @param mayMake asked before a proof is made for a name that is not there: null where it may not be
+ * @throws Error when the zone has no key
  */
-export async function prove(ports: FrontPorts, { name, present }: Denial): Promise<Proof> {
+export async function prove(
+  ports: FrontPorts,
+  { name, present }: Denial,
+  mayMake: () => boolean,
+): Promise<Proof | null> {
   const { zoneKeys, clock, config } = ports;
   const key = await zoneKeys.signer();
   if (key === null) throw new Error("the zone has no key");
@@ -113,7 +113,7 @@ export async function prove(ports: FrontPorts, { name, present }: Denial): Promi
     proofs.set(of, known);
     return known.proof;
   }
-  if (present === null) mayInvent(ports);
+  if (present === null && !mayMake()) return null;
   const nsec = compactNsec(folded, present);
   const rrset = { name: folded, type: types.NSEC, ttl: limits.negativeTtlSeconds, rdata: [nsec] };
   const times = validity(now, limits.denialSignatureMs);
