@@ -157,8 +157,12 @@ export class Shortcut {
   readonly #installed: () => Promise<Tls | null>;
   #tls: Tls | null;
   #here: Promise<Here | null> | null = null;
+  /** Resolves when the port is free again. */
+  #closed: Promise<void> = Promise.resolve();
   #reach: Reach = { home: [], direct: null };
   #stopLooking: () => void = () => undefined;
+  /** Counts turns of the switch: whatever waited meanwhile is of no turn any more. */
+  #turn = 0;
   /** Goes on once there is a certificate. */
   #certified: () => Promise<void> = async () => undefined;
 
@@ -177,12 +181,14 @@ export class Shortcut {
    * box is, and again when that changed. The newest connection is the one that is told.
    */
   async follow(on: boolean, send: (text: string) => void): Promise<void> {
+    const turn = ++this.#turn;
     this.#stopLooking();
     if (!on) return await this.close();
     if (this.#lacksCertificate) await this.#lookAtCertificate();
+    if (turn !== this.#turn) return;
     if (this.#lacksCertificate) return this.#wait(send);
-    this.#here ??= this.#listen();
-    if ((await this.#here) === null) return;
+    this.#here ??= this.#closed.then(() => this.#listen());
+    if ((await this.#here) === null || turn !== this.#turn) return;
     let said = "";
     const say = () => {
       void this.#lookAtCertificate();
@@ -244,10 +250,12 @@ export class Shortcut {
 
   /** Stops answering. */
   async close(): Promise<void> {
+    this.#turn++;
     this.#stopLooking();
     const here = this.#here;
     this.#here = null;
-    await (await here)?.close();
+    this.#closed = this.#closed.then(async () => await (await here)?.close());
+    await this.#closed;
   }
 
   async #listen(): Promise<Here | null> {
