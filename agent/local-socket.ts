@@ -194,7 +194,8 @@ function connect(origin: string, head: OpenHead): WebSocket {
 
 /** Headers as Node takes them; the handshake's own are made by the WebSocket. */
 function requestHeaders(headers: HeaderList): Record<string, string | string[]> {
-  const all: Record<string, string | string[]> = {};
+  // Without a prototype: a header may be called `constructor`.
+  const all: Record<string, string | string[]> = Object.create(null);
   for (const [name, value] of endToEnd(headers)) {
     if (HANDSHAKE.test(name)) continue;
     const before = all[name];
