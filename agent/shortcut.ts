@@ -40,7 +40,7 @@ export interface ShortcutFlags {
   readonly proxied?: boolean | undefined;
 }
 
-interface Settings {
+export interface Settings {
   readonly homePort: number | null;
   readonly homeOrigin: string | null;
   readonly direct: number | null;

@@ -1,7 +1,7 @@
 /**
  * The device's connections, one a program: since when, what it is, when it was last heard of, how its
  * local service is, how much is on the way. All rows stand in the page; the live island fills and shows
- * as many as there are (islands/traffic.ts), and makes no words of its own.
+ * as many as there are (islands/health.ts), and makes no words of its own.
  */
 
 import type { AgentHealth, DeviceDescription } from "../../durable-objects/device/rpc.ts";

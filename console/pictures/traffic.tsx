@@ -1,7 +1,7 @@
 /**
  * What passed a device's door in the last 24 hours: two bars an hour, out of the device and into it.
  * Counts and bytes, never what and never whose. A screen reader gets a table instead; the live island
- * (islands/traffic.ts) keeps both true.
+ * (islands/health.ts) keeps both true.
  */
 
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
