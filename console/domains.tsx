@@ -10,13 +10,15 @@ import {
   lookAgain,
   removeDomain,
 } from "../workers/name/domains.ts";
+import { domainFrom } from "../workers/name/domains-check.ts";
 import { Problem } from "../workers/problem.ts";
 import { clientOf } from "../workers/sign-in/client.ts";
-import { type Refusal, readForm, refusalOf } from "./forms.ts";
+import { didFirst, type Refusal, readForm, refusalOf } from "./forms.ts";
 import { page, seeOther } from "./page.ts";
 import { DomainsPage, TakeAwayPage } from "./pages/domains.tsx";
 
 const done: Readonly<Record<string, string>> = {
+  there: "It is here: this is what was seen of it last.",
   added: "Added, and looked at.",
   looked: "Looked at just now.",
   gone: "Taken away. What DNS says of it is yours to change.",
@@ -36,12 +38,20 @@ domainPages.get("/devices/:id/domains", (c) => domainsPage(c));
 
 domainPages.post("/devices/:id/domains", async (c) => {
   const domain = (await readForm(c))("domain");
-  return await answered(c, "added", domain, () => addDomain(c.env, askerOf(c), domain));
+  const refusal = await refusalOf(() => addDomain(c.env, askerOf(c), domain), { "": "domain" });
+  if (refusal === null) return seeOther(c, `${pathOf(c)}?done=added`);
+  // Another click of the same person's may have added it just now.
+  const list = await domainsOf(c.env, askerOf(c)).catch(() => []);
+  const isThere = list.some(({ name }) => name === domainFrom(domain));
+  if (isThere) return seeOther(c, `${pathOf(c)}?done=there`);
+  return await domainsPage(c, { typed: domain, refusal });
 });
 
 domainPages.post("/devices/:id/domains/look", async (c) => {
   const domain = (await readForm(c))("domain");
-  return await answered(c, "looked", "", () => lookAgain(c.env, askerOf(c), domain));
+  const refusal = await refusalOf(() => lookAgain(c.env, askerOf(c), domain), {});
+  if (refusal === null) return seeOther(c, `${pathOf(c)}?done=looked`);
+  return await domainsPage(c, { typed: "", refusal });
 });
 
 domainPages.get("/devices/:id/domains/take-away", async (c) => {
@@ -57,23 +67,14 @@ domainPages.get("/devices/:id/domains/take-away", async (c) => {
 });
 
 domainPages.post("/devices/:id/domains/take-away", async (c) => {
-  await removeDomain(c.env, askerOf(c), (await readForm(c))("domain"));
+  const domain = (await readForm(c))("domain");
+  await getDevice(c.env, c.var.accountId, idOf(c));
+  await didFirst(() => removeDomain(c.env, askerOf(c), domain));
   return seeOther(c, `${pathOf(c)}?done=gone`);
 });
 
 /** Where a form goes, a person may come again by the address bar: to the page, then. */
 domainPages.get("/devices/:id/domains/look", (c) => seeOther(c, pathOf(c)));
-
-async function answered(
-  c: Ctx,
-  word: string,
-  typed: string,
-  work: () => Promise<unknown>,
-): Promise<Response> {
-  const refusal = await refusalOf(work, typed === "" ? {} : { "": "domain" });
-  if (refusal === null) return seeOther(c, `${pathOf(c)}?done=${word}`);
-  return await domainsPage(c, { typed, refusal });
-}
 
 interface Shown {
   readonly typed?: string;

@@ -95,6 +95,18 @@ describe("the page of one's own domains", () => {
     expect((await browse("/look", { domain: "own.test" })).status).toBe(404);
   });
 
+  it("says of a second click that it is done", async () => {
+    expect(await browse("", { domain: "own.test" })).toMatchObject(done("added"));
+    expect(await browse("", { domain: " Own.Test. " })).toMatchObject(done("there"));
+    expect((await browse("?done=there")).text).toContain("It is here");
+    const both = ["two.test", "two.test"].map((domain) => browse("", { domain }));
+    for (const { status } of await Promise.all(both)) expect(status).toBe(303);
+    for (let click = 0; click < 2; click++) {
+      expect(await browse("/take-away", { domain: "own.test" })).toMatchObject(done("gone"));
+    }
+    expect((await box.stub.ownDomains())?.domains.map(({ name }) => name)).toEqual(["two.test"]);
+  });
+
   it("asks before it takes one away", async () => {
     await browse("", { domain: "own.test" });
     const asked = await browse("/take-away?domain=own.test");
