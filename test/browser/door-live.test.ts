@@ -34,6 +34,8 @@ const IDLE_MS = 14_000;
 let world: World;
 let home: Home;
 let owner: TestAccount;
+/** The identifier of the owner's box. */
+let attic: string;
 let attacker: TestAccount;
 const stops: AbortController[] = [];
 const runs: Promise<unknown>[] = [];
@@ -48,7 +50,7 @@ beforeAll(async () => {
   home = await Home.start(film);
   owner = await openAccount(world, "owner@example.org");
   attacker = await openAccount(world, "attacker@example.org");
-  await openBox("attic", owner, "owner");
+  attic = await openBox("attic", owner, "owner");
   await openBox("lair", attacker, "everyone");
 }, 120_000);
 afterAll(async () => {
@@ -58,7 +60,7 @@ afterAll(async () => {
   await world?.close();
 });
 
-async function openBox(label: string, account: TestAccount, mode: string): Promise<void> {
+async function openBox(label: string, account: TestAccount, mode: string): Promise<string> {
   const id = await enrollDevice(world, account, label);
   await call(world, "PUT", `/api/devices/${id}/features/link`, { on: true }, account);
   await call(world, "PUT", `/api/devices/${id}/access`, { mode }, account);
@@ -77,6 +79,7 @@ async function openBox(label: string, account: TestAccount, mode: string): Promi
     const origin = `${home.origin}`;
     runs.push(run({ home: world.folder(label), serve: origin, log, signal: stop.signal, open }));
   });
+  return id;
 }
 
 /** What a page of a test keeps. */
@@ -190,6 +193,46 @@ class Home {
     await pipeline(createReadStream(this.#film, { start, end }), to);
   }
 }
+
+describe("the page of its owner", () => {
+  it("shows who is connected and how much passes, as it happens, and never what", async () => {
+    const { page, context } = await visit(world.browser);
+    await signInBrowser(world, context, owner);
+    await page.goto(`${world.origin}/devices/${attic}`);
+    const row = page.locator("[data-agent]:visible");
+    await expect.poll(() => row.count()).toBe(1);
+    const service = row.locator("[data-service-word]:visible");
+    await expect.poll(() => service.allTextContents()).toEqual(["its page answers"]);
+    expect(await row.textContent()).toMatch(/latchkey-agent\/[\d.]+, .*Connected .* 0 on the way/s);
+    const total = page.locator('[data-traffic-total="requests"]');
+    const requests = async () => Number(await total.textContent());
+    const before = await requests();
+    const inner = await inside();
+    const asked = await inner.page.evaluate(async () => {
+      const reader = ((await fetch("/stream")).body as ReadableStream<Uint8Array>).getReader();
+      await reader.read();
+      const end = async () => {
+        for (let ended = false; !ended; ) {
+          await fetch("/heard", { method: "POST" });
+          ended = (await reader.read()).done;
+        }
+      };
+      Object.assign(window, { end });
+      for (let nth = 0; nth < 5; nth++) await (await fetch(`/holiday-${nth}.jpg`)).text();
+      return 6;
+    });
+    const patient = { timeout: 15_000 };
+    await expect.poll(requests, patient).toBeGreaterThanOrEqual(before + asked);
+    await expect.poll(() => row.textContent(), patient).toContain("1 on the way");
+    const bars = '[data-traffic-bar="out"]';
+    const height = () => page.locator(bars).last().getAttribute("height").then(Number);
+    expect(await height()).toBeGreaterThan(0);
+    expect(await page.content()).not.toMatch(/holiday|\/stream/);
+    await inner.page.evaluate(() => (window as unknown as { end: () => Promise<void> }).end());
+    await expect.poll(() => row.textContent(), patient).toContain("0 on the way");
+    await Promise.all([inner.close(), context.close()]);
+  });
+});
 
 describe("a page of the device", () => {
   it("has a WebSocket: text, binary, subprotocol, close codes both ways", async () => {
