@@ -593,6 +593,36 @@ describe.each([workerd, deno])("everything HTTP on $name", (runtime) => {
       },
     );
 
+    it("a visitor who hangs up while nothing is said is noticed at once, on workerd with the next word", async () => {
+      const left = Promise.withResolvers<void>();
+      const service = Promise.withResolvers<Wire>();
+      const path = at(async (wire) => {
+        wire.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: one\n\n");
+        service.resolve(wire);
+        await wire.ended();
+        left.resolve();
+      });
+      const wire = await dial();
+      wire.say(request(`GET ${path}`));
+      const head = await wire.final();
+      for await (const piece of wire.pieces(head, "GET")) if (piece.length > 0) break;
+      wire.socket.destroy(); // its end, and no reset: it could be one who only says no more
+      const saying = await service.promise;
+      if (runtime === workerd) {
+        let hasLeft = false;
+        void left.promise.then(() => {
+          hasLeft = true;
+        });
+        await expect
+          .poll(() => {
+            if (!hasLeft) saying.say("data: next\n\n");
+            return hasLeft;
+          })
+          .toBe(true);
+      }
+      await left.promise;
+    });
+
     it.each(FRAMINGS)(
       "a visitor who leaves in an upload with %s leaves a broken one, never a short one",
       async (_name, header, framed) => {
