@@ -4,7 +4,7 @@
  */
 
 import { readFile } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import { isPublicAddress, parseAddress } from "../protocol/addresses.ts";
 
 /** Linux, include/uapi/linux/if_addr.h: what an address must not be. */
@@ -31,13 +31,21 @@ export function keptOf(text: string, allowTrial: boolean): string | null {
   return null;
 }
 
+/** What the interfaces of this box have; nothing where the system tells no program, as Android does. */
+export function interfaceAddresses(): readonly NetworkInterfaceInfo[] {
+  try {
+    return Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  } catch {
+    return [];
+  }
+}
+
 /** The address of this box that stays; elsewhere than on Linux the first that is global. */
 export async function keptIpv6(allowTrial: boolean): Promise<string | null> {
   const text = await readFile("/proc/net/if_inet6", "utf8").catch(() => null);
   if (text !== null) return keptOf(text, allowTrial);
   if (process.platform === "linux") return null;
-  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  for (const { address, internal } of all) {
+  for (const { address, internal } of interfaceAddresses()) {
     const read = internal ? null : parseAddress(address);
     if (read?.family === "ipv6" && isPublicAddress(read, allowTrial)) return read.text;
   }

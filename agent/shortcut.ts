@@ -5,7 +5,6 @@
  */
 
 import { readFile } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
 import { createSecureContext } from "node:tls";
 import type { ReachReport } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
@@ -18,6 +17,7 @@ import {
   readReach,
   type Spot,
 } from "../protocol/reach.ts";
+import { interfaceAddresses } from "./addresses.ts";
 import type { AgentClock } from "./clock.ts";
 import { isLoopback } from "./cloud.ts";
 import { AgentFailure, exitCodes, reasonOf } from "./failure.ts";
@@ -136,8 +136,9 @@ async function pem(path: string): Promise<Buffer> {
 
 /** The private addresses of this box; those of the machine itself where the cloud is on it too. */
 function ownAddresses(trial: boolean): string[] {
-  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const home = all.filter(({ internal, address }) => !internal && isHomeAddress(address));
+  const home = interfaceAddresses().filter(
+    ({ internal, address }) => !internal && isHomeAddress(address),
+  );
   return [...(trial ? ["127.0.0.1"] : []), ...home.map(({ address }) => address)];
 }
 
