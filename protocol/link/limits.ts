@@ -45,7 +45,7 @@ export const linkLimits = {
   linkBulkConnections: 16,
   linkBulkTakenBytes: 8 * 1024 * 1024, // of an upload beside the frames, before the agent says that they were taken
   linkBulkTakenMs: 10 * SECOND, // or that its service keeps them waiting
-  linkCarriedShare: 8, // times what the object saw of an upload: so much of it may pass unseen
+  linkCarriedShare: 16, // times what the object saw of an upload: so much of it may pass unseen
   linkBulkPieceBytes: 512 * 1024, // of an upload on its way beside the frames, in the memory of the object
   linkGatherMs: 1, // for which what opens a stream waits for company, while nothing is heard
   linkBufferedBytes: 512 * 1024,
