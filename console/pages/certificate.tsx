@@ -199,8 +199,8 @@ export function RevokePage({ device, host }: Pick<Props, "device" | "host">) {
       <header>
         <h1>Revoke the certificate of {host}?</h1>
         <p class="lead">
-          Browsers are told not to trust it any more. It cannot be taken back; the box gets a new
-          one, with a new key, when it asks next.
+          Browsers are told not to trust it any more, nor those before it that still count. It
+          cannot be taken back; the box gets a new one, with a new key, when it asks next.
         </p>
       </header>
       <form class="form" method="post" action={`${path}/revoke`}>

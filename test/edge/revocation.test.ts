@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { makeRequest, pemCertificates } from "../../protocol/certificates.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { base64url } from "../../protocol/tokens.ts";
+import { revokeCertificate } from "../../workers/certificates/revocation.ts";
 import { askCertificate, certificateOf } from "../../workers/certificates/service.ts";
 import { setFeature } from "../../workers/devices/devices.ts";
 import { removeDevice } from "../../workers/devices/owning.ts";
@@ -153,6 +154,27 @@ describe("a name that is given away", () => {
     ca.away = true;
     await removeDevice(ports, ada, box.device.id, CLIENT);
     expect(await box.stub.describe()).toBeNull();
+  });
+});
+
+describe("by the owner's word", () => {
+  it("all that count are revoked, also where the authority is away at first", async () => {
+    const [first, second, last] = [
+      await certify(label),
+      await certify(label),
+      await certify(box.device.label),
+    ];
+    const revoke = () => revokeCertificate(ports, box.stub, "key-compromise");
+    ca.refusals.push({ at: "/revoke", status: 500, kind: "serverInternal" });
+    expect(await problemOf(revoke())).toBe("unavailable");
+    expect((await box.stub.certificate())?.earlier).toHaveLength(2);
+    await revoke();
+    expect(revoked()).toEqual([last, first, second]);
+    expect(ca.revoked.map(({ reason }) => reason)).toEqual([1, 1, 1]);
+    const state = await box.stub.certificate();
+    expect([state?.earlier, state?.current?.revokedAt]).toEqual([[], expect.any(Number)]);
+    await revoke();
+    expect(revoked()).toHaveLength(3);
   });
 });
 

@@ -28,7 +28,9 @@ export const revocationReasons = {
 export type RevocationReason = keyof typeof revocationReasons;
 
 /**
- * Revokes the certificate of a device; its box comes with a new key when it asks next. Idempotent.
+ * Revokes the certificate of a device, and those before it that count: whoever has a key may have an earlier
+ * one. Its box comes with a new key when it asks next. Idempotent. An earlier one that the authority refuses
+ * to revoke for good is kept, and holds up no other.
  * @throws Problem `not-found` without a certificate, `unavailable`, `no-authority`
  */
 export async function revokeCertificate(
@@ -41,10 +43,15 @@ export async function revokeCertificate(
   const current = state?.current ?? null;
   const leaf = current === null ? null : leafOf(current);
   if (state === null || current === null || leaf === null) throw new Problem("not-found");
-  if (current.revokedAt !== null) return;
-  if (!(await isRevoked(ports, leaf, reason))) throw new Problem("unavailable");
-  const revoked = revokedAt(current, ports.clock.now());
-  if (!(await device.setCertificate({ ...state, current: revoked }))) {
+  const isDone = current.revokedAt !== null;
+  if (isDone && state.earlier.length === 0) return;
+  if (!isDone && !(await isRevoked(ports, leaf, reason))) throw new Problem("unavailable");
+  const earlier: EarlierCertificate[] = [];
+  for (const one of state.earlier) {
+    if (!(await isRevoked(ports, one.leaf, reason))) earlier.push(one);
+  }
+  const after = isDone ? current : revokedAt(current, ports.clock.now());
+  if (!(await device.setCertificate({ ...state, current: after, earlier }))) {
     throw new Problem("unavailable"); // asked again, it is found revoked
   }
 }
