@@ -47,7 +47,7 @@ export async function changeNames(
   const [first, ...others] = await partsOf(several, ports);
   if (others.length === 0) return await applied([first], ports);
   const before = await tried([first, ...others], ports);
-  if (refusalIn(before) !== undefined) return refusedAll(before);
+  if (refusalIn(before) !== undefined) return await refusedAll(first, before, ports);
   const reached = others.filter((part) => !isOut(part, before));
   return await applied([first, ...reached], ports);
 }
@@ -63,7 +63,7 @@ export async function changeAllNames(
   if (others.length === 0 && !isUnknown) return await applied([first], ports);
   // Somebody else's name and none are the same to who asks, and so is what is said first.
   const before = await tried([first, ...others], ports);
-  if (refusalIn(before) !== undefined) return refusedAll(before);
+  if (refusalIn(before) !== undefined) return await refusedAll(first, before, ports);
   if (isUnknown || others.some((part) => isOut(part, before))) return null;
   return await applied([first, ...others], ports);
 }
@@ -71,9 +71,16 @@ export async function changeAllNames(
 const refusalIn = (before: ReadonlyMap<string, UpdateResult>) =>
   [...before.values()].find(({ verdict }) => !isFine(verdict) && verdict !== "nohost");
 
-/** Nothing changes for any name, because of one. */
-function refusedAll(before: ReadonlyMap<string, UpdateResult>): Map<string, UpdateResult> {
+/** Nothing changes for any name, because of one; it was a call of the token's client all the same. */
+async function refusedAll(
+  { device, update }: Part,
+  before: ReadonlyMap<string, UpdateResult>,
+  ports: FrontPorts,
+): Promise<Map<string, UpdateResult>> {
   const refusal = refusalIn(before);
+  if (refusal?.verdict !== "abuse") {
+    await ports.devices.get(device).updateAddresses({ ...update, ...keepAll });
+  }
   return new Map(
     [...before].map(([label, result]) => [
       label,

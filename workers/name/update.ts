@@ -59,8 +59,8 @@ async function update(request: Request, ports: FrontPorts): Promise<Response> {
 }
 
 /**
- * Changes several names, or another than the user's: a verdict for each. Each device is judged by itself, as
- * clients of this protocol expect, and says what is on its disk; where one must wait, all are asked again.
+ * Changes several names, or another than the user's: a verdict for each, of what is on its device's disk.
+ * Where one device would refuse, nothing changes at any; where one must wait, all are asked again.
  */
 async function updateSeveral(
   plan: UpdatePlan,
