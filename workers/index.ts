@@ -193,8 +193,8 @@ function portsMaker(env: Env): MakePorts {
 }
 
 export default {
-  fetch(request, env, context) {
-    return handle(request, portsMaker(env)(request, context)) as Promise<never>;
+  async fetch(request, env, context) {
+    return (await handle(request, portsMaker(env)(request, context))) as never;
   },
   async scheduled(_controller, env, context) {
     const background = (work: Promise<unknown>) => context.waitUntil(work);
