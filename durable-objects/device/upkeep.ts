@@ -72,12 +72,12 @@ export class Upkeep {
       this.#rooms;
     const { certificates, publication, signatures } = this.#rooms;
     const now = context.clock.now();
-    const keyed = [connection, shortcut, traffic, signatures].map((room) => room.nextExpiry());
+    const rooms = [connection, shortcut, traffic, signatures, name, certificates];
+    const keyed = rooms.map((room) => room.nextExpiry());
     const keys = [...keyed, features.ending().length === 0 ? null : now].map((at) =>
       at !== null && at <= now ? Math.max(at, this.#retryAt) : at,
     );
-    const rows = [door.visits.nextExpiry(), access.shares.nextExpiry(), name.nextExpiry()];
-    rows.push(certificates.nextExpiry());
+    const rows = [door.visits.nextExpiry(), access.shares.nextExpiry()];
     const sockets = nextCheck(link.passages.size, now);
     const times = [...rows, publication.nextRetry(), this.#nextToken(), sockets, ...keys].filter(
       (at) => at !== null,

@@ -131,6 +131,23 @@ describe("the state of an order", () => {
     expect(held.wakeAt()).toBeNull();
   });
 
+  it("[CON-5] whose end cannot be written is tried again in a minute, and not without a pause", async () => {
+    const { clock, sql, keys } = held;
+    const over = clock.now() + 1000;
+    await write({ earlier: [{ leaf: "AA", names: ["nas.name.example"], notAfter: over }] });
+    clock.advance(1000);
+    const woken = held.wake();
+    const get = keys.get.bind(keys);
+    keys.get = () => Promise.reject(new Error("the store is away"));
+    await woken.onAlarm();
+    expect(held.wakeAt()).toBe(clock.now() + limits.keyRetryMs);
+    keys.get = get;
+    clock.advance(limits.keyRetryMs);
+    await woken.onAlarm();
+    expect(sql.all("SELECT earlier_until FROM certificate")).toEqual([{ earlier_until: null }]);
+    expect(held.wakeAt()).toBeNull();
+  });
+
   it("is nobody's while the name is off", async () => {
     const state = await held.device.certifying.certificate();
     await held.device.setFeature("name", false);
