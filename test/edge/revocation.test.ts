@@ -141,19 +141,39 @@ describe("a name that is given away", () => {
     await setFeature(ports, ada, box.device.id, "name", true);
     const second = [await certify(label), await certify(box.device.label)];
     await removeDevice(ports, ada, box.device.id, CLIENT);
+    await test.settle();
     expect([...revoked().slice(2)].sort()).toEqual([...second].sort());
     box = await enroll(ports, ada);
     await box.stub.setFeature("name", true);
     const third = await certify(box.device.label);
     await eraseAccount(ports, ada);
+    await test.settle();
     expect(revoked().slice(4)).toEqual([third]);
   });
 
-  it("[CON-11] ends with its device whether or not the authority is there", async () => {
+  it("[CON-11] ends with its device whether or not the authority is there, or is slow", async () => {
     await certify(label);
     ca.away = true;
     await removeDevice(ports, ada, box.device.id, CLIENT);
     expect(await box.stub.describe()).toBeNull();
+    ca.away = false;
+    box = await enroll(ports, ada);
+    await box.stub.setFeature("name", true);
+    const last = await certify(box.device.label);
+    const { answer } = test.authority;
+    let goOn = () => {};
+    const waits = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    test.authority.answer = async (fields) => {
+      await waits;
+      return await answer(fields);
+    };
+    await removeDevice(ports, ada, box.device.id, CLIENT);
+    expect([await box.stub.describe(), revoked()]).toEqual([null, []]);
+    goOn();
+    await test.settle();
+    expect(revoked()).toEqual([last]);
   });
 });
 

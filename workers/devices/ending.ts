@@ -28,15 +28,18 @@ export function regionDb(ports: Ports, id: string): Db {
 }
 
 /**
- * Ends a device: what we had certified for it is revoked, the object drops its whole store and closes every
- * socket, the label is held, the rows go, the one that leads to the rest last. Each step may be repeated. Asks nobody's leave.
+ * Ends a device: the object drops its whole store and closes every socket, the label is held, the rows go, the
+ * one that leads to the rest last. Each step may be repeated. Asks nobody's leave. What we had certified for
+ * it is revoked beside that.
  * @param holder who gives its names up and may take them back while they have an account; absent: nobody may
  */
 export async function endDevice(ports: Ports, deviceId: string, holder?: string): Promise<void> {
   await markEnding(regionDb(ports, deviceId), deviceId, ports.clock.now());
   const object = ports.devices.get(deviceId);
-  await revokeAtEnd(ports, await object.certificate());
+  const certificates = await object.certificate();
   await object.unregister();
+  // Whoever takes a device away does not wait for an authority, and the device goes on meanwhile for nobody.
+  ports.background(revokeAtEnd(ports, certificates));
   const isHeld = holder !== undefined && !(await isErased(ports, holder));
   await ports.directory.holdLabelsOf(deviceId, isHeld ? holder : undefined);
   if (isHeld) await forgetErased(ports, holder);
