@@ -116,6 +116,7 @@ export const nameLimits = {
   certificateRetryMs: 2 * MINUTE, // doubled with each failure
   certificateSettleMs: 6 * SECOND, // what was put into DNS is at every front by then
   certificateAskMs: 3 * SECOND, // while the authority works
+  acmeOrderMs: 7 * DAY, // since it was asked for: then an order that the authority says nothing of is begun anew
   certificateIdleAskSeconds: 12 * 3600, // how often a box with a certificate asks
   acmeRequestMs: 10 * SECOND,
   acmeAnswerBytes: 256 * 1024,

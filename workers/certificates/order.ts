@@ -194,7 +194,9 @@ function next({ state, order }: Under, change: Partial<CertificateOrder>): Stepp
 }
 
 /**
- * The order after a refusal: tried again from its beginning for a while, then it has failed.
+ * The order after a refusal: tried again from its beginning for a while, then it has failed. Once the
+ * authority was told to look, one that is only busy or away is asked about the same order again: it may have
+ * issued by then, and what nobody fetched nobody could revoke.
  * @param isOurs false where it is for somebody's own domain too: then "too many" may be about that alone,
  *   which is no reason for others to wait, and the box comes again without it
  */
@@ -213,12 +215,17 @@ export function afterRefusal(
     refusal.retryAfterMs ??
     (isBusy ? limits.acmePauseMs : limits.certificateRetryMs * 2 ** (failures - 1));
   const problem = refusal.detail === "" ? refusal.kind : `${refusal.kind}: ${refusal.detail}`;
-  const changed: CertificateOrder = {
-    ...order,
-    ...{ step: isOver ? "failed" : "waiting", url: null, challenges: [], proofs: [] },
-    ...{ failures, problem, dueAt: now + waitMs },
-  };
-  return { order: changed, isOver, pausesAll: refusal.kind === "rateLimited" && isOurs };
+  const goesOn =
+    isBusy && !isOver && order.step === "checking" && now - order.askedAt < limits.acmeOrderMs;
+  const dueAt = now + waitMs;
+  const anew = {
+    step: isOver ? "failed" : "waiting",
+    url: null,
+    challenges: [],
+    proofs: [],
+  } as const;
+  const changed: CertificateOrder = { ...order, ...(!goesOn && anew), failures, problem, dueAt };
+  return { order: changed, isOver, goesOn, pausesAll: refusal.kind === "rateLimited" && isOurs };
 }
 
 /** Refusals that another try does not change (RFC 8555 §6.7). */

@@ -271,9 +271,9 @@ async function stepOrRefusal(
           );
     if (!(error instanceof AcmeRefusal))
       ports.log({ event: "authority-away", code: nameOf(error) });
-    await withdraw(device, order);
     const isOurs = order.names.every((name) => labelOf(ports, name) !== null);
     const after = afterRefusal(order, refusal, ports.clock.now(), isOurs);
+    if (!after.goesOn) await withdraw(device, order);
     if (after.pausesAll) {
       await pauseAcme(ports.directory.db, authority.directory, after.order.dueAt);
     }
