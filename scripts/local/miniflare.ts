@@ -8,9 +8,9 @@ export const compatibilityDate = "2026-08-01";
 export const compatibilityFlags = ["nodejs_compat", "enable_request_signal"];
 
 /**
- * The most that V8's young generation may take, in MiB: with V8's own, garbage is collected in pauses twice
- * as long and the runtime takes 1.7 times the memory (docs/decisions/local-serving.md). Miniflare takes
- * V8's flags from the environment alone; whoever has set them knows better.
+ * The most that V8's young generation may take, in MiB: with V8's own size the longest pauses are longer and
+ * the runtime takes 1.7 times the memory (docs/decisions/local-serving.md). Miniflare takes V8's flags from
+ * the environment alone; whoever has set them knows better.
  */
 const YOUNG_MIB = 4;
 process.env["MINIFLARE_WORKERD_V8_FLAGS"] ??= `--max-semi-space-size=${YOUNG_MIB}`;
