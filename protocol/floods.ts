@@ -51,7 +51,10 @@ export class Floods {
   /** Counts one; false when its network has used its share up. */
   take(address: string, now: number): boolean {
     const at = this.#slot(address);
-    const whole = Math.max(this.#whole[at] as number, now) + this.#each;
+    const before = this.#whole[at] as number;
+    // No use of a share reaches further ahead: the clock was set back, and what it said before tells nothing.
+    const isAhead = before - now > 2 * SECOND;
+    const whole = (isAhead ? now : Math.max(before, now)) + this.#each;
     // A hundredth of a millisecond: sums of fractions come out beside the second, and times are large.
     if (whole - now > SECOND + 0.01) return false;
     this.#whole[at] = whole;

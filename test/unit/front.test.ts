@@ -376,6 +376,14 @@ describe("a flood", () => {
     expect(many(floods, "2001:db8:1:2f:9::1", 5)).toBe(1);
     expect(many(floods, "2001:db8:1:120::1", 5)).toBe(3);
   });
+
+  it("of before the clock was set back holds nobody up, and a millisecond back gives nothing", () => {
+    const [floods, hour] = [new Floods(3, 7), 3_600_000];
+    expect(many(floods, "192.0.2.1", 5, hour)).toBe(3);
+    expect(many(floods, "192.0.2.1", 5, hour - 1)).toBe(0);
+    expect(many(floods, "192.0.2.1", 5, hour / 2)).toBe(3);
+    expect(many(floods, "192.0.2.1", 5, hour / 2 + 1000)).toBe(3);
+  });
 });
 
 describe("the words of the feed", () => {
