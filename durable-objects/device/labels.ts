@@ -123,7 +123,7 @@ export class Labels {
       for (const { label, state, since } of this.#rows()) {
         if (state === "coming" && isOwn.get(label) === true) this.#begin(label);
         else if (state === "gone") {
-          if (isOwn.get(label) === true) sql.run("DELETE FROM name_other WHERE label = ?", label);
+          if (isOwn.get(label) === true) this.#comeBack(label, since);
         } else if (state === "coming" ? isFailed(label, since) : ended.has(label)) {
           sql.run("DELETE FROM name_other WHERE label = ?", label);
         } else if (state === "leaving" && isOwn.get(label) === true && sure) {
@@ -166,6 +166,12 @@ export class Labels {
 
   #begin(label: string): void {
     this.#context.sql.run("UPDATE name_other SET state = 'here' WHERE label = ?", label);
+  }
+
+  /** It may have been another's meanwhile: it is the device's since it was announced again. */
+  #comeBack(primary: string, since: number): void {
+    this.#context.sql.run("DELETE FROM name_other WHERE label = ?", primary);
+    this.#registration.rename(primary, since);
   }
 
   /** The primary is another's by now: what came in its place, or the oldest other, is the primary. */

@@ -57,3 +57,20 @@ it("stays what it was, whatever the device is called by and whoever it is offere
   );
   expect(await since()).toEqual({ pictures: start + 15_000, photos: start + 5000 });
 });
+
+it("is anew for a name that comes back to be what the device is called by", async () => {
+  const first = (await held.device.describe())?.label ?? "";
+  const isOwn = (is: boolean) => ({ label: first, isOwn: is, wasHere: true });
+  held.clock.advance(5000);
+  await held.device.labeling.settleLabels([isOwn(false)], true);
+  expect(await since()).toEqual({});
+  // Another device may have had it by now, and lets it go.
+  held.clock.advance(5000);
+  const back = held.clock.now();
+  expect(await held.device.labeling.expectLabel(first, null)).toBe("expected");
+  held.clock.advance(5000);
+  await own(first);
+  expect(await since()).toEqual({ [first]: back });
+  expect((await held.wake().describe())?.label).toBe(first);
+  expect(await since()).toEqual({ [first]: back });
+});
