@@ -83,8 +83,14 @@ describe("a notice", () => {
   });
 
   it.each(kinds)("[NOT-5] %s is pure text as a text message, without a link or a name", (kind) => {
-    const text = noticeText(kind, told);
-    expect(text).toMatch(/^Latchkey: [^…]+ UTC\. Was it not you\? Look at your account\.$/);
+    const longest = Date.UTC(2027, 8, 30, 22, 22);
+    const text = noticeText(kind, { ...told, at: longest });
+    const rest =
+      kind === "name-token-idle"
+        ? "If nothing needs it any more, there is nothing to do."
+        : "When: 30 September 2027 at 22:22 UTC. Was it not you? Look at your account.";
+    expect(text).toBe(`Latchkey: ${notices[kind].short} ${rest}`);
+    expect(text).toMatch(/^Latchkey: [^….]+\. /); // a whole sentence
     expect(text).not.toMatch(/https?:|www\.|evil|@|<|\.(com|org|example)\b/);
     expect(text.length).toBeLessThanOrEqual(160);
   });

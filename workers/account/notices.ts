@@ -20,8 +20,8 @@ interface Notice {
   readonly short: string;
   /** The page of the console where its reader can do something about it. */
   readonly page: string;
-  /** What to do about it, where nobody did anything. */
-  readonly act?: string;
+  /** What to do about it, where nobody did anything: in a mail, before the page, and in a text message. */
+  readonly act?: { readonly mail: string; readonly sms: string };
 }
 
 /** Every notice there is. */
@@ -53,7 +53,7 @@ export const notices = {
   "second-step-guessed": {
     subject: "Somebody tries codes for your Latchkey account",
     says: "somebody took the first step of your sign-in and typed too many wrong codes for the second. They were not let in.",
-    short: "somebody took the first step of your sign-in and failed at the second too often.",
+    short: "somebody took the first step of your sign-in and failed at the second.",
     page: "/account/second-step",
   },
   "recovery-codes-made": {
@@ -157,7 +157,10 @@ export const notices = {
     says: "nobody has used these passwords of a device's name for months. Unless a router or a program uses them before, they end by themselves, the first on ….",
     short: "a password of a device's name ends soon, for nobody uses it.",
     page: "/devices",
-    act: "Is it used no more, there is nothing to do. Where it stands:",
+    act: {
+      mail: "If nothing needs it any more, there is nothing to do. It stands at:",
+      sms: "If nothing needs it any more, there is nothing to do.",
+    },
   },
 } as const satisfies Record<string, Notice>;
 
@@ -236,11 +239,15 @@ async function tell(ports: Ports, contact: Contact, kind: NoticeKind, told: Told
 
 /** A notice as a text message: pure text, no link, and nothing that somebody else could have named. */
 export function noticeText(kind: NoticeKind, { at }: Told): string {
-  const { short } = notices[kind];
-  return `Latchkey: ${short} ${sayExact(at)}. Was it not you? Look at your account.`;
+  const { short, act }: Notice = notices[kind];
+  // What somebody did has its time; what is to come has none yet.
+  return `Latchkey: ${short} ${act?.sms ?? `When: ${sayExact(at)}. ${ASKS.sms}`}`;
 }
 
-const ASKS = "If this was you, there is nothing to do. If it was not, look at:";
+const ASKS = {
+  mail: "If this was you, there is nothing to do. If it was not, look at:",
+  sms: "Was it not you? Look at your account.",
+};
 
 /** A notice as a mail. */
 export function noticeMail(origin: string, kind: NoticeKind, told: Told) {
@@ -255,7 +262,7 @@ export function noticeMail(origin: string, kind: NoticeKind, told: Told) {
       sentence.replace("…", () => oneLine(about ?? "")),
       [`When: ${sayExact(at)}`, ...where].join("\n"),
       ...stillIn(origin, still),
-      `${act}\n${origin}${page}`,
+      `${act.mail}\n${origin}${page}`,
       "Latchkey",
     ].join("\n\n"),
   };
