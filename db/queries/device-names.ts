@@ -73,9 +73,12 @@ export async function scheduleDomains(db: Db, deviceId: string, at: number | nul
   await db.update(device).set({ domainsAt: at }).where(eq(device.id, deviceId));
 }
 
-/** Has a device's passwords looked through at `at`, unless that is sooner. */
+/**
+ * Has a device's passwords looked through at `at`, unless that is sooner. A moment that stands changes all the
+ * same, so that a look under way sees that it is not the last (`noteLook`).
+ */
 export async function scheduleTokens(db: Db, deviceId: string, at: number): Promise<void> {
-  const sooner = sql`min(coalesce(${device.tokensAt}, ${at}), ${at})`;
+  const sooner = sql`min(coalesce(${device.tokensAt} - 1, ${at}), ${at})`;
   await db.update(device).set({ tokensAt: sooner }).where(eq(device.id, deviceId));
 }
 

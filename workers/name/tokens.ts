@@ -62,6 +62,8 @@ export async function makeNameToken(
   });
   if (made.kind === "off") throw new Problem("feature-off");
   if (made.kind === "full") throw new Problem("too-many");
+  // A look that began before it was made saw nothing of it.
+  await scheduleTokens(regionDb(ports, deviceId), deviceId, lookAt);
   await note(ports, accountId, "name-token-made", { client, about: device.label });
   return { ...made.token, secret: made.secret };
 }

@@ -233,13 +233,16 @@ export const nameCases: Cases = {
     assert.deepEqual(await due(9), []);
     await scheduleTokens(region, id, -5);
     await scheduleTokens(region, id, -3);
-    assert.deepEqual(await due(-6), []);
-    assert.deepEqual(await due(9), [{ id, at: -5 }]);
-    await scheduleTokens(region, id, -7);
-    // What was due a moment ago was looked at; this one is another.
-    await noteLook(region, "tokensAt", id, -5, null);
-    assert.deepEqual(await due(9), [{ id, at: -7 }]);
-    await noteLook(region, "tokensAt", id, -7, 20);
+    assert.deepEqual(await due(-7), []);
+    assert.deepEqual(await due(9), [{ id, at: -6 }]);
+    await scheduleTokens(region, id, -8);
+    // What was due a moment ago was looked at; this one is another, also where it is to be no sooner.
+    await noteLook(region, "tokensAt", id, -6, null);
+    assert.deepEqual(await due(9), [{ id, at: -8 }]);
+    await scheduleTokens(region, id, -3);
+    await noteLook(region, "tokensAt", id, -8, null);
+    assert.deepEqual(await due(9), [{ id, at: -9 }]);
+    await noteLook(region, "tokensAt", id, -9, 20);
     assert.deepEqual(await due(19), []);
     assert.deepEqual(await due(20), [{ id, at: 20 }]);
     assert.deepEqual(
