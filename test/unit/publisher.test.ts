@@ -52,6 +52,8 @@ class Cloud {
   readonly records = new Map<string, Shown>();
   requests = 0;
   batches = 0;
+  /** Told after each request that changes something. */
+  changed = () => {};
   /** What it answers instead; null: nothing else. */
   status: number | null = null;
   #serial = 0;
@@ -83,6 +85,7 @@ class Cloud {
       expect(same).toBeUndefined(); // 81058: an identical record exists already
       this.records.set(made, { ...one, id: made });
     }
+    this.changed();
     return { status: 200, body: JSON.stringify({ success: true, result: {} }) };
   }
 
@@ -261,6 +264,36 @@ describe("the zone at Cloudflare", () => {
     expect(cloud.said()).toEqual(["attic.ddns.test A 192.0.2.1", "photos.ddns.test A 192.0.2.1"]);
     await publish({ id: "one", names: named("attic") }, { id: "two", names: [] });
     expect(cloud.said()).toEqual(["attic.ddns.test A 192.0.2.1"]);
+  });
+
+  it("[CON-6] never has a name as two devices', in whatever order they tell it and however many change", async () => {
+    const sets = [a("192.0.2.1")];
+    const crowd = (address: string, labels: (at: number) => string[]) =>
+      Array.from({ length: limits.publisherBatch }, (_, at) => ({
+        ...{ id: `d${at}`, names: labels(at).map((label) => ({ label, sets: [a(address)] })) },
+      }));
+    await publish(
+      { id: "one", names: [{ label: "nas", sets }] },
+      ...crowd("192.0.2.7", (at) => [`box${at}`]),
+    );
+    const two = { id: "two", names: [{ label: "nas", sets: [a("192.0.2.2"), txt("x")] }] };
+    const seen: string[][] = [];
+    cloud.changed = () => seen.push(cloud.said().filter((text) => text.includes("nas.ddns.test")));
+    // Told last: "one" let it go, between them more than a request takes.
+    await publish(
+      two,
+      ...crowd("192.0.2.8", (at) => [`shed${at}`, `box${at}`]),
+      ...[{ id: "one", names: [] }],
+    );
+    expect(seen.length).toBeGreaterThan(2);
+    const [first, ...rest] = [
+      "nas.ddns.test A 192.0.2.2",
+      '_acme-challenge.nas.ddns.test TXT "x"',
+    ].sort();
+    for (const said of seen) expect([[], [first, ...rest]]).toContainEqual(said);
+    expect(seen.at(-1)).toEqual([first, ...rest]);
+    // A device's own change stays one: the old goes with the new, in one request.
+    expect(cloud.records.size).toBe(2 + 2 * limits.publisherBatch);
   });
 
   it("asks nothing and changes nothing while nothing changed", async () => {

@@ -31,7 +31,8 @@ export interface ShownRecord extends CloudRecord {
 }
 
 export interface Batch {
-  readonly deletes: readonly { readonly id: string }[];
+  /** The name is for us: the API takes the identifier alone. */
+  readonly deletes: readonly { readonly id: string; readonly name: string }[];
   readonly patches: readonly (Partial<CloudRecord> & { readonly id: string })[];
   readonly posts: readonly CloudRecord[];
 }
@@ -60,13 +61,41 @@ export async function publishZone(ports: Ports): Promise<void> {
       batches.push(difference(there, recordsOf(name, ports.config.ddnsZone)));
       if (name.names.length > 0) seen.add(comment);
     }
-    await apply(ports, batches);
+    await apply(ports, handedOverFirst(batches, ports.config.ddnsZone));
     // What nobody names any more: only who read everything in one go knows.
     if (page.end && isWhole) await removeUnknown(ports, all ?? new Map(), seen);
     await zone.published(page.to, !page.end);
     if (page.end) return;
   }
 }
+
+/**
+ * A name that changes hands answers nothing for a moment rather than two things, in whatever order its devices
+ * told it and however many requests it takes: what one loses goes before another gets it.
+ */
+function handedOverFirst(batches: readonly Batch[], zone: string): Batch[] {
+  const getters = new Map<string, Batch[]>();
+  for (const batch of batches) {
+    for (const label of new Set(batch.posts.map(({ name }) => labelOf(name, zone)))) {
+      getters.set(label, [...(getters.get(label) ?? []), batch]);
+    }
+  }
+  const lost: Batch["deletes"][number][] = [];
+  const others = batches.map((batch) => {
+    const isLost = ({ name }: { name: string }) =>
+      getters.get(labelOf(name, zone))?.some((one) => one !== batch) ?? false;
+    lost.push(...batch.deletes.filter(isLost));
+    return { ...batch, deletes: batch.deletes.filter((one) => !isLost(one)) };
+  });
+  return [{ deletes: lost, patches: [], posts: [] }, ...others];
+}
+
+/** The device's name that a record's is at or below. */
+const labelOf = (name: string, zone: string): string =>
+  name
+    .slice(0, -zone.length - 1)
+    .split(".")
+    .at(-1) ?? "";
 
 /** Records of ours by their comment. */
 type Shown = Map<string, ShownRecord[]>;
@@ -98,7 +127,7 @@ async function listAll(ports: Ports): Promise<Shown> {
 /** Deletes the records of ours that belong to no name. */
 async function removeUnknown(ports: Ports, all: Shown, known: ReadonlySet<string>): Promise<void> {
   const deletes = [...all].flatMap(([comment, records]) =>
-    known.has(comment) ? [] : records.map(({ id }) => ({ id })),
+    known.has(comment) ? [] : records.map(({ id, name }) => ({ id, name })),
   );
   await apply(ports, [{ deletes, patches: [], posts: [] }]);
 }
@@ -110,7 +139,7 @@ async function apply(ports: Ports, batches: readonly Batch[]): Promise<void> {
     deletes.length + patches.length + posts.length;
   const send = async () => {
     if (size(waiting) > 0)
-      await request(ports, { method: "POST", query: "", batch: JSON.stringify(waiting) });
+      await request(ports, { method: "POST", query: "", batch: textOf(waiting) });
     waiting = { deletes: [], patches: [], posts: [] };
   };
   for (const batch of batches.flatMap(split)) {
@@ -123,6 +152,9 @@ async function apply(ports: Ports, batches: readonly Batch[]): Promise<void> {
   }
   await send();
 }
+
+const textOf = ({ deletes, patches, posts }: Batch) =>
+  JSON.stringify({ deletes: deletes.map(({ id }) => ({ id })), patches, posts });
 
 /** A batch that is too long in itself, in the order of the API. */
 function split(batch: Batch): Batch[] {
@@ -226,7 +258,7 @@ export function difference(there: readonly ShownRecord[], wanted: readonly Cloud
   const deletes = left.flatMap(({ id, type, name }) => {
     const at = missing.findIndex((one) => one.type === type && one.name === name);
     const [instead] = at < 0 ? [] : missing.splice(at, 1);
-    if (instead === undefined) return [{ id }];
+    if (instead === undefined) return [{ id, name }];
     patches.push({ id, ...instead });
     return [];
   });
