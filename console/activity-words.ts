@@ -46,6 +46,8 @@ const sentences: Readonly<Record<ActivityEvent, string>> = {
   "name-offered": "A name was offered to a contact.",
   "name-given": "A contact took over a name of yours.",
   "name-received": "You took over a name from a contact.",
+  "name-certified-elsewhere":
+    "The contact’s box has a certificate for that name still, which the authority refused to revoke.",
   "domain-added": "A domain of yours was added to a device.",
   "domain-removed": "A domain of yours was taken away from a device.",
   "domain-here": "A domain of yours leads to a device.",

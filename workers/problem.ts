@@ -30,6 +30,10 @@ export const problems = {
     title:
       "Nobody certifies names for us here; let your box order for itself (docs/certificates.md)",
   },
+  "revocation-refused": {
+    status: 409,
+    title: "The authority refuses to revoke this certificate; it counts until its end",
+  },
   "certificate-request": {
     status: 422,
     title: "This is not a request for names of this device, by a key that authorities certify",

@@ -2,7 +2,7 @@
 
 import type { DeviceDescription } from "../../durable-objects/device/rpc.ts";
 import type { CertificateStatus } from "../../protocol/certificates.ts";
-import type { RevocationReason } from "../../workers/certificates/revocation.ts";
+import { type RevocationReason, refusedOf } from "../../workers/certificates/revocation.ts";
 import type { CertificateView } from "../../workers/certificates/service.ts";
 import { DeviceHead } from "../components/device-head.tsx";
 import { Choices, Command, Done, Notice } from "../components/form.tsx";
@@ -53,6 +53,7 @@ export function CertificatePage(props: Props) {
 function OrderedSubject(props: Props & { view: CertificateView }) {
   const { device, view, status, now } = props;
   const { current, order } = view;
+  const refused = refusedOf(view, now);
   return (
     <section class="subject" aria-labelledby="ordered">
       <header>
@@ -96,6 +97,22 @@ function OrderedSubject(props: Props & { view: CertificateView }) {
               </>
             )}
           </dl>
+        )}
+        {refused.length > 0 && (
+          <Notice tone="brass">
+            <p>
+              The authority refused to revoke {refused.length === 1 ? "a certificate" : "some"}.
+              Whoever has {refused.length === 1 ? "its key" : "their keys"} can show it until its
+              end:
+            </p>
+            <ul>
+              {refused.map(({ names, notAfter }) => (
+                <li>
+                  <span class="mono">{names.join(", ")}</span>, until {sayDay(notAfter)}
+                </li>
+              ))}
+            </ul>
+          </Notice>
         )}
         {(current === null || status === "failed") && (
           <>

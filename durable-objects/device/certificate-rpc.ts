@@ -14,6 +14,8 @@ export interface Certificate {
   /** When the authority is asked again about that. */
   readonly askAt: number;
   readonly revokedAt: number | null;
+  /** When the authority refused for good to revoke it; absent: it did not. It counts until its end. */
+  readonly refusedAt?: number;
 }
 
 /** One that another took the place of, and that counts until its end all the same. */
@@ -22,6 +24,8 @@ export interface EarlierCertificate {
   readonly leaf: string;
   readonly names: readonly string[];
   readonly notAfter: number;
+  /** As of `Certificate`. */
+  readonly refusedAt?: number;
 }
 
 /**

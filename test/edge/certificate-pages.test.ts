@@ -132,6 +132,21 @@ describe("the page says", () => {
     expect((await browse()).text.replaceAll("&gt;", ">")).toContain(words);
   });
 
+  it("which ones the authority refused to revoke, until their end", async () => {
+    const now = test.clock.now();
+    const earlier = [
+      { leaf: "AA", names: ["first.example"], notAfter: now + DAY, refusedAt: now },
+      { leaf: "AB", names: ["second.example"], notAfter: now + DAY },
+    ];
+    await keep({ current: current(), earlier });
+    const { text } = await browse();
+    expect(text).toContain("The authority refused to revoke a certificate");
+    expect(text).toContain("first.example");
+    expect(text).not.toContain("second.example");
+    await keep({ earlier: earlier.slice(1) });
+    expect((await browse()).text).not.toContain("refused to revoke");
+  });
+
   it("until when it is good, and that nobody else may certify the name", async () => {
     await keep({ current: current(), caa: "ca.example; accounturi=https://ca.example/acct/1" });
     const { text } = await browse();

@@ -5,8 +5,10 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { makeRequest, pemCertificates } from "../../protocol/certificates.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { base64url } from "../../protocol/tokens.ts";
+import { listActivity } from "../../workers/account/activity.ts";
 import { revokeCertificate } from "../../workers/certificates/revocation.ts";
 import { askCertificate, certificateOf } from "../../workers/certificates/service.ts";
+import { ownerView } from "../../workers/certificates/view.ts";
 import { setFeature } from "../../workers/devices/devices.ts";
 import { removeDevice } from "../../workers/devices/owning.ts";
 import { addName, makePrimary, releaseName, renameName } from "../../workers/name/labels.ts";
@@ -174,6 +176,112 @@ describe("a name that is given away", () => {
     goOn();
     await test.settle();
     expect(revoked()).toEqual([last]);
+  });
+});
+
+describe("what the authority refuses to revoke", () => {
+  const refuse = (kind: string, times = 1, status = 403) =>
+    ca.refusals.push(...Array.from({ length: times }, () => ({ at: "/revoke", status, kind })));
+  const refusedHere = async () =>
+    ((await box.stub.certificate())?.earlier ?? []).flatMap(({ leaf, refusedAt }) =>
+      refusedAt === undefined ? [] : [leaf],
+    );
+  const fill = async () => {
+    const all: string[] = [];
+    for (let left = limits.certificatesKept + 1; left > 0; left--) {
+      all.push(await certify(label));
+      test.clock.advance(DAY / 4);
+    }
+    return all;
+  };
+
+  it("holds no further order up, is kept as refused and shown to its owner", async () => {
+    const all = await fill();
+    refuse("unauthorized");
+    all.push(await certify(label));
+    expect(revoked()).toEqual([all[1]]);
+    expect(await refusedHere()).toEqual([all[0]]);
+    const view = await certificateOf(ports, box.device.id);
+    const shown = view && ownerView(view, test.clock.now());
+    const names = [`${label}.${ports.config.ddnsZone}`];
+    expect(shown?.refused).toEqual([{ names, not_after: expect.any(String) }]);
+    // It makes way when nothing else can, and not before.
+    refuse("malformed", limits.certificatesKept - 1, 400);
+    test.clock.advance(DAY / 4);
+    all.push(await certify(label));
+    expect(await refusedHere()).toEqual(all.slice(2, -2));
+    expect((await box.stub.certificate())?.earlier).toHaveLength(limits.certificatesKept);
+    expect(revoked()).toHaveLength(1);
+  });
+
+  it("because it was revoked before is revoked", async () => {
+    const all = await fill();
+    refuse("alreadyRevoked", 1, 400);
+    all.push(await certify(label));
+    expect(await refusedHere()).toEqual([]);
+    expect((await box.stub.certificate())?.earlier.map(({ leaf }) => leaf)).toEqual(
+      all.slice(1, -1),
+    );
+  });
+
+  it("for its reason is revoked without one", async () => {
+    const leaf = await certify(label);
+    refuse("badRevocationReason", 1, 400);
+    await revokeCertificate(ports, box.stub, "superseded");
+    expect(ca.revoked).toEqual([{ certificate: leaf }]);
+  });
+
+  it.each([
+    ["an answer of something before it", "", 403],
+    ["its not knowing our account", "accountDoesNotExist", 400],
+    ["its being busy", "rateLimited", 429],
+    ["its failing", "unauthorized", 503],
+  ])("is told apart from %s", async (_, kind, status) => {
+    await certify(label);
+    refuse(kind, 1, status);
+    const revoke = () => revokeCertificate(ports, box.stub, "superseded");
+    expect(await problemOf(revoke())).toBe("unavailable");
+    expect((await box.stub.certificate())?.current?.refusedAt).toBeUndefined();
+    await revoke();
+    expect(revoked()).toHaveLength(1);
+  });
+
+  it("at its owner's word has its box come with a new key, and is said", async () => {
+    const first = await certify(label);
+    refuse("unauthorized");
+    const revoke = () => revokeCertificate(ports, box.stub, "key-compromise");
+    expect(await problemOf(revoke())).toBe("revocation-refused");
+    const current = (await box.stub.certificate())?.current;
+    expect([current?.revokedAt, current?.renewAt]).toEqual([null, test.clock.now()]);
+    const second = await certify(label);
+    expect(await refusedHere()).toEqual([first]);
+    // Asked again by its owner, the authority is asked again.
+    await revoke();
+    expect(revoked()).toEqual([second, first]);
+    expect(await refusedHere()).toEqual([]);
+  });
+
+  it("keeps no name from a contact, who is told", async () => {
+    const ben = await newPerson();
+    const his = await enroll(ports, ben);
+    await askContact(ports, ada, ben, CLIENT);
+    await acceptContact(ports, ben, ada, CLIENT);
+    await certify(label);
+    const notAfter = (await box.stub.certificate())?.current?.notAfter ?? 0;
+    await offerName(ports, ada, box.device.id, { label, to: ben }, CLIENT);
+    const [{ id } = { id: "" }] = await offersOf(ports, ben);
+    refuse("unauthorized");
+    await acceptOffer(ports, ben, id, his.device.id, CLIENT);
+    expect((await his.stub.labels())?.others).toEqual([label]);
+    const told = await listActivity(ports, ben);
+    const day = new Date(notAfter).toISOString().slice(0, 10);
+    expect(told.map(({ event, about }) => [event, about])).toContainEqual([
+      "name-certified-elsewhere",
+      `${label}, until ${day}`,
+    ]);
+    await later();
+    expect(revoked()).toEqual([]);
+    expect((await box.stub.certificate())?.current?.refusedAt).toBeGreaterThan(0);
   });
 });
 

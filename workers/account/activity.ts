@@ -50,6 +50,7 @@ export const activityEvents = [
   "name-offered",
   "name-given",
   "name-received",
+  "name-certified-elsewhere",
   "domain-added",
   "domain-removed",
   "domain-here",

@@ -29,9 +29,10 @@ export type RevocationReason = keyof typeof revocationReasons;
 
 /**
  * Revokes the certificate of a device, and those before it that count: whoever has a key may have an earlier
- * one. Its box comes with a new key when it asks next. Idempotent. An earlier one that the authority refuses
- * to revoke for good is kept, and holds up no other.
- * @throws Problem `not-found` without a certificate, `unavailable`, `no-authority`
+ * one. Its box comes with a new key when it asks next, also where the authority refuses. Idempotent. An
+ * earlier one that the authority refuses to revoke is kept, and holds up no other.
+ * @throws Problem `not-found` without a certificate, `unavailable`, `no-authority`, `revocation-refused` for
+ *   the last one
  */
 export async function revokeCertificate(
   ports: Ports,
@@ -45,15 +46,13 @@ export async function revokeCertificate(
   if (state === null || current === null || leaf === null) throw new Problem("not-found");
   const isDone = current.revokedAt !== null;
   if (isDone && state.earlier.length === 0) return;
-  if (!isDone && !(await isRevoked(ports, leaf, reason))) throw new Problem("unavailable");
-  const earlier: EarlierCertificate[] = [];
-  for (const one of state.earlier) {
-    if (!(await isRevoked(ports, one.leaf, reason))) earlier.push(one);
-  }
-  const after = isDone ? current : revokedAt(current, ports.clock.now());
+  const verdict = isDone ? "revoked" : await askToRevoke(ports, leaf, reason);
+  const earlier = await left(ports, state.earlier, reason);
+  const after = isDone ? current : judged(current, verdict, ports.clock.now());
   if (!(await device.setCertificate({ ...state, current: after, earlier }))) {
     throw new Problem("unavailable"); // asked again, it is found revoked
   }
+  if (verdict === "refused") throw new Problem("revocation-refused");
 }
 
 /** What counts still once another certificate takes the place of the last one. */
@@ -63,47 +62,74 @@ export function earlierOf(
 ): readonly EarlierCertificate[] {
   const leaf = current === null ? null : leafOf(current);
   if (current === null || leaf === null || !counts(current, now)) return earlier;
-  const { names, notAfter } = current;
-  return [...earlier, { leaf, names, notAfter }];
+  const { names, notAfter, refusedAt } = current;
+  return [...earlier, { leaf, names, notAfter, ...(refusedAt !== undefined && { refusedAt }) }];
 }
 
 /**
- * Revokes the oldest of too many that count, so that one more can be kept.
+ * Revokes the oldest of too many that count, so that one more can be kept; what the authority refuses to
+ * revoke makes way last.
  * @throws Problem `unavailable`
  */
 export async function makeRoom(ports: Ports, state: CertificateState): Promise<CertificateState> {
-  const [oldest, ...rest] = state.earlier;
-  if (oldest === undefined || rest.length + 1 < limits.certificatesKept) return state;
-  if (!(await isRevoked(ports, oldest.leaf, "superseded"))) throw new Problem("unavailable");
-  return { ...state, earlier: rest };
+  let earlier = state.earlier;
+  if (earlier.length < limits.certificatesKept) return state;
+  for (const one of earlier.filter(isAsked)) {
+    const after = await left(ports, [one], "superseded");
+    earlier = earlier.flatMap((other) => (other === one ? after : other));
+    if (after.length === 0) return { ...state, earlier };
+  }
+  return { ...state, earlier: earlier.slice(1) };
 }
 
 /**
- * Revokes all that counts and has a name which `isGone`. Idempotent.
- * @param sure whether all must be; else what the authority refuses for good counts as done
+ * Revokes all that counts and has a name which `isGone`. Idempotent. What the authority refuses is noted as
+ * such, and asked for no more.
  * @throws Problem `unavailable`, `no-authority`
  */
 export async function revokeAll(
   ports: Ports,
   device: DeviceStub,
   isGone: (name: string) => boolean,
-  sure: boolean,
 ): Promise<void> {
   const state = await device.certificate();
   const [last, earlier] = countingFor(state, isGone, ports.clock.now());
   if (state === null || (last === null && earlier.length === 0)) return;
   authorityHere(ports);
-  const leaves = earlier.map(({ leaf }) => leaf).concat((last && leafOf(last)) ?? []);
-  for (const leaf of leaves) {
-    const isDone = await isRevoked(ports, leaf, "cessation");
-    if (!isDone && sure) throw new Problem("unavailable");
-  }
-  const after = {
+  const after = await left(ports, earlier, "cessation");
+  const leaf = last && leafOf(last);
+  const verdict = leaf === null ? "revoked" : await askToRevoke(ports, leaf, "cessation");
+  const changed = {
     ...state,
-    ...(last !== null && { current: revokedAt(last, ports.clock.now()) }),
-    earlier: state.earlier.filter((one) => !earlier.includes(one)),
+    ...(last !== null && { current: judged(last, verdict, ports.clock.now()) }),
+    earlier: state.earlier.flatMap((one) =>
+      earlier.includes(one) ? after.filter(({ leaf }) => leaf === one.leaf) : one,
+    ),
   };
-  if (!(await device.setCertificate(after))) throw new Problem("unavailable");
+  if (!(await device.setCertificate(changed))) throw new Problem("unavailable");
+}
+
+/** Until when what the authority refused to revoke counts for a name which `isGone`; null: there is none. */
+export async function refusedUntil(
+  ports: Ports,
+  device: DeviceStub,
+  isGone: (name: string) => boolean,
+): Promise<number | null> {
+  const state = await device.certificate();
+  const times = (state === null ? [] : refusedOf(state, ports.clock.now()))
+    .filter(({ names }) => names.some(isGone))
+    .map(({ notAfter }) => notAfter);
+  return times.length === 0 ? null : Math.max(...times);
+}
+
+/** What the authority refused to revoke and counts still, the oldest first. */
+export function refusedOf(
+  { current, earlier }: Pick<CertificateState, "current" | "earlier">,
+  now: number,
+): readonly Pick<Certificate, "names" | "notAfter">[] {
+  const last = current !== null && counts(current, now) ? [current] : [];
+  const old = earlier.filter(({ notAfter }) => notAfter > now);
+  return [...old, ...last].filter((one) => !isAsked(one));
 }
 
 /** Whether a certificate of the device's counts for a name of the zone that is none of `labels`. */
@@ -128,7 +154,7 @@ export async function revokeLost(
   labels: readonly string[],
 ): Promise<boolean> {
   if (ports.config.authority === null) return true;
-  return await revokeAll(ports, device, goneFrom(ports, labels), false).then(
+  return await revokeAll(ports, device, goneFrom(ports, labels)).then(
     () => true,
     () => false,
   );
@@ -144,21 +170,22 @@ export async function revokeAtEnd(ports: Ports, state: CertificateState | null):
   const [last, earlier] = countingFor(state, () => true, ports.clock.now());
   const leaves = earlier.map(({ leaf }) => leaf).concat((last && leafOf(last)) ?? []);
   try {
-    for (const leaf of leaves) await isRevoked(ports, leaf, "cessation");
+    for (const leaf of leaves) await askToRevoke(ports, leaf, "cessation");
   } catch (error) {
     ports.log({ event: "authority-away", code: error instanceof Error ? error.name : "unknown" });
   }
 }
 
-/** What counts and has a name which `isGone`: the last certificate, and those before it. */
+/** What counts, was not refused and has a name which `isGone`: the last certificate, and those before it. */
 function countingFor(
   state: CertificateState | null,
   isGone: (name: string) => boolean,
   now: number,
 ): readonly [Certificate | null, readonly EarlierCertificate[]] {
   const current = state?.current ?? null;
-  const isLast = current !== null && counts(current, now) && current.names.some(isGone);
-  const old = state?.earlier.filter(({ notAfter }) => notAfter > now) ?? [];
+  const isLast =
+    current !== null && counts(current, now) && isAsked(current) && current.names.some(isGone);
+  const old = state?.earlier.filter((one) => one.notAfter > now && isAsked(one)) ?? [];
   const earlier = old.filter(({ names }) => names.some(isGone));
   return [isLast ? current : null, earlier];
 }
@@ -172,27 +199,64 @@ const goneFrom = ({ config }: Ports, labels: readonly string[]) => {
 
 const counts = (one: Certificate, now: number) => one.revokedAt === null && one.notAfter > now;
 
-const revokedAt = (current: Certificate, now: number): Certificate => ({
-  ...{ ...current, revokedAt: now, renewAt: now, renewalId: null },
+/** False once the authority refused for good to revoke it. */
+const isAsked = ({ refusedAt }: Pick<Certificate, "refusedAt">) => refusedAt === undefined;
+
+type Verdict = "revoked" | "refused";
+
+/** Either way its box is to come with a new key. */
+const judged = (current: Certificate, verdict: Verdict, now: number): Certificate => ({
+  ...{ ...current, renewAt: now, renewalId: null },
+  ...(verdict === "revoked" ? { revokedAt: now } : { refusedAt: now }),
 });
+
+/** Has earlier ones revoked. @returns those that the authority refuses to. @throws Problem `unavailable` */
+async function left(
+  ports: Ports,
+  earlier: readonly EarlierCertificate[],
+  reason: RevocationReason,
+): Promise<readonly EarlierCertificate[]> {
+  const refused: EarlierCertificate[] = [];
+  for (const one of earlier) {
+    if ((await askToRevoke(ports, one.leaf, reason)) === "revoked") continue;
+    refused.push({ ...one, refusedAt: one.refusedAt ?? ports.clock.now() });
+  }
+  return refused;
+}
 
 function leafOf({ chain }: Certificate): string | null {
   const leaf = pemCertificates(chain)?.[0];
   return leaf === undefined ? null : base64url(leaf);
 }
 
-/** False where the authority refuses for good. @throws Problem `unavailable`, `no-authority` */
-async function isRevoked(ports: Ports, leaf: string, reason: RevocationReason): Promise<boolean> {
-  const authority = authorityHere(ports);
+/** What an authority says of the certificate itself (RFC 8555 §7.6, §6.7): asked again, it says the same. */
+const final: ReadonlySet<string> = new Set(["unauthorized", "malformed", "badRevocationReason"]);
+
+/**
+ * @returns `refused` where the authority does for good. Whatever else is no "yes" may be its being away, an
+ *   answer of something before it, or about our account
+ * @throws Problem `unavailable`, `no-authority`
+ */
+async function askToRevoke(ports: Ports, leaf: string, reason: RevocationReason): Promise<Verdict> {
+  const { acme } = await authorityOf(ports, authorityHere(ports)).catch((error: unknown) => {
+    throw error instanceof Problem ? error : new Problem("unavailable");
+  });
+  const post = (body: object) =>
+    acme.post(acme.directory.revokeCert, { certificate: leaf, ...body });
   try {
-    const { acme } = await authorityOf(ports, authority);
-    const body = { certificate: leaf, reason: revocationReasons[reason] };
-    await acme.post(acme.directory.revokeCert, body);
-    return true;
+    await post({ reason: revocationReasons[reason] }).catch(async (error: unknown) => {
+      // An authority may take few reasons; none it takes always.
+      if (kindOf(error) !== "badRevocationReason") throw error;
+      await post({});
+    });
+    return "revoked";
   } catch (error) {
-    const { kind, status } = error instanceof AcmeRefusal ? error : { kind: "", status: 503 };
-    if (kind === "alreadyRevoked") return true;
-    if (kind === "rateLimited" || status === 429 || status >= 500) throw new Problem("unavailable");
-    return false;
+    const kind = kindOf(error);
+    if (kind === "alreadyRevoked") return "revoked";
+    if (kind !== null && final.has(kind)) return "refused";
+    throw new Problem("unavailable");
   }
 }
+
+const kindOf = (error: unknown): string | null =>
+  error instanceof AcmeRefusal && error.status < 500 && error.status !== 429 ? error.kind : null;

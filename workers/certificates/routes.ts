@@ -67,7 +67,7 @@ certificates.openapi(
     const { id } = await getDevice(c.env, c.var.accountId, c.req.valid("param").id);
     const view = await certificateOf(c.env, id);
     if (view === null) throw new Problem("feature-off");
-    return c.json(ownerView(view), 200);
+    return c.json(ownerView(view, c.env.clock.now()), 200);
   },
 );
 

@@ -9,6 +9,7 @@ import {
 import { limits } from "../../protocol/limits.ts";
 import { time } from "../described.ts";
 import { iso } from "../http.ts";
+import { refusedOf } from "./revocation.ts";
 import type { CertificateView } from "./service.ts";
 
 const shared = {
@@ -35,6 +36,7 @@ export const certificateJson = z
     not_before: time.nullable(),
     revoked_at: time.nullable(),
     caa: z.string().nullable(),
+    refused: z.array(z.strictObject({ names: z.array(z.string()), not_after: time })),
   })
   .meta({ id: "Certificate" });
 
@@ -58,13 +60,17 @@ function common(view: CertificateView) {
 }
 
 /** For the owner. */
-export function ownerView(view: CertificateView): z.infer<typeof certificateJson> {
+export function ownerView(view: CertificateView, now: number): z.infer<typeof certificateJson> {
   const { current, caa } = view;
+  const refused = refusedOf(view, now).map(({ names, notAfter }) => ({
+    ...{ names: [...names], not_after: iso(notAfter) },
+  }));
   return {
     ...common(view),
     not_before: iso(current?.notBefore ?? null),
     revoked_at: iso(current?.revokedAt ?? null),
     caa,
+    refused,
   };
 }
 

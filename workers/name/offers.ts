@@ -16,7 +16,7 @@ import {
 import { isId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { note } from "../account/activity.ts";
-import { revokeAll } from "../certificates/revocation.ts";
+import { refusedUntil, revokeAll } from "../certificates/revocation.ts";
 import { ownDevice } from "../devices/devices.ts";
 import { regionDb } from "../devices/ending.ts";
 import { areContacts } from "../people/doors.ts";
@@ -83,7 +83,7 @@ export async function waitingOffers(ports: Ports, me: string): Promise<number> {
 /**
  * Takes a name over, for a device of one's own, where it is one name more.
  * @throws Problem `not-found` for what is not offered (any more), `too-many` for a device with as many
- *   names as it may have, `unavailable` when the authority does not revoke what it certified
+ *   names as it may have, `unavailable` while the authority is away, that is to revoke what it certified
  */
 export async function acceptOffer(
   ports: Ports,
@@ -108,6 +108,11 @@ export async function acceptOffer(
   if (taken === null) throw new Problem("not-found");
   if (!(await moved(ports, offer, deviceId, giving))) throw new Problem("not-found");
   await note(ports, me, "name-received", { client, about: offer.label });
+  const until = await refusedUntil(ports, ports.devices.get(offer.deviceId), isOf(ports, offer));
+  if (until !== null) {
+    const about = `${offer.label}, until ${new Date(until).toISOString().slice(0, 10)}`;
+    await note(ports, me, "name-certified-elsewhere", { about });
+  }
   await note(ports, offer.from, "name-given", { about: offer.label });
 }
 
@@ -170,10 +175,14 @@ async function left(
 }
 
 /** Certificates of the giver's for the name would go on saying that the name is theirs. */
-async function revoked(ports: Ports, { label, deviceId }: Offer): Promise<void> {
-  const host = `${label}.${ports.config.ddnsZone}`;
-  const isGone = (name: string) => name === host || name.endsWith(`.${host}`);
-  await revokeAll(ports, ports.devices.get(deviceId), isGone, true);
+async function revoked(ports: Ports, offer: Offer): Promise<void> {
+  await revokeAll(ports, ports.devices.get(offer.deviceId), isOf(ports, offer));
+}
+
+/** Whether a name is the one that is offered, or below it. */
+function isOf({ config }: Ports, { label }: Offer): (name: string) => boolean {
+  const host = `${label}.${config.ddnsZone}`;
+  return (name) => name === host || name.endsWith(`.${host}`);
 }
 
 async function opened(ports: Ports, row: OfferRow): Promise<Offer | null> {

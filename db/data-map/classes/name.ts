@@ -182,7 +182,7 @@ export const nameClasses = {
     basis: "contract",
     title: "The certificate of a name",
     holds:
-      "the certificate that we ordered for your box, its names and times, those before it that count still, the request for an order under way, and what the authority said last, sealed; never the key, which does not leave the box",
+      "the certificate that we ordered for your box, its names and times, those before it that count still, which of them the authority refused to revoke, the request for an order under way, and what the authority said last, sealed; never the key, which does not leave the box",
     purpose:
       "to order certificates for your box, to renew them, and to revoke all of them that count when you ask or give the name away",
     feature: "name",
