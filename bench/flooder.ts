@@ -1,7 +1,8 @@
 /**
  * Asks for names that nobody has, each another one, with signatures, at a steady pace.
  * `node flooder.ts udp PORT ZONE RATE` does so from sixty-four networks, `node flooder.ts doh ORIGIN ZONE
- * RATE` from one. Says `true` when it has begun; whoever asks is told how many it has sent.
+ * RATE` from one. `node flooder.ts bare ORIGIN ZONE RATE` does the same work for a worker that has none. Says
+ * `true` when it has begun; whoever asks is told how many it has sent.
  */
 
 import { createSocket } from "node:dgram";
@@ -12,7 +13,8 @@ import { types } from "../protocol/dns/rdata.ts";
 
 const NETWORKS = 64;
 const CONNECTIONS = 32;
-const TICK_MS = 5;
+/** As short as Node allows: a flood comes evenly, and each of its questions meets another honest one. */
+const TICK_MS = 1;
 const [kind, target = "", zone = "", rate = "0"] = process.argv.slice(2);
 
 const wire = (name: string) =>
@@ -21,7 +23,7 @@ const wire = (name: string) =>
     .join("");
 let sent = 0;
 const next = () => writeAsk(wire(`random${sent++}.${zone}`), types.A, true);
-const send = kind === "udp" ? await byUdp(Number(target)) : byHttp(target);
+const send = kind === "udp" ? await byUdp(Number(target)) : byHttp(target, kind === "bare");
 
 const begun = performance.now();
 setInterval(() => {
@@ -39,10 +41,11 @@ async function byUdp(port: number): Promise<(message: Buffer) => void> {
   return (message) => sockets[sent % NETWORKS]?.send(message, port, "127.0.0.1");
 }
 
-function byHttp(origin: string): (message: Buffer) => void {
+function byHttp(origin: string, isBare: boolean): (message: Buffer) => void {
   const pool = new Pool(origin, { connections: CONNECTIONS, pipelining: 1 });
   return (message) => {
-    const path = `/dns-query?dns=${message.toString("base64url")}`;
+    const asked = `/dns-query?dns=${message.toString("base64url")}`;
+    const path = isBare ? "/plain" : asked;
     void pool.request({ path, method: "GET" }).then(({ body }) => body.dump());
   };
 }

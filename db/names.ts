@@ -28,12 +28,19 @@ export type HashKind =
 /** Reads the device of a label's hash from the directory's table; null when it has none. */
 export type ReadLabel = (hash: string) => Promise<string | null>;
 
+interface CachedLabel {
+  readonly deviceId: string | null;
+  readonly until: number;
+}
+
 export class Names {
   readonly #read: ReadLabel;
   readonly #keys: KeyStore;
   readonly #clock: Clock;
   #hmac: CryptoKey | null = null;
-  readonly #labels = new Map<string, { deviceId: string | null; until: number }>();
+  /** Apart, so that no flood of made-up labels drives out what is there. */
+  readonly #devices = new Map<string, CachedLabel>();
+  readonly #absent = new Map<string, CachedLabel>();
 
   constructor(read: ReadLabel, keys: KeyStore, clock: Clock) {
     this.#read = read;
@@ -48,26 +55,34 @@ export class Names {
    */
   async deviceOfLabel(text: string): Promise<string | null> {
     const now = this.#clock.now();
-    const cached = this.#labels.get(text);
+    const cached = this.#cached(text);
     if (cached !== undefined && cached.until > now) return cached.deviceId;
     if (checkLabel(text) === "label-syntax") return null;
     const deviceId = await this.#read(await this.hash("label", text));
-    if (this.#labels.size >= limits.labelCacheEntries) this.#labels.clear();
-    this.#labels.set(text, { deviceId, until: now + limits.labelCacheMs });
+    this.forget(text);
+    const cache = deviceId === null ? this.#absent : this.#devices;
+    if (cache.size >= limits.labelCacheEntries) cache.clear();
+    cache.set(text, { deviceId, until: now + limits.labelCacheMs });
     return deviceId;
   }
 
-  /** True when `deviceOfLabel` costs no query. */
+  /** False for a label that somebody may have made up: it costs a query, and had no device of late. */
   knows(text: string): boolean {
-    const cached = this.#labels.get(text);
-    if (cached !== undefined && cached.until > this.#clock.now()) return true;
-    return checkLabel(text) === "label-syntax";
+    const cached = this.#cached(text);
+    if (cached === undefined) return checkLabel(text) === "label-syntax";
+    return cached.deviceId !== null || cached.until > this.#clock.now();
+  }
+
+  #cached(text: string): CachedLabel | undefined {
+    return this.#devices.get(text) ?? this.#absent.get(text);
   }
 
   /** The next one asks the directory again: for one label, or for all. */
   forget(text?: string): void {
-    if (text === undefined) this.#labels.clear();
-    else this.#labels.delete(text);
+    for (const cache of [this.#devices, this.#absent]) {
+      if (text === undefined) cache.clear();
+      else cache.delete(text);
+    }
   }
 
   /** HMAC-SHA-256 of `text` under the directory's key, as base64url. */

@@ -27,37 +27,63 @@ const SECOND = 1000;
 
 /**
  * A second's share may come at once; what is used of it comes back evenly, so that who goes on and on
- * takes no more than a steady trickle, and nobody beside them waits for a burst each second.
+ * takes no more than a steady trickle, and nobody beside them waits for a burst each second. The trickle of
+ * who goes on asking for more than their share may be a smaller one.
  */
 export class Floods {
   /** What one question takes of a second. */
   readonly #each: number;
+  /** What it takes while the network asks for too much. */
+  readonly #eachOfFlood: number;
   readonly #counters: number;
   /** When each has all of its share again; ms since the epoch. */
   readonly #whole: Float64Array;
+  /** When each asked for too much last. */
+  readonly #refused: Float64Array;
   readonly #seed: number;
 
   /**
    * @param max questions a second
    * @param seed random
+   * @param trickle questions a second of who asked for more within the last second
    */
-  constructor(max: number, seed: number, counters = COUNTERS) {
+  constructor(max: number, seed: number, counters = COUNTERS, trickle = max) {
     this.#each = SECOND / max;
+    this.#eachOfFlood = SECOND / trickle;
     this.#seed = seed >>> 0;
     this.#counters = counters;
     this.#whole = new Float64Array(counters);
+    this.#refused = new Float64Array(counters).fill(-SECOND);
   }
 
   /** Counts one; false when its network has used its share up. */
   take(address: string, now: number): boolean {
     const at = this.#slot(address);
+    const whole = this.#after(at, now);
+    if (this.#isTooMuch(at, whole, now)) return false;
+    this.#whole[at] = whole;
+    return true;
+  }
+
+  /** True where `take` would say no, which it is as good as; else nothing is counted. */
+  refuses(address: string, now: number): boolean {
+    const at = this.#slot(address);
+    return this.#isTooMuch(at, this.#after(at, now), now);
+  }
+
+  /** When the share is whole again once one more is taken. */
+  #after(at: number, now: number): number {
     const before = this.#whole[at] as number;
     // No use of a share reaches further ahead: the clock was set back, and what it said before tells nothing.
     const isAhead = before - now > 2 * SECOND;
-    const whole = (isAhead ? now : Math.max(before, now)) + this.#each;
+    const floods = Math.abs(now - (this.#refused[at] as number)) < SECOND;
+    return (isAhead ? now : Math.max(before, now)) + (floods ? this.#eachOfFlood : this.#each);
+  }
+
+  #isTooMuch(at: number, whole: number, now: number): boolean {
     // A hundredth of a millisecond: sums of fractions come out beside the second, and times are large.
-    if (whole - now > SECOND + 0.01) return false;
-    this.#whole[at] = whole;
+    if (whole - now <= SECOND + 0.01) return false;
+    this.#refused[at] = now;
     return true;
   }
 

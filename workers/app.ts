@@ -10,6 +10,7 @@ import { guardedService } from "./guarded.ts";
 import type { service } from "./http.ts";
 import { type DoorPages, doorPageNames } from "./link/pages.ts";
 import { link } from "./link/routes.ts";
+import { answerQuestion } from "./name/doh.ts";
 import { name } from "./name/routes.ts";
 import type { FrontPorts, Ports } from "./ports.ts";
 import { problemResponse } from "./problem.ts";
@@ -77,14 +78,21 @@ export function handle(request: Request, ports: FrontPorts): Promise<Response> |
     return link(request, ports, labelUnder(host, zone), doorPages, viewer);
   }
   const answer = routed(request, ports, path);
+  if (answer instanceof Response) return answer;
   // The platform drops the work of who hangs up: a change would be made and nobody told of it. At a
   // door, what a visitor begins is the device's, which is told that they left.
   ports.background(answer.catch(() => undefined));
   return answer;
 }
 
-async function routed(request: Request, ports: FrontPorts, path: string): Promise<Response> {
+function routed(request: Request, ports: FrontPorts, path: string): Response | Promise<Response> {
+  // Questions come in floods: what refuses them is to cost less than a router does.
+  if (path === "/dns-query" && request.method === "GET") return answerQuestion(request, ports);
   if (forDevicesPaths.test(path)) return forDevices.fetch(request, ports);
+  return byTable(request, ports, path);
+}
+
+async function byTable(request: Request, ports: FrontPorts, path: string): Promise<Response> {
   const row = table.find(({ paths }) => paths.test(path)) as Row;
   const [app, whole] = [row.load(), ports.whole()];
   if (app instanceof Promise || whole instanceof Promise) {

@@ -26,12 +26,16 @@ export const service = <P extends FrontPorts = Ports>(): OpenAPIHono<AppEnv<P>> 
   describedApp<AppEnv<P>>();
 
 /** Turns whatever was thrown into a response; what we did not foresee says nothing of itself. */
-export function onError<P extends FrontPorts>(error: Error, c: Ctx<P>): Response {
+export const onError = <P extends FrontPorts>(error: Error, c: Ctx<P>): Response =>
+  failureResponse(error, c.env);
+
+/** The same for what no router answers. */
+export function failureResponse(error: unknown, ports: Pick<FrontPorts, "log">): Response {
   if (error instanceof Problem) return problemResponse(error.code, error.field);
   if (error instanceof HTTPException) {
     return problemResponse(error.status === 403 ? "cross-site" : "bad-request");
   }
-  c.env.log({ event: "internal-error", code: error.name });
+  ports.log({ event: "internal-error", code: error instanceof Error ? error.name : "unknown" });
   return problemResponse("internal");
 }
 

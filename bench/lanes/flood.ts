@@ -12,10 +12,11 @@ import { startFront } from "../../front/front.ts";
 import { writeAsk } from "../../front/wire.ts";
 import { nameOf } from "../../protocol/dns/names.ts";
 import { types } from "../../protocol/dns/rdata.ts";
+import { startBaseline } from "../baseline-edge.ts";
 import { summary } from "../load.ts";
 import { startDnsdist } from "../peers/dnsdist.ts";
 import type { Plan } from "../plan.ts";
-import { Helper, sleep } from "../processes.ts";
+import { freePort, Helper, sleep } from "../processes.ts";
 import { judged, median, Section } from "../report.ts";
 import { type Closing, type House, startHouse } from "../stage.ts";
 
@@ -65,6 +66,9 @@ export async function flood(closing: Closing, plan: Plan): Promise<Section[]> {
   const section = new Section("Honest questions beside a flood of random names", [
     ...["random names/s", "p50 ms", "p99 ms", "answered", "of alone", "limits"],
   ]);
+  const port = await freePort();
+  closing.push(await startBaseline(port));
+  const bare = `http://127.0.0.1:${port}`;
   const there = [messageOf(house.demo.device.host)];
   const denied = Array.from({ length: HONEST }, (_, at) => messageOf(`honest${at}.${zone}`));
   const lanes = [
@@ -75,45 +79,82 @@ export async function flood(closing: Closing, plan: Plan): Promise<Section[]> {
   ] as const;
   for (const { name, how, target, asked } of lanes) {
     const ask = how === "udp" ? udp.ask : byHttp(pool);
-    const flooder = () => new Helper(FLOODER, how, target, zone, String(RATES[how]));
-    await lane(section, name, RATES[how], plan, () => honest(ask, asked, plan.seconds), flooder);
+    const flooder = (kind: string, at: string) => () =>
+      new Helper(FLOODER, kind, at, zone, String(RATES[how]));
+    const flooders = {
+      beside: flooder(how, target),
+      ...(how === "doh" ? { control: flooder("bare", bare) } : {}),
+    };
+    await lane(section, name, RATES[how], plan, () => honest(ask, asked, plan.seconds), flooders);
   }
   return [section, seen];
 }
 
 const FLOODER = join(import.meta.dirname, "../flooder.ts");
 
-/** In turn, round by round: alone, and beside the flood. A round is judged by itself, for the machine changes. */
+interface Flooders {
+  readonly beside: () => Helper;
+  /** The same load on another runtime whose worker does nothing: what the machine takes of the ratio. */
+  readonly control?: () => Helper;
+}
+
+/**
+ * In turn, round by round: alone, beside the control, and beside the flood. A round is judged by itself, for the
+ * machine changes.
+ */
 async function lane(
   section: Section,
   name: string,
   rate: number,
   plan: Plan,
   ask: () => Promise<Honest>,
-  start: () => Helper,
+  flooders: Flooders,
 ): Promise<void> {
-  const rounds: { readonly alone: Honest; readonly beside: Honest; readonly ratio: number }[] = [];
+  const besides: Round[] = [];
+  const controls: Round[] = [];
   await ask();
   for (let round = 0; round < plan.rounds; round++) {
     const alone = await ask();
-    const flooder = start();
-    await flooder.next();
-    await sleep(300);
-    const beside = await ask();
-    await flooder.close();
-    rounds.push({ alone, beside, ratio: beside.p50Ms / alone.p50Ms });
+    if (flooders.control !== undefined) {
+      controls.push(roundOf(alone, await askBeside(ask, flooders.control)));
+    }
+    besides.push(roundOf(alone, await askBeside(ask, flooders.beside)));
     await sleep(1000); // the second in which its turns were used up is over
   }
-  const { alone, beside, ratio } = median(rounds, (round) => round.ratio);
+  const { alone, beside, ratio } = median(besides, (round) => round.ratio);
   const cells = ({ p50Ms, p99Ms, whole }: Honest) => [
     ...[p50Ms.toFixed(3), p99Ms.toFixed(2), `${(100 * whole).toFixed(1)} %`],
   ];
   section.row(`${name}, alone`, "0", ...cells(alone), "1.00");
+  if (controls.length > 0) {
+    const { beside, ratio } = median(controls, (round) => round.ratio);
+    const row = `${name}, beside as many elsewhere`;
+    section.row(row, String(rate), ...cells(beside), ratio.toFixed(2));
+  }
   section.row(
     `${name}, beside it`,
     ...[String(rate), ...cells(beside), ratio.toFixed(2)],
     judged(ratio, { atMost: 1.1 }, "alone"),
   );
+}
+
+interface Round {
+  readonly alone: Honest;
+  readonly beside: Honest;
+  readonly ratio: number;
+}
+
+const roundOf = (alone: Honest, beside: Honest): Round => ({
+  ...{ alone, beside, ratio: beside.p50Ms / alone.p50Ms },
+});
+
+async function askBeside(ask: () => Promise<Honest>, start: () => Helper): Promise<Honest> {
+  const flooder = start();
+  await flooder.next();
+  await sleep(300);
+  const beside = await ask();
+  await flooder.close();
+  return beside;
 }
 
 interface Honest {

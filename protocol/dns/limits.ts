@@ -140,7 +140,8 @@ export const nameLimits = {
   dnsFrontRate: 2000, // questions a second of one network; more are sent to TCP
   dnsFrontAskRate: 100, // of those that the edge is asked about
   dnsFrontInventedRate: 15, // of all networks together: names that are not there, first asked for by UDP, again, by TCP
-  dnsEdgeInventedRate: 45, // of one network, which may be a front: questions for names that nobody asked for of late
+  dnsEdgeInventedRate: 60, // of one network, which may be a front: questions for names that nobody asked for of late
+  dnsEdgeFloodRate: 15, // the same of one that asks for more: a front never does
   dnsUdpBytes: 1232, // RFC 9715 §3.2: fits every path without fragments
   dnsSocketBytes: 4 * 1024 * 1024,
   dnsTcpConnections: 200,

@@ -9,6 +9,8 @@ export type Name = readonly string[];
 const LABEL_OCTETS = 63;
 const NAME_OCTETS = 255;
 const POINTER = 0xc0;
+const CAPITAL = /[A-Z]/;
+const CAPITALS = /[A-Z]/g;
 
 /** A name of our own in presentation form, `nas.ddns.test`, without escapes. */
 export function nameOf(text: string): Name {
@@ -18,7 +20,8 @@ export function nameOf(text: string): Name {
 
 /** ASCII lower case only (RFC 4343): other octets stay as they are. */
 export function foldLabel(label: string): string {
-  return label.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  // Nearly every label is in lower case already, and each question has several.
+  return CAPITAL.test(label) ? label.replace(CAPITALS, (letter) => letter.toLowerCase()) : label;
 }
 
 /** The labels of `name` left of `zone`, folded; null when `name` is not at or below `zone`. */
@@ -58,8 +61,11 @@ export function readName(message: Uint8Array, at: number): { name: Name; next: n
     octets += 1 + length;
     if (length > LABEL_OCTETS || octets > NAME_OCTETS) return null;
     if (at + 1 + length > message.length) return null;
-    labels.push(String.fromCharCode(...message.subarray(at + 1, at + 1 + length)));
-    at += 1 + length;
+    let label = "";
+    for (const end = at + 1 + length; ++at < end; ) {
+      label += String.fromCharCode(message[at] as number);
+    }
+    labels.push(label);
   }
 }
 

@@ -39,9 +39,6 @@ beforeAll(async () => {
   await device("gone", "203.0.113.6", null, false);
 });
 
-/** RFC 3225: in the flags of OPT. */
-const DNSSEC_OK = 0x8000;
-
 type Question = { name: string; type: string; class?: string };
 
 function query(questions: Question[], extra: object = {}): Uint8Array<ArrayBuffer> {
@@ -394,45 +391,5 @@ describe("DNS over HTTPS", () => {
   it("has no other methods", async () => {
     expect((await get("", "PUT")).status).toBe(405);
     expect((await get("", "DELETE")).status).toBe(405);
-  });
-});
-
-describe("a network that makes up names", () => {
-  it("may ask for as many a second that are looked up and denied with a signature, each counted once", async () => {
-    const own = testPorts({ env, variables: { NAME_SERVERS, NETWORK_LIMIT_FACTOR: "1" } });
-    const seen: number[] = [];
-    for (let at = 0; at <= limits.dnsEdgeInventedRate; at++) {
-      const question = { name: `signed-${at}.ddns.test`, type: "A" } as const;
-      const opt = { type: "OPT", name: ".", udpPayloadSize: 1232, flags: DNSSEC_OK, options: [] };
-      const body = query([question], { additionals: [opt] });
-      const headers = { "content-type": MEDIA_TYPE };
-      const request = new Request(ENDPOINT, { method: "POST", body, headers });
-      seen.push((await handle(request, own.ports)).status);
-    }
-    expect(seen.at(-1)).toBe(429);
-    expect(seen.slice(0, -1)).toEqual(seen.slice(0, -1).map(() => 200));
-  });
-
-  it("is told to wait a second, while what is known is answered it and all is answered others", async () => {
-    const own = testPorts({ env, variables: { NAME_SERVERS, NETWORK_LIMIT_FACTOR: "1" } });
-    const from = async (peer: string, name: string) => {
-      const message = query([{ name, type: "A" }]);
-      const request = new Request(ENDPOINT, {
-        ...{ method: "POST", body: message, headers: { "content-type": MEDIA_TYPE } },
-      });
-      const ports = Object.create(own.ports, { peer: { value: peer } });
-      return (await handle(request, ports)).status;
-    };
-    expect(await from("192.0.2.9", "both.ddns.test")).toBe(200);
-    const seen: number[] = [];
-    for (let at = 0; at <= limits.dnsEdgeInventedRate; at++) {
-      seen.push(await from("192.0.2.9", `made-up-${at}.ddns.test`));
-    }
-    expect(seen.slice(0, -2)).toEqual(seen.slice(0, -2).map(() => 200));
-    expect(seen.at(-1)).toBe(429);
-    expect(await from("192.0.2.9", "both.ddns.test")).toBe(200);
-    expect(await from("198.51.100.9", "made-up.ddns.test")).toBe(200);
-    own.clock.advance(1000);
-    expect(await from("192.0.2.9", "made-up.ddns.test")).toBe(200);
   });
 });

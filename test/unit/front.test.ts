@@ -383,6 +383,39 @@ describe("a flood", () => {
     expect(many(floods, "192.0.2.1", 5, hour - 1)).toBe(0);
     expect(many(floods, "192.0.2.1", 5, hour / 2)).toBe(3);
     expect(many(floods, "192.0.2.1", 5, hour / 2 + 1000)).toBe(3);
+    const trickling = new Floods(3, 7, undefined, 1);
+    expect(many(trickling, "192.0.2.1", 5, hour)).toBe(3);
+    expect(many(trickling, "192.0.2.1", 5, hour / 2)).toBe(3);
+  });
+
+  it("that goes on has a trickle, until a second passes in which it asks for no more than that", () => {
+    const floods = new Floods(60, 7, undefined, 15);
+    const address = "192.0.2.1";
+    const evenly = (rate: number, from: number, seconds: number) => {
+      let taken = 0;
+      for (let at = 0; at < rate * seconds; at++) {
+        if (floods.take(address, from + (at * 1000) / rate)) taken++;
+      }
+      return taken;
+    };
+    expect(evenly(60, 0, 10)).toBe(600);
+    expect(many(floods, "198.51.100.1", 100)).toBe(60);
+    expect(evenly(500, 20_000, 1)).toBeLessThanOrEqual(85);
+    expect(evenly(500, 21_000, 10)).toBeGreaterThanOrEqual(149);
+    expect(evenly(500, 31_000, 10)).toBeLessThanOrEqual(151);
+    expect(evenly(14, 41_000, 1)).toBe(14);
+    expect(evenly(60, 43_000, 10)).toBe(600);
+  });
+
+  it("is refused without counting what it may still ask, and that it was refused counts", () => {
+    const floods = new Floods(3, 7, undefined, 1);
+    expect(floods.refuses("192.0.2.1", 0)).toBe(false);
+    expect(many(floods, "192.0.2.1", 3)).toBe(3);
+    expect(floods.refuses("192.0.2.1", 0)).toBe(true);
+    expect(floods.refuses("192.0.3.1", 0)).toBe(false);
+    // Without the refusal, a third of a second would do for one more.
+    expect(floods.take("192.0.2.1", 400)).toBe(false);
+    expect(floods.take("192.0.2.1", 1400)).toBe(true);
   });
 });
 

@@ -18,29 +18,75 @@ import { planAnswer, withProof } from "../../protocol/dns/zone.ts";
 import { limits } from "../../protocol/limits.ts";
 import { fromBase64url } from "../../protocol/tokens.ts";
 import { readBounded } from "../body.ts";
+import { failureResponse } from "../http.ts";
 import type { FrontPorts } from "../ports.ts";
-import { Problem, problemResponse } from "../problem.ts";
-import { mayInvent, prove, zoneOf } from "./signing.ts";
+import { Problem } from "../problem.ts";
+import { isProved, lastZone, mayInvent, mayNotInvent, prove, zoneOf } from "./signing.ts";
 
 const MEDIA_TYPE = "application/dns-message";
 const PLAIN_QUESTION = /^[^?#]*\?dns=([\w-]+)$/;
 const MAX_BASE64_LENGTH = Math.ceil((limits.dnsMessageBytes * 4) / 3);
 
+/** Nothing but a status: what asks is a program, and a text would be a fifth of all that this costs. */
+const REFUSAL = { status: 429, headers: { "retry-after": "1" } } as const;
+
+/**
+ * Answers a GET of /dns-query before any router; never throws. What a flood asks is refused at once, for
+ * whoever asks beside it waits for each of its questions.
+ */
+export function answerQuestion(request: Request, ports: FrontPorts): Response | Promise<Response> {
+  try {
+    const answer = answered(fromQuery(request), ports);
+    if (answer instanceof Response) return answer;
+    return answer.catch((error) => failureResponse(error, ports));
+  } catch (error) {
+    return failureResponse(error, ports);
+  }
+}
+
 /** Answers GET and POST /dns-query. Throws a `Problem` when the request holds no DNS message. */
 export async function answerDoh(request: Request, ports: FrontPorts): Promise<Response> {
-  const message = request.method === "POST" ? await posted(request) : fromQuery(request);
-  if (isUpdate(message)) {
-    const { answerDnsUpdate } = await import("./dns-update.ts");
-    return dnsResponse(await answerDnsUpdate(message, ports), null);
-  }
+  return await answered(
+    request.method === "POST" ? await posted(request) : fromQuery(request),
+    ports,
+  );
+}
+
+/** @throws Problem */
+function answered(message: Uint8Array, ports: FrontPorts): Response | Promise<Response> {
+  if (isUpdate(message)) return updated(message, ports);
   const read = readQuery(message);
   if (read.kind === "unanswerable") throw new Problem("bad-request", "dns");
   if (read.kind === "malformed") {
     return dnsResponse(writeError(read.head, rcodes.formatError), null);
   }
-  const answer = await decide(read.query, ports);
-  if (answer === null) return problemResponse("too-many-tries");
-  return dnsResponse(writeAnswer(read.query, answer), freshSeconds(answer));
+  return isTooMuch(read.query, ports) ? new Response(null, REFUSAL) : questioned(read.query, ports);
+}
+
+async function updated(message: Uint8Array, ports: FrontPorts): Promise<Response> {
+  const { answerDnsUpdate } = await import("./dns-update.ts");
+  return dnsResponse(await answerDnsUpdate(message, ports), null);
+}
+
+async function questioned(query: Query, ports: FrontPorts): Promise<Response> {
+  const answer = await decide(query, ports);
+  if (answer === null) return new Response(null, REFUSAL);
+  return dnsResponse(writeAnswer(query, answer), freshSeconds(answer));
+}
+
+/**
+ * True where `decide` would come to nothing, found out by what is in memory: somebody made the name up, and
+ * others more this second than their network may have looked up or denied.
+ */
+function isTooMuch(query: Query, ports: FrontPorts): boolean {
+  const zone = lastZone(ports);
+  if (zone === null) return false;
+  const plan = planAnswer(query, zone);
+  const isMadeUp =
+    plan.kind === "device"
+      ? !ports.names.knows(plan.label)
+      : plan.draft.denial?.present === null && !isProved(ports, plan.draft.denial);
+  return isMadeUp && mayNotInvent(ports);
 }
 
 /**

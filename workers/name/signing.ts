@@ -4,7 +4,7 @@
  */
 
 import { canonicalData, compactNsec, type SigningKey, signSet } from "../../protocol/dns/dnssec.ts";
-import { foldLabel, nameOf } from "../../protocol/dns/names.ts";
+import { foldLabel, type Name, nameOf } from "../../protocol/dns/names.ts";
 import { ownSets, type ZoneKeysShown } from "../../protocol/dns/own.ts";
 import { types } from "../../protocol/dns/rdata.ts";
 import type { PublishedSet, RecordSet } from "../../protocol/dns/sets.ts";
@@ -35,6 +35,11 @@ export function mayInvent(ports: FrontPorts): boolean {
   return keptOf(ports).invented.take(ports.peer ?? "", ports.clock.now());
 }
 
+/** True where `mayInvent` would say no; else nothing is counted. */
+export function mayNotInvent(ports: FrontPorts): boolean {
+  return keptOf(ports).invented.refuses(ports.peer ?? "", ports.clock.now());
+}
+
 /** Of an edge; values, never promises: a failure is not remembered. */
 interface Kept {
   zone: KeptZone | null;
@@ -48,8 +53,10 @@ function keptOf({ zoneKeys, config, random }: FrontPorts): Kept {
   const existing = kept.get(zoneKeys);
   if (existing !== undefined) return existing;
   const [seed = 0] = new Uint32Array(Uint8Array.from(random.bytes(4)).buffer);
-  const most = limits.dnsEdgeInventedRate * config.networkLimitFactor;
-  const made: Kept = { zone: null, proofs: new Map(), invented: new Floods(most, seed) };
+  const { networkLimitFactor: factor } = config;
+  const [most, trickle] = [limits.dnsEdgeInventedRate, limits.dnsEdgeFloodRate];
+  const invented = new Floods(most * factor, seed, undefined, trickle * factor);
+  const made: Kept = { zone: null, proofs: new Map(), invented };
   kept.set(zoneKeys, made);
   return made;
 }
@@ -76,6 +83,11 @@ export async function zoneOf(ports: FrontPorts): Promise<Zone> {
   const zone = { apex, own };
   keptOf(ports).zone = { zone, hour, keys: shown };
   return zone;
+}
+
+/** The zone as it was made last, for the names that are in it; null before the first question. */
+export function lastZone(ports: FrontPorts): Zone | null {
+  return keptOf(ports).zone?.zone ?? null;
 }
 
 async function signOwn(
@@ -106,7 +118,7 @@ export async function prove(
   const now = clock.now();
   const folded = name.map(foldLabel);
   const { proofs } = keptOf(ports);
-  const of = JSON.stringify([folded, present]);
+  const of = proofKey(folded, present);
   const known = proofs.get(of);
   if (known?.tag === key.tag && known.until > now) {
     proofs.delete(of);
@@ -124,6 +136,15 @@ export async function prove(
   proofs.set(of, { proof, tag: key.tag, until: now + limits.denialSignatureMs / 2 });
   return proof;
 }
+
+/** True when `prove` need make nothing, unless the zone's key is another by now. */
+export function isProved(ports: FrontPorts, { name, present }: Denial): boolean {
+  const known = keptOf(ports).proofs.get(proofKey(name.map(foldLabel), present));
+  return known !== undefined && known.until > ports.clock.now();
+}
+
+const proofKey = (folded: Name, present: Denial["present"]): string =>
+  JSON.stringify([folded, present]);
 
 function validity(now: number, ms: number) {
   return {
