@@ -22,6 +22,7 @@ export type IdKind =
   | "rul" // rule of a device's door
   | "shr" // share
   | "rpt" // report about an open door
+  | "rvk" // certificates that are to be revoked
   | "ntk" // token of a device's name
   | "grt"; // grant of an OpenID client
 export type RegionId = string;

@@ -99,7 +99,7 @@ export function violations(live: Live, map: DataMap = dataMap): string[] {
     ...tableViolations("limiter", live.limiter, map.limiter, map),
     ...tableViolations("zone", live.zone, map.zone, map),
     ...Object.entries({ ...map.region, ...map.directory }).flatMap(([name, rule]) =>
-      ruleViolations(name, rule, { ...live.region, ...live.directory }[name]),
+      ruleViolations(name, rule, { ...live.region, ...live.directory }[name], map),
     ),
     ...placeViolations(map),
     ...outsideViolations(live, map),
@@ -231,7 +231,28 @@ function columnViolations(
   return list;
 }
 
-function ruleViolations(name: string, rule: TableRule, live: LiveTable | undefined): string[] {
+/** What outlives an erasure: for less than the day that erasing may take, with its keys (RET-2). */
+function soonViolations(name: string, rule: TableRule, reason: string, map: DataMap): string[] {
+  const entry = Object.hasOwn(map.classes, rule.class) ? map.classes[rule.class] : undefined;
+  const isShort = entry?.liveMs != null && entry.liveMs < LIVE_CLEAN_MS;
+  const hasKeys = rule.keyOf !== undefined && entry?.copiesMs === LIVE_CLEAN_MS;
+  const columns = Object.keys(rule.columns);
+  return [
+    ...(reason.trim() === "" ? [`table ${name} outlives an erasure without a reason`] : []),
+    ...(rule.expires === undefined || !isShort
+      ? [`table ${name} outlives an erasure too long`]
+      : []),
+    ...(hasKeys ? [] : [`table ${name} outlives an erasure in copies`]),
+    ...(columns.includes("account_id") ? [`table ${name} outlives the account that it names`] : []),
+  ];
+}
+
+function ruleViolations(
+  name: string,
+  rule: TableRule,
+  live: LiveTable | undefined,
+  map: DataMap,
+): string[] {
   const list: string[] = [];
   const columns = Object.keys(rule.columns);
   const named = { key: rule.key, expires: rule.expires, since: rule.since, keyOf: rule.keyOf };
@@ -252,6 +273,7 @@ function ruleViolations(name: string, rule: TableRule, live: LiveTable | undefin
   if ("keep" in rule.erase && columns.includes("account_id")) {
     list.push(`table ${name} names an account, but is kept when the account is erased`);
   }
+  if ("soon" in rule.erase) list.push(...soonViolations(name, rule, rule.erase.soon, map));
   for (const [column, of] of Object.entries(rule.columns)) {
     if (of.kind === "sealed" && !columns.includes(of.by)) {
       list.push(`table ${name} opens ${column} by ${of.by}, which is no column of it`);

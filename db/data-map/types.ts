@@ -63,7 +63,8 @@ export type EraseRule =
   // Delete where `by` is the account; in every region where `mentions` is, in other people's rows.
   | { readonly by: string; readonly mentions?: string }
   | { readonly via: "device" } // goes when the account's devices are unregistered
-  | { readonly keep: string }; // nothing personal: the reason
+  | { readonly keep: string } // nothing personal: the reason
+  | { readonly soon: string }; // what an erasure leaves to do; sealed, and gone within a day: the reason
 
 export interface TableRule<Columns extends string = string> {
   readonly class: ClassName;

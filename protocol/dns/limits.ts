@@ -106,6 +106,10 @@ export const nameLimits = {
   certificatesPerDevice: 10, // orders a day
   certificatesPerAccount: 30,
   certificatesKept: 10, // before the last one, as long as they count
+  revocationMs: 23 * HOUR, // once their name ended; with the sweep within a day (RET-2)
+  revocationRetryMs: MINUTE, // doubled with each try
+  revocationRetryMaxMs: HOUR,
+  revocationsAtOnce: 20, // in one sweep
   certificateAskedWindowMs: DAY,
   certificateAsksPerDevice: 600, // how an order stands
   certificateAskWindowMs: HOUR,

@@ -37,6 +37,12 @@ import {
   waitingReports,
   waitingReportsOf,
 } from "../../db/queries/reports.ts";
+import {
+  dueRevocations,
+  insertRevocation,
+  revocationsOf,
+  takeRevocation,
+} from "../../db/queries/revocations.ts";
 import { insertSignIn, signInOfToken } from "../../db/queries/sign-ins.ts";
 import { signingKeys } from "../../db/queries/signing-keys.ts";
 import { useTrust } from "../../db/queries/trusted-browsers.ts";
@@ -397,6 +403,27 @@ const readers: Record<string, Reader> = {
     await offerName(ports, accountId, device.id, { label, to: other }, client);
     const isSeen = async () => (await offersOf(ports, other)).length === 1;
     return { liveMs: limits.nameOfferMs, isSeen };
+  },
+  "region.revocation": async () => {
+    const { ports } = test;
+    const [id, deviceId] = (["rvk", "dev"] as const).map((kind) =>
+      newId(kind, "home", systemRandom.bytes),
+    ) as [string, string];
+    const [now, db] = [test.clock.now(), ports.regions.db("home") as Db];
+    const expiresAt = now + limits.revocationMs;
+    const row = { id, deviceId, leavesSealed: "", tries: 0, dueAt: now };
+    await insertRevocation(db, { ...row, expiresAt });
+    return {
+      liveMs: limits.revocationMs,
+      async isSeen() {
+        const at = test.clock.now();
+        const isThere = (await revocationsOf(db, deviceId, at)).length === 1;
+        const due = await dueRevocations(db, at, 99);
+        expect(due.some((one) => one.id === id)).toBe(isThere);
+        expect(await takeRevocation(db, row, at, at)).toBe(isThere);
+        return isThere;
+      },
+    };
   },
   "directory.label": async () => {
     const [label, device] = [`held-${serial++}`, newId("dev", "home", systemRandom.bytes)];

@@ -2,25 +2,35 @@
 
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { DeviceStub } from "../../durable-objects/device/rpc.ts";
 import { makeRequest, pemCertificates } from "../../protocol/certificates.ts";
 import { DAY, limits } from "../../protocol/limits.ts";
 import { base64url } from "../../protocol/tokens.ts";
 import { listActivity } from "../../workers/account/activity.ts";
+import { tryRevocations } from "../../workers/certificates/ending.ts";
 import { revokeCertificate } from "../../workers/certificates/revocation.ts";
 import { askCertificate, certificateOf } from "../../workers/certificates/service.ts";
 import { ownerView } from "../../workers/certificates/view.ts";
 import { setFeature } from "../../workers/devices/devices.ts";
+import { endDevice } from "../../workers/devices/ending.ts";
 import { removeDevice } from "../../workers/devices/owning.ts";
 import { addName, makePrimary, releaseName, renameName } from "../../workers/name/labels.ts";
 import { acceptOffer, offerName, offersOf } from "../../workers/name/offers.ts";
 import { acceptContact, askContact } from "../../workers/people/contacts.ts";
-import type { Ports } from "../../workers/ports.ts";
+import type { Db, Ports } from "../../workers/ports.ts";
 import { eraseAccount } from "../../workers/privacy/erase.ts";
 import { sweep } from "../../workers/privacy/sweep.ts";
 import { CA, StandInAuthority } from "../support/authority.ts";
 import { CLIENT } from "../support/person.ts";
 import { type TestPorts, testPorts } from "../support/ports.ts";
-import { type Enrolled, enroll, newLabel, newPerson, problemOf } from "./devices-support.ts";
+import {
+  bindings,
+  type Enrolled,
+  enroll,
+  newLabel,
+  newPerson,
+  problemOf,
+} from "./devices-support.ts";
 
 let test: TestPorts;
 let ports: Ports;
@@ -31,6 +41,7 @@ let label: string;
 let tests = 0;
 
 beforeEach(async () => {
+  await bindings.DB_HOME.prepare("DELETE FROM revocation").run();
   test = testPorts({
     env,
     variables: { ACME: `${CA}?revocation-${++tests} certificates=1000000` },
@@ -176,6 +187,106 @@ describe("a name that is given away", () => {
     goOn();
     await test.settle();
     expect(revoked()).toEqual([last]);
+  });
+});
+
+describe("[FEA-4] [RET-2] of a name that ended", () => {
+  const rows = async () =>
+    (await bindings.DB_HOME.prepare("SELECT * FROM revocation").all<Record<string, string>>())
+      .results;
+  const off = () => setFeature(ports, ada, box.device.id, "name", false);
+  const ways: [string, () => Promise<unknown>][] = [
+    ["its device", () => removeDevice(ports, ada, box.device.id, CLIENT)],
+    ["its account", () => eraseAccount(ports, ada)],
+    ["what it is for", off],
+  ];
+  const wait = async (ms: number) => {
+    test.clock.advance(ms);
+    await sweep(ports);
+    await test.settle();
+  };
+
+  it.each(ways)(
+    "all is revoked that ended with %s while the authority was away, and nothing is kept after",
+    async (_, end) => {
+      const all = [await certify(label), await certify(box.device.label)];
+      ca.away = true;
+      await end();
+      await test.settle();
+      await wait(limits.revocationRetryMs);
+      const [row = {}, ...more] = await rows();
+      expect([more, row.tries]).toEqual([[], 2]);
+      for (const leaf of all) expect(JSON.stringify(row)).not.toContain(leaf);
+      expect(await ports.keys.get(`person/${row.id}`)).not.toBeNull();
+      ca.away = false;
+      // The first is revoked, at the second it is away once more.
+      const { answer } = test.authority;
+      let asks = 0;
+      test.authority.answer = async (fields) => {
+        if (fields.url?.includes("/revoke") && ++asks === 2) throw new TypeError("fetch failed");
+        return await answer(fields);
+      };
+      await wait(2 * limits.revocationRetryMs - 1);
+      expect(revoked()).toEqual([]);
+      await wait(1);
+      expect(revoked()).toEqual(all.slice(0, 1));
+      await wait(4 * limits.revocationRetryMs);
+      expect(revoked()).toEqual(all);
+      expect([await rows(), await ports.keys.get(`person/${row.id}`)]).toEqual([[], null]);
+    },
+  );
+
+  it("is asked for ever more seldom, and for less than a day", async () => {
+    await certify(label);
+    let asks = 0;
+    test.authority.answer = async () => {
+      asks++;
+      throw new TypeError("fetch failed");
+    };
+    await off();
+    await test.settle();
+    const [{ id } = { id: "" }] = await rows();
+    const db = ports.regions.db("home") as Db;
+    const hours: number[] = [];
+    for (let minute = 0; minute < 24 * 60 - 30; minute++) {
+      if (minute % 60 === 0) hours.push(asks);
+      test.clock.advance(60_000);
+      await tryRevocations(ports, db);
+    }
+    expect(hours.slice(0, 4)).toEqual([1, 6, 7, 8]);
+    expect(asks).toBeLessThan(31);
+    await sweep(ports);
+    expect([await rows(), await ports.keys.get(`person/${id}`)]).toEqual([[], null]);
+  });
+
+  it("is revoked once where the end broke off before the device was gone", async () => {
+    const leaf = await certify(label);
+    const get = (id: string) =>
+      ({
+        certificate: () => ports.devices.get(id).certificate(),
+        unregister: () => Promise.reject(new Error("away")),
+      }) as unknown as DeviceStub;
+    for (let left = 3; left > 0; left--) {
+      const breaking = { ...ports, devices: { get } };
+      await expect(endDevice(breaking, box.device.id, ada)).rejects.toThrow("away");
+    }
+    expect(await rows()).toHaveLength(1);
+    await endDevice(ports, box.device.id, ada);
+    await test.settle();
+    expect([revoked(), await rows()]).toEqual([[leaf], []]);
+  });
+
+  it("is over where the authority refuses it, and none is kept where nobody orders for us", async () => {
+    await certify(label);
+    ca.refusals.push({ at: "/revoke", status: 403, kind: "unauthorized" });
+    await off();
+    await test.settle();
+    expect([revoked(), await rows()]).toEqual([[], []]);
+    await box.stub.setFeature("name", true);
+    await certify(label);
+    const none = { ...ports, config: { ...ports.config, authority: null } };
+    await setFeature(none, ada, box.device.id, "name", false);
+    expect(await rows()).toEqual([]);
   });
 });
 

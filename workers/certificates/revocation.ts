@@ -160,20 +160,17 @@ export async function revokeLost(
   );
 }
 
-/**
- * Revokes what counts of a device that ends, or whose name is switched off: once, for nothing is kept to try
- * it again, and an end waits for nobody. Never rejects.
- * @param state what was kept of it
- */
-export async function revokeAtEnd(ports: Ports, state: CertificateState | null): Promise<void> {
-  if (ports.config.authority === null) return;
-  const [last, earlier] = countingFor(state, () => true, ports.clock.now());
+/** All that counts and was not refused, base64url of DER, and when the last of them is over. */
+export function leavesOf(
+  state: CertificateState | null,
+  now: number,
+): readonly [leaves: readonly string[], until: number] {
+  const [last, earlier] = countingFor(state, () => true, now);
   const leaves = earlier.map(({ leaf }) => leaf).concat((last && leafOf(last)) ?? []);
-  try {
-    for (const leaf of leaves) await askToRevoke(ports, leaf, "cessation");
-  } catch (error) {
-    ports.log({ event: "authority-away", code: error instanceof Error ? error.name : "unknown" });
-  }
+  return [
+    leaves,
+    Math.max(...[...earlier, ...(last === null ? [] : [last])].map((one) => one.notAfter)),
+  ];
 }
 
 /** What counts, was not refused and has a name which `isGone`: the last certificate, and those before it. */
@@ -237,7 +234,11 @@ const final: ReadonlySet<string> = new Set(["unauthorized", "malformed", "badRev
  *   answer of something before it, or about our account
  * @throws Problem `unavailable`, `no-authority`
  */
-async function askToRevoke(ports: Ports, leaf: string, reason: RevocationReason): Promise<Verdict> {
+export async function askToRevoke(
+  ports: Ports,
+  leaf: string,
+  reason: RevocationReason,
+): Promise<Verdict> {
   const { acme } = await authorityOf(ports, authorityHere(ports)).catch((error: unknown) => {
     throw error instanceof Problem ? error : new Problem("unavailable");
   });

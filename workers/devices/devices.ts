@@ -21,7 +21,7 @@ import type {
 import { isId } from "../../protocol/ids.ts";
 import { webService } from "../../protocol/link/headers.ts";
 import type { Reach } from "../../protocol/reach.ts";
-import { revokeAtEnd } from "../certificates/revocation.ts";
+import { keepToRevoke } from "../certificates/ending.ts";
 import { doorOrigin } from "../config.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
@@ -100,8 +100,8 @@ export async function setFeature(
   const isNameOff = feature === "name" && !on;
   const certificates = isNameOff ? await object.certificate() : null;
   const device = present(await object.setFeature(feature, on));
-  // Nothing of them is kept, so that they could not be revoked when the name is given away.
-  if (isNameOff) ports.background(revokeAtEnd(ports, certificates));
+  // Once they are gone for sure: a name that is on keeps its certificates.
+  if (isNameOff) ports.background((await keepToRevoke(ports, deviceId, certificates))());
   return device;
 }
 

@@ -16,7 +16,7 @@ import { deleteOffersOf } from "../../db/queries/name-offers.ts";
 import { deleteClient } from "../../db/queries/openid-device.ts";
 import { deleteObjection, deleteReportsOf, reportsOf } from "../../db/queries/reports.ts";
 import { limits } from "../../protocol/limits.ts";
-import { revokeAtEnd } from "../certificates/revocation.ts";
+import { keepToRevoke } from "../certificates/ending.ts";
 import type { Db, Ports } from "../ports.ts";
 import { Problem } from "../problem.ts";
 
@@ -36,10 +36,10 @@ export function regionDb(ports: Ports, id: string): Db {
 export async function endDevice(ports: Ports, deviceId: string, holder?: string): Promise<void> {
   await markEnding(regionDb(ports, deviceId), deviceId, ports.clock.now());
   const object = ports.devices.get(deviceId);
-  const certificates = await object.certificate();
+  const revoke = await keepToRevoke(ports, deviceId, await object.certificate());
   await object.unregister();
   // Whoever takes a device away does not wait for an authority, and the device goes on meanwhile for nobody.
-  ports.background(revokeAtEnd(ports, certificates));
+  ports.background(revoke());
   const isHeld = holder !== undefined && !(await isErased(ports, holder));
   await ports.directory.holdLabelsOf(deviceId, isHeld ? holder : undefined);
   if (isHeld) await forgetErased(ports, holder);

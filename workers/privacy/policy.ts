@@ -232,7 +232,9 @@ function tables(map: DataMap): PolicyTable[] {
           ? "its rows are deleted"
           : "via" in rule.erase
             ? "goes with the account's devices"
-            : `kept: ${rule.erase.keep}`;
+            : "soon" in rule.erase
+              ? `goes with its key by itself, within a day: ${rule.erase.soon}`
+              : `kept: ${rule.erase.keep}`;
       list.push({
         store,
         name,

@@ -17,6 +17,7 @@ import {
 } from "../../db/queries/retention.ts";
 import type { RegionId } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
+import { tryRevocations } from "../certificates/ending.ts";
 import { advanceDue } from "../certificates/service.ts";
 import { finishEndings } from "../devices/ending.ts";
 import { lookAtDue } from "../name/domains.ts";
@@ -125,6 +126,17 @@ function jobsOf(ports: Ports): Job[] {
       },
       oldest: () => firstExpiry(db, "device", "tokens_at"),
     };
+    const revocations: Job = {
+      name: "revocations",
+      region,
+      leases: db,
+      async batch() {
+        await tryRevocations(ports, db);
+        return { deleted: 0, more: false };
+      },
+      // An authority that is away is nobody's lateness; what is too old its own lane deletes.
+      oldest: async () => null,
+    };
     const dormancy: Job = {
       name: "dormancy",
       region,
@@ -133,7 +145,7 @@ function jobsOf(ports: Ports): Job[] {
       oldest: () => oldestDormant(ports, db),
     };
     const expiring = lanesOf("region").map((lane) => jobOf(ports, lane, region, db, db));
-    return [...expiring, unregistering, naming, domains, passwords, dormancy];
+    return [...expiring, unregistering, naming, domains, passwords, revocations, dormancy];
   });
   for (const lane of lanesOf("directory")) {
     jobs.push(jobOf(ports, lane, null, ports.directory.db, shared));

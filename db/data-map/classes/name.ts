@@ -2,7 +2,7 @@
 
 import { limits } from "../../../protocol/limits.ts";
 import type { DataClass } from "../data-class.ts";
-import { HISTORY_MS, span } from "../periods.ts";
+import { HISTORY_MS, LIVE_CLEAN_MS, span } from "../periods.ts";
 
 export const nameClasses = {
   "name record": {
@@ -194,6 +194,23 @@ export const nameClasses = {
     inExport: "yes",
     place: "device object",
     obligations: ["CON-5", "FEA-4"],
+  },
+  "revocation under way": {
+    basis: "legitimate interest",
+    title: "Certificates of a name that ended, until they are revoked",
+    holds:
+      "certificates that we had ordered for a box whose name was switched off or that was taken away, sealed; the identifier that it had, and when the authority is asked again",
+    purpose:
+      "so that nobody shows a certificate for a name that ended, also where the authority was away just then",
+    feature: "name",
+    live: `until the authority has revoked them, at most ${span(limits.revocationMs)}`,
+    liveMs: limits.revocationMs,
+    copiesMs: LIVE_CLEAN_MS,
+    seenBy: "the authority, which issued them",
+    deletedBy: "their revocation, time; their key at once",
+    inExport: "no",
+    place: "region",
+    obligations: ["CON-5", "CON-11", "FEA-4", "RET-2"],
   },
   "certificate order": {
     basis: "contract",

@@ -42,6 +42,22 @@ export const deviceTables = {
       expires_at: time,
     },
   },
+  revocation: {
+    class: "revocation under way",
+    key: "id",
+    // Nobody's any more: each has a key of its own, which goes with it.
+    keyOf: "id",
+    erase: { soon: "to be revoked, they must outlive the device for a while" },
+    expires: "expires_at",
+    columns: {
+      id,
+      device_id: id,
+      leaves_sealed: sealed("revocation.leaves", "id", { shows: [] }),
+      tries: state,
+      due_at: time,
+      expires_at: time,
+    },
+  },
   enrolment: {
     class: "enrolment",
     key: "device_code_hash",

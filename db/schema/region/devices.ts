@@ -111,3 +111,22 @@ export const enrolmentGrant = sqliteTable(
     index("enrolment_grant_expires_at").on(table.expiresAt),
   ],
 );
+
+/** Certificates of a name that ended, which are to be revoked (workers/certificates/ending.ts). */
+export const revocation = sqliteTable(
+  "revocation",
+  {
+    id: text().primaryKey(),
+    deviceId: text("device_id").notNull(),
+    /** Sealed JSON at `revocation.leaves:<id>` under `person/<id>`: the certificates, base64url of DER. */
+    leavesSealed: text("leaves_sealed").notNull(),
+    tries: integer().notNull(),
+    dueAt: integer("due_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+  },
+  (table) => [
+    index("revocation_device").on(table.deviceId),
+    index("revocation_due_at").on(table.dueAt),
+    index("revocation_expires_at").on(table.expiresAt),
+  ],
+);

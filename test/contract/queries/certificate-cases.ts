@@ -17,6 +17,14 @@ import {
   takeCertificate,
   takeOrder,
 } from "../../../db/queries/certificate-orders.ts";
+import {
+  deleteRevocation,
+  dueRevocations,
+  insertRevocation,
+  revocationsOf,
+  setLeaves,
+  takeRevocation,
+} from "../../../db/queries/revocations.ts";
 import { systemRandom } from "../../../durable-objects/system.ts";
 import { newId } from "../../../protocol/ids.ts";
 import type { Cases } from "./cases.ts";
@@ -34,6 +42,42 @@ async function order(db: Db, askedAt: number, exempt = 0) {
 }
 
 export const certificateCases: Cases = {
+  "what is to be revoked is tried by one runner, the longest due first, until it is over": async ({
+    region,
+  }) => {
+    const [now, deviceId] = [epoch(), newId("dev", "home", systemRandom.bytes)];
+    const row = (dueAt: number, device = deviceId) => ({
+      ...{ id: newId("rvk", "home", systemRandom.bytes), deviceId: device, leavesSealed: "a" },
+      ...{ tries: 0, dueAt, expiresAt: now + 1000 },
+    });
+    const other = newId("dev", "home", systemRandom.bytes);
+    const [late, soon, another] = [row(now + 5), row(now - 5), row(now, other)];
+    for (const one of [late, soon, another]) await insertRevocation(region, one);
+    const due = async (at: number, limit = 1000) =>
+      (await dueRevocations(region, at, limit))
+        .map(({ id }) => id)
+        .filter((id) => [late, soon, another].some((one) => one.id === id));
+    assert.deepEqual(await due(now), [soon.id, another.id]);
+    assert.deepEqual(await due(now + 5), [soon.id, another.id, late.id]);
+    const of = async (at: number) =>
+      (await revocationsOf(region, deviceId, at)).map(({ id }) => id).sort();
+    assert.deepEqual(await of(now), [late.id, soon.id].sort());
+    assert.deepEqual([await of(now + 1000), await due(now + 1000)], [[], []]);
+    const won = await Promise.all(
+      Array.from({ length: 6 }, () => takeRevocation(region, soon, now, now + 100)),
+    );
+    assert.equal(won.filter(Boolean).length, 1);
+    assert.deepEqual(await due(now + 99), [another.id, late.id]);
+    await setLeaves(region, soon.id, "b");
+    const [taken] = (await dueRevocations(region, now + 100, 1000)).filter(
+      ({ id }) => id === soon.id,
+    );
+    assert.deepEqual([taken?.tries, taken?.leavesSealed], [1, "b"]);
+    assert.equal(await takeRevocation(region, { id: late.id, tries: 0 }, now + 1000, now), false);
+    for (const { id } of [late, soon, another]) await deleteRevocation(region, id);
+    assert.deepEqual(await due(now + 999), []);
+  },
+
   "an order is leased by one runner, and due again when it is given back": async ({
     directory,
   }) => {
