@@ -7,6 +7,8 @@ export interface Plan {
   readonly rounds: number;
   /** Of one lane in one round. */
   readonly seconds: number;
+  /** For which a lane of small requests runs before any is measured, with as many at a time as there will be. */
+  readonly warmUpSeconds: number;
   readonly bulkRuns: number;
   readonly bulkBytes: number;
   /** For a peer that takes half a minute for as much as the others do in a second. */
@@ -24,6 +26,7 @@ export const whole: Plan = {
   starts: 15,
   rounds: 5,
   seconds: 1,
+  warmUpSeconds: 4,
   bulkRuns: 3,
   bulkBytes: 200_000_000,
   slowBulkBytes: 20_000_000,
@@ -37,6 +40,7 @@ export const smoke: Plan = {
   starts: 1,
   rounds: 1,
   seconds: 0.1,
+  warmUpSeconds: 0.1,
   bulkRuns: 1,
   bulkBytes: 8_000_000,
   slowBulkBytes: 1_000_000,

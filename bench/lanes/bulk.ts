@@ -57,13 +57,14 @@ interface Moved {
   readonly cpuMs: number;
 }
 
-/** Each lane's runs, measured in turn: the one in the middle. */
+/** Each lane's runs, measured in turn, after one that warms it up: the one in the middle. */
 async function speedsOf(
   lanes: readonly Lane[],
   runs: number,
   move: typeof download,
 ): Promise<Map<string, Moved>> {
   const moved = new Map<string, Moved[]>();
+  for (const { way, bytes } of lanes) if (way !== null) await move(way, bytes);
   for (let run = 0; run < runs; run++) {
     for (const { name, way, bytes } of lanes) {
       if (way === null) continue;

@@ -1,6 +1,6 @@
 /** A small request through the door against the object alone, and against what else leads to a box. */
 
-import { type Costed, inTurn, type Load, type Measured } from "../load.ts";
+import { type Costed, inTurn, type Load, type Measured, run } from "../load.ts";
 import { missingWhy, type PeerName, peerNames } from "../peers/peers.ts";
 import type { Plan } from "../plan.ts";
 import { judged, Section } from "../report.ts";
@@ -24,6 +24,12 @@ export async function small(stage: Stage, plan: Plan): Promise<Section> {
       "limits",
     ],
   ]);
+  // What a program compiles while it is new is not what a door costs an hour later.
+  const warm = lanesOf(stage, {
+    connections: Math.max(...CONNECTIONS),
+    seconds: plan.warmUpSeconds,
+  });
+  for (const load of warm.values()) await run(load, load.seconds);
   for (const connections of CONNECTIONS) {
     const lanes = lanesOf(stage, { connections, seconds: plan.seconds });
     const measured = await inTurn([...lanes.values()], plan.rounds);
