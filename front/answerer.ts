@@ -8,7 +8,7 @@ import { readName, writeWholeName } from "../protocol/dns/names.ts";
 import { types } from "../protocol/dns/rdata.ts";
 import type { FeedAnswer } from "../protocol/feed.ts";
 import { limits } from "../protocol/limits.ts";
-import type { Edge } from "./edge.ts";
+import type { Source, Wanted } from "./edge.ts";
 import { Kept } from "./kept.ts";
 import { type Ask, Memory } from "./memory.ts";
 import {
@@ -34,10 +34,19 @@ const ANY_TYPE = 0;
 const unheld: Ask = { ask: true, otherwise: null, invented: false, anyType: false };
 
 export interface AnswererOptions {
-  readonly edge: Edge;
+  readonly edge: Source;
   /** The apex, `name.example`; null: nothing is held, and the edge is asked for everything. */
   readonly zone: string | null;
   readonly now: () => number;
+  /** Told of each answer of the edge that is kept. */
+  readonly onKept?: (wanted: Wanted, answer: Buffer) => void;
+}
+
+/** What the edge said. */
+interface Said {
+  readonly answer: Buffer;
+  /** null when it is not whole */
+  readonly part: Part | null;
 }
 
 /** How a message came. */
@@ -53,18 +62,20 @@ export interface Manner {
 }
 
 export class Answerer {
-  readonly #edge: Edge;
+  readonly #edge: Source;
   readonly #memory: Memory | null;
   readonly #kept = new Kept(limits.dnsFrontKept);
   readonly #now: () => number;
   readonly #asked = new Asked();
   /** Questions that the edge is being asked, so that many who ask the same wait for one answer. */
-  readonly #asking = new Map<string, Promise<Part | null>>();
+  readonly #asking = new Map<string, Promise<Said | null>>();
+  readonly #onKept: NonNullable<AnswererOptions["onKept"]>;
 
-  constructor({ edge, zone, now }: AnswererOptions) {
+  constructor({ edge, zone, now, onKept = () => undefined }: AnswererOptions) {
     this.#edge = edge;
     this.#memory = zone === null ? null : new Memory(zone);
     this.#now = now;
+    this.#onKept = onKept;
   }
 
   /** How many names are held. */
@@ -100,7 +111,7 @@ export class Answerer {
     for (const type of OWN_TYPES) {
       for (const dnssecOk of [false, true]) {
         const key = keyOf(memory.apex, type, dnssecOk);
-        await this.#askEdge(key, memory.apex, type, dnssecOk, null);
+        await this.look({ key, name: memory.apex, type, dnssecOk, label: null });
       }
     }
   }
@@ -126,9 +137,9 @@ export class Answerer {
     }
     const label = memory?.labelOf(asked) ?? null;
     const { otherwise } = found;
-    return this.#askEdge(key, name, type, dnssecOk, label).then((answered) => {
+    return this.look({ key, name, type, dnssecOk, label }).then((said) => {
       const stale = kept !== undefined && kept.staleUntil > this.#now() ? kept.part : null;
-      const part = answered ?? stale ?? otherwise ?? verdict(rcodes.serverFailure);
+      const part = said?.part ?? stale ?? otherwise ?? verdict(rcodes.serverFailure);
       const again = new Asked();
       return readAsked(message, again) ? compose(message, again, part, room) : null;
     });
@@ -177,25 +188,22 @@ export class Answerer {
     return cutShort(head, (answer[3] as number) & 0x0f);
   }
 
-  /** Asks once for all who ask the same. Never rejects; null when the edge is away. */
-  #askEdge(
-    key: string,
-    name: string,
-    type: number,
-    dnssecOk: boolean,
-    label: string | null,
-  ): Promise<Part | null> {
+  /** Asks the edge once for all who ask the same, and keeps its answer. Never rejects; null when it is away. */
+  look(wanted: Wanted): Promise<Said | null> {
+    const { key, name, type, dnssecOk } = wanted;
     const running = this.#asking.get(key);
     if (running !== undefined) return running;
     const asking = this.#edge
-      .ask(writeAsk(name, type, dnssecOk))
-      .then((answer) => (answer === null ? null : this.#keep(key, name, label, answer)))
+      .ask(writeAsk(name, type, dnssecOk), wanted)
+      .then((answer) => (answer === null ? null : { answer, part: this.keep(wanted, answer) }))
       .finally(() => this.#asking.delete(key));
     this.#asking.set(key, asking);
     return asking;
   }
 
-  #keep(key: string, name: string, label: string | null, answer: Buffer): Part | null {
+  /** Keeps an answer of the edge for as long as its records may be. */
+  keep(wanted: Wanted, answer: Buffer): Part | null {
+    const { key, name, label } = wanted;
     const read = readPart(answer, HEADER_BYTES + name.length + 5);
     if (read === null) return null;
     const { part, ttl } = read;
@@ -209,6 +217,7 @@ export class Answerer {
     const isOwn = label === null && memory !== null;
     const staleUntil = isOwn ? now + limits.dnsFrontStaleMs : freshUntil;
     this.#kept.set(key, { part, label, freshUntil, staleUntil });
+    this.#onKept(wanted, answer);
     return part;
   }
 

@@ -5,7 +5,28 @@ import { limits } from "../protocol/limits.ts";
 const MEDIA_TYPE = "application/dns-message";
 const HEADER_BYTES = 12;
 
-export class Edge {
+/** What the edge is asked about a name, so that its answer can be kept. */
+export interface Wanted {
+  /** Under which its answer is kept. */
+  readonly key: string;
+  /** As in `Asked` (wire.ts). */
+  readonly name: string;
+  readonly type: number;
+  readonly dnssecOk: boolean;
+  /** The label of the zone that it is about; null for the zone's own. */
+  readonly label: string | null;
+}
+
+/** Whoever can say what memory does not. */
+export interface Source {
+  /**
+   * The answer; null when there is none. Never rejects.
+   * @param wanted absent for a message of somebody else, which is handed on as it is
+   */
+  ask(message: Uint8Array, wanted?: Wanted): Promise<Buffer | null>;
+}
+
+export class Edge implements Source {
   readonly #url: URL;
   #inFlight = 0;
 

@@ -1,7 +1,9 @@
 /** `npm run dns`: a DNS front as a program. Runs on Node and on Deno. */
 
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { limits } from "../protocol/limits.ts";
 import { type FrontOptions, startFront } from "./front.ts";
 import { collectAlone } from "./heap.ts";
 import { Sentence } from "./listen.ts";
@@ -14,6 +16,7 @@ const usage = `Usage: npm run dns -- [options]
   --zone <name>    the zone to hold in memory; needs --token-file
   --token-file <f> the file with the token whose SHA-256 stands in the edge's FRONT_TOKEN_HASHES
   --rate <n>       questions a second of one network (an IPv4 /24, an IPv6 /56) that UDP answers in full
+  --threads <n>    how many threads answer UDP, each with the zone in memory (one a core, ${limits.dnsFrontThreads} at most)
   --help           this text
 
 Without --zone it holds nothing and asks the edge for each answer.
@@ -22,14 +25,15 @@ Without --zone it holds nothing and asks the edge for each answer.
 /** Reads the command line; null when only the usage was asked for. @throws Sentence */
 export function readFrontOptions(args: readonly string[]): FrontOptions | null {
   const text = { type: "string" } as const;
-  let values: Partial<Record<"edge" | "host" | "port" | "zone" | "token-file" | "rate", string>> & {
-    help?: boolean;
-  };
+  let values: Partial<
+    Record<"edge" | "host" | "port" | "zone" | "token-file" | "rate" | "threads", string>
+  > & { help?: boolean };
   try {
     ({ values } = parseArgs({
       args: [...args],
       options: {
         ...{ edge: text, host: text, port: text, zone: text, "token-file": text, rate: text },
+        threads: text,
         help: { type: "boolean", short: "h" },
       },
     }));
@@ -43,16 +47,20 @@ export function readFrontOptions(args: readonly string[]): FrontOptions | null {
       `--edge takes the edge's address, like http://localhost:8787, not "${edge}".`,
     );
   }
-  const port = numberOf("--port", values.port ?? "5353", 65_535);
-  const rate = values.rate === undefined ? {} : { rate: numberOf("--rate", values.rate, 1e9) };
+  const port = numberOf("--port", values.port ?? "5353", 0, 65_535);
+  const rate = values.rate === undefined ? {} : { rate: numberOf("--rate", values.rate, 0, 1e9) };
+  const threads =
+    values.threads === undefined
+      ? Math.min(availableParallelism(), limits.dnsFrontThreads)
+      : numberOf("--threads", values.threads, 1, limits.dnsFrontThreadsMost);
   const held = heldOf(values.zone, values["token-file"]);
-  return { edge, host: values.host ?? "127.0.0.1", port, ...rate, ...held };
+  return { edge, host: values.host ?? "127.0.0.1", port, ...rate, threads, ...held };
 }
 
-function numberOf(option: string, text: string, most: number): number {
+function numberOf(option: string, text: string, least: number, most: number): number {
   const number = Number(text);
-  if (!Number.isInteger(number) || number < 0 || number > most) {
-    throw new Sentence(`${option} takes a number from 0 to ${most}, not "${text}".`);
+  if (!Number.isInteger(number) || number < least || number > most) {
+    throw new Sentence(`${option} takes a number from ${least} to ${most}, not "${text}".`);
   }
   return number;
 }
@@ -80,9 +88,17 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   collectAlone();
-  const front = await startFront({ ...options, onNews: (sentence) => console.error(sentence) });
+  const front = await startFront({
+    ...options,
+    onNews: (sentence) => console.error(sentence),
+    onEnd: (sentence) => {
+      console.error(sentence);
+      process.exit(1);
+    },
+  });
+  const by = front.threads === 1 ? "one thread" : `${front.threads} threads`;
   console.log(
-    `Answering DNS on ${options.host} port ${front.port}, UDP and TCP, from ${options.edge}\n` +
+    `Answering DNS on ${options.host} port ${front.port}, UDP and TCP, by ${by}, from ${options.edge}\n` +
       `Try: dig @${options.host} -p ${front.port} <name>   (Ctrl-C stops)`,
   );
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -10,7 +10,7 @@ import { types, uint16, uint32, writeData } from "../protocol/dns/rdata.ts";
 import type { PublishedSet } from "../protocol/dns/sets.ts";
 import type { FeedName } from "../protocol/feed.ts";
 import { limits } from "../protocol/limits.ts";
-import { checkLabel } from "../protocol/names.ts";
+import { isReserved } from "../protocol/names.ts";
 import { fromBase64url } from "../protocol/tokens.ts";
 import { Claims } from "./claims.ts";
 import { type Asked, type Part, verdict } from "./wire.ts";
@@ -38,10 +38,10 @@ interface Link {
   readonly records: readonly Buffer[];
 }
 
-interface SetParts {
+/** A set as an answer without its signatures. */
+interface SetParts extends Part {
   readonly type: number;
-  readonly plain: Part;
-  /** With its signatures; the same as `plain` while there are none. */
+  /** The same with them. */
   readonly signed: Part;
 }
 
@@ -82,6 +82,8 @@ export class Memory {
   /** True once everything was read: what is not here does not exist. */
   #isWhole = false;
   #start: Start | null = null;
+  /** What is said without proof of what is not there, by verdict and by where the apex stands in the question. */
+  readonly #denials = new Map<number, Part>();
 
   /** @param zone the apex as text, `name.example` */
   constructor(zone: string) {
@@ -152,6 +154,7 @@ export class Memory {
 
   setStart(start: Start): void {
     this.#start = start;
+    this.#denials.clear();
   }
 
   // What is asked
@@ -177,12 +180,15 @@ export class Memory {
     const node = this.#nodes.get(name);
     if (node !== undefined) return this.#at(node, asked, null);
     // A server of ours inside the zone, or what nobody has told us yet.
-    const isOurs = checkLabel(this.labelOf(asked) ?? "") === "label-reserved";
+    const isOurs = isReserved(this.labelOf(asked) ?? "");
     if (!this.#isWhole || this.#start === null) return asking(null);
     if (isOurs) return asking(null, { invented: below > 1 || !knownTypes.has(asked.type) });
     const encloser = this.#encloser(asked, below);
-    const at = encloser === null ? name.length : (starts[encloser] as number);
-    const wildcard = this.#nodes.get(`\u0001*${name.slice(at)}`);
+    // Right below the apex stands no wildcard: no device is called `*`.
+    const wildcard =
+      encloser === null
+        ? undefined
+        : this.#nodes.get(`\u0001*${name.slice(starts[encloser] as number)}`);
     return wildcard === undefined
       ? this.#denied(rcodes.nameError, asked, encloser)
       : this.#at(wildcard, asked, encloser);
@@ -197,7 +203,7 @@ export class Memory {
     const { type, dnssecOk } = asked;
     for (const set of node.sets) {
       if (set.type !== type) continue;
-      if (encloser === null) return dnssecOk ? set.signed : set.plain;
+      if (encloser === null) return dnssecOk ? set.signed : set;
       if (type !== types.NSEC) return this.#expanded(set, asked, encloser);
     }
     if (type === types.RRSIG) return asking(null);
@@ -207,10 +213,11 @@ export class Memory {
   }
 
   /** A wildcard's set, with what shows that the name has no records of its own (RFC 4035 §3.1.3.3). */
-  #expanded({ plain, signed }: SetParts, asked: Asked, encloser: number): Found {
-    if (!asked.dnssecOk || !this.#isSigned) return plain;
+  #expanded(set: SetParts, asked: Asked, encloser: number): Found {
+    const { signed } = set;
+    if (!asked.dnssecOk || !this.#isSigned) return set;
     const covering = this.#proof(asked, encloser).slice(0, 1);
-    if (covering.length === 0) return asking(plain, { invented: true });
+    if (covering.length === 0) return asking(set, { invented: true });
     const records = this.#recordsOf(covering, asked);
     const body = Buffer.concat([signed.body, ...records.flat()]);
     return { ...signed, authorities: records.length, body };
@@ -218,7 +225,7 @@ export class Memory {
 
   /** That the name or its type is not there; who wants it proved and cannot have it here is the edge's. */
   #denied(rcode: number, asked: Asked, encloser: number | null): Found {
-    const plain = this.#denial(rcode, asked, []);
+    const plain = this.#plainDenial(rcode, asked);
     if (!asked.dnssecOk || !this.#isSigned) return plain;
     const proof = this.#proof(asked, encloser);
     if (proof.length > 0) return this.#denial(rcode, asked, proof);
@@ -255,6 +262,17 @@ export class Memory {
     return null;
   }
 
+  #plainDenial(rcode: number, asked: Asked): Part {
+    // The same for all questions of one length: a name takes less than 256 octets.
+    const key = (rcode << 8) | asked.name.length;
+    let denial = this.#denials.get(key);
+    if (denial === undefined) {
+      denial = this.#denial(rcode, asked, []);
+      this.#denials.set(key, denial);
+    }
+    return denial;
+  }
+
   /** RFC 2308 §2: the SOA goes along; with `proof`, signed and with what proves it. */
   #denial(rcode: number, asked: Asked, proof: readonly Link[]): Part {
     const start = this.#start as Start;
@@ -289,7 +307,9 @@ function setParts(set: PublishedSet): SetParts | null {
     body: Buffer.concat(records),
   });
   const { plain, signatures } = read;
-  return { type: types[set.type], plain: part(plain), signed: part([...plain, ...signatures]) };
+  const alone = part(plain);
+  const signed = signatures.length === 0 ? alone : part([...plain, ...signatures]);
+  return { ...alone, type: types[set.type], signed };
 }
 
 /** None for a name without a wildcard, and for one that is not signed all through. */

@@ -1,6 +1,6 @@
 /** DNS over TCP (RFC 7766). */
 
-import { createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as after } from "node:timers";
 import { limits } from "../protocol/limits.ts";
 import { listening } from "./listen.ts";
@@ -15,7 +15,10 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** @throws Sentence when it cannot listen */
+/**
+ * @param port 0 picks a free one
+ * @throws Sentence when it cannot listen
+ */
 export async function startTcp(host: string, port: number, answer: AnswerTcp): Promise<Transport> {
   const open = new Set<Socket>();
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -26,7 +29,7 @@ export async function startTcp(host: string, port: number, answer: AnswerTcp): P
   server.maxConnections = limits.dnsTcpConnections;
   await listening(server, host, port, () => server.listen(port, host));
   return {
-    port,
+    port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((done) => {
         server.close(() => done());

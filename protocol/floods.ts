@@ -10,9 +10,12 @@ import { ipv6Octets, parsePeer } from "./addresses.ts";
 export class Budget {
   readonly #floods: Floods;
 
-  /** @param max a second, and at once */
-  constructor(max: number) {
-    this.#floods = new Floods(max, 0, 1);
+  /**
+   * @param max a second, and at once
+   * @param counters of one, for those who count together
+   */
+  constructor(max: number, counters = floodCounters(1)) {
+    this.#floods = new Floods(max, 0, counters);
   }
 
   /** Counts one; false when there is no more for now. */
@@ -26,16 +29,30 @@ const V6_NETWORK_OCTETS = 7; // of /56
 const SECOND = 1000;
 
 /**
+ * What networks are counted in: of each when it has all of its share again, then of each when it asked for
+ * too much last; ms since the epoch.
+ * @param count a power of two
+ * @param isShared true for what threads count in together
+ */
+export function floodCounters(count = COUNTERS, isShared = false): Float64Array {
+  const octets = 2 * count * Float64Array.BYTES_PER_ELEMENT;
+  const memory = isShared ? new SharedArrayBuffer(octets) : new ArrayBuffer(octets);
+  return new Float64Array(memory).fill(-SECOND, count);
+}
+
+/**
  * A second's share may come at once; what is used of it comes back evenly, so that who goes on and on
  * takes no more than a steady trickle, and nobody beside them waits for a burst each second. The trickle of
  * who goes on asking for more than their share may be a smaller one.
+ *
+ * Threads that count together share the counters and the seed. They lock nothing: where two count the same
+ * network in the same moment, one question goes uncounted, and no more than that.
  */
 export class Floods {
   /** What one question takes of a second. */
   readonly #each: number;
   /** What it takes while the network asks for too much. */
   readonly #eachOfFlood: number;
-  readonly #counters: number;
   /** When each has all of its share again; ms since the epoch. */
   readonly #whole: Float64Array;
   /** When each asked for too much last. */
@@ -45,15 +62,15 @@ export class Floods {
   /**
    * @param max questions a second
    * @param seed random
+   * @param counters in which nothing else is counted
    * @param trickle questions a second of who asked for more within the last second
    */
-  constructor(max: number, seed: number, counters = COUNTERS, trickle = max) {
+  constructor(max: number, seed: number, counters = floodCounters(), trickle = max) {
     this.#each = SECOND / max;
     this.#eachOfFlood = SECOND / trickle;
     this.#seed = seed >>> 0;
-    this.#counters = counters;
-    this.#whole = new Float64Array(counters);
-    this.#refused = new Float64Array(counters).fill(-SECOND);
+    this.#whole = counters.subarray(0, counters.length / 2);
+    this.#refused = counters.subarray(counters.length / 2);
   }
 
   /** Counts one; false when its network has used its share up. */
@@ -88,22 +105,21 @@ export class Floods {
   }
 
   #slot(address: string): number {
-    const network = address.includes(":") ? v6Network(address) : v4Network(address);
+    const isV6 = address.includes(":");
+    const network = isV6 ? v6Network(address) : address;
+    // Of an IPv4 address all but the last octet, read where it stands.
+    const end = isV6 ? network.length : network.lastIndexOf(".");
     let hash = this.#seed;
-    for (let at = 0; at < network.length; at++) {
+    for (let at = 0; at < end; at++) {
       hash = Math.imul(hash ^ network.charCodeAt(at), 0x01000193);
     }
-    return (hash ^ (hash >>> 16)) & (this.#counters - 1);
+    return (hash ^ (hash >>> 16)) & (this.#whole.length - 1);
   }
-}
-
-function v4Network(address: string): string {
-  return address.slice(0, address.lastIndexOf("."));
 }
 
 function v6Network(address: string): string {
   const parsed = parsePeer(address);
   if (parsed === null) return address;
-  if (parsed.family === "ipv4") return v4Network(parsed.text);
+  if (parsed.family === "ipv4") return parsed.text.slice(0, parsed.text.lastIndexOf("."));
   return (ipv6Octets(parsed.text) ?? []).slice(0, V6_NETWORK_OCTETS).join();
 }

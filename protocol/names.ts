@@ -26,6 +26,10 @@ export function checkLabel(label: string): LabelProblem | null {
   return RESERVED.has(label) ? "label-reserved" : null;
 }
 
+/** Whether a label is well-formed and reserved. */
+export const isReserved = (label: string): boolean =>
+  RESERVED.has(label) && checkLabel(label) === "label-reserved";
+
 /** A label as somebody writes it: DNS folds case (RFC 4343 §3), and a name may end with a dot. */
 export const labelFrom = (typed: string): string => typed.trim().toLowerCase().replace(/\.$/, "");
 

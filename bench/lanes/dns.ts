@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type WebSocket, WebSocketServer } from "ws";
 import { startFront } from "../../front/front.ts";
@@ -24,7 +24,10 @@ import { judged, Section } from "../report.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const ZONE = "bench.test";
 const QUESTIONS = 20_000;
-const OURS = "own front";
+const oursBy = (threads: number) => `own front, ${threads} thread${threads === 1 ? "" : "s"}`;
+/** As many as it takes where it is told nothing. */
+const THREADS = Math.min(availableParallelism(), limits.dnsFrontThreads);
+const OURS = oursBy(THREADS);
 const PEER = "Knot (peer)";
 /** Questions a second that are timed, beside the load. */
 const TIMED = 500;
@@ -64,8 +67,12 @@ export async function dns(plan: Plan): Promise<Section> {
     await writeFile(questions, questionsOf(plan.names));
     const ports = new Map([
       [PEER, await startKnot(folder, plan.names, closing)],
-      [OURS, await startOurs(folder, plan.names, closing)],
+      [OURS, await startOurs(folder, plan.names, [], closing)],
     ]);
+    if (THREADS > 1) {
+      const alone = await startOurs(folder, plan.names, ["--threads", "1"], closing);
+      ports.set(oursBy(1), alone);
+    }
     const rounds = new Map<string, Round[]>([...ports.keys()].map((name) => [name, []]));
     for (let round = 0; round < plan.rounds; round++) {
       for (const [name, port] of ports) {
@@ -146,6 +153,7 @@ zone:
 async function startOurs(
   folder: string,
   names: number,
+  more: readonly string[],
   closing: (() => Promise<void>)[],
 ): Promise<number> {
   const zone = await memoryZone(null, Date.now(), ZONE);
@@ -171,7 +179,7 @@ async function startOurs(
   const edge = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const args = ["--edge", edge, "--port", String(port), "--zone", ZONE, "--token-file", token];
   const main = join(ROOT, "front/main.ts");
-  const child = spawn(process.execPath, [main, ...args, "--rate", "1000000000"], {
+  const child = spawn(process.execPath, [main, ...args, "--rate", "1000000000", ...more], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   closing.push(() => end(child));

@@ -134,6 +134,8 @@ export const nameLimits = {
 
   // DNS front (`npm run dns`)
   dnsFrontPortTries: 10,
+  dnsFrontThreads: 4, // that answer UDP, unless told otherwise: each takes memory for the zone
+  dnsFrontThreadsMost: 64,
   dnsFrontEdgeMs: 4 * SECOND,
   dnsFrontInFlight: 500,
   dnsFrontKept: 20_000, // answers of the edge

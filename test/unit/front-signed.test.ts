@@ -8,7 +8,7 @@ import packet from "dns-packet";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { Answerer, type Manner } from "../../front/answerer.ts";
-import { Budgets } from "../../front/budgets.ts";
+import { Budgets, newCounters } from "../../front/budgets.ts";
 import type { Edge } from "../../front/edge.ts";
 import { readQuery, udpBytes, writeAnswer, writeTruncated } from "../../protocol/dns/message.ts";
 import type { RecordSet } from "../../protocol/dns/sets.ts";
@@ -190,7 +190,7 @@ describe("a flood of names that are not there", () => {
   const most = limits.dnsFrontInventedRate;
   let budgets: Budgets;
   beforeEach(() => {
-    budgets = new Budgets({}, 7, () => now);
+    budgets = new Budgets({}, newCounters(7), () => now);
   });
   /** As many random names, each from a network of its own, for a source over UDP can be made up. */
   const flood = async (count: number, isUdp = true, owner = (at: number) => `random${at}`) => {

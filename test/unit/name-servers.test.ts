@@ -1,7 +1,9 @@
 /** What an operator says about name servers, and about the front: taken, or refused with a sentence. */
 
+import { availableParallelism } from "node:os";
 import { describe, expect, it } from "vitest";
 import { readFrontOptions } from "../../front/main.ts";
+import { limits } from "../../protocol/limits.ts";
 import { readConfig } from "../../workers/config.ts";
 
 const nameServers = (value?: string) =>
@@ -42,12 +44,14 @@ describe("NAME_SERVERS", () => {
 });
 
 describe("npm run dns", () => {
-  it("asks the local edge by default", () => {
+  it("asks the local edge by default, by a thread for each core, but for a limit", () => {
     expect(readFrontOptions([])).toEqual({
       edge: "http://localhost:8787",
       host: "127.0.0.1",
       port: 5353,
+      threads: Math.min(availableParallelism(), limits.dnsFrontThreads),
     });
+    expect(readFrontOptions(["--threads", "1"])).toMatchObject({ threads: 1 });
     expect(readFrontOptions(["--help"])).toBeNull();
   });
 
@@ -59,6 +63,12 @@ describe("npm run dns", () => {
     [["--zones", "x"], "Usage: npm run dns"],
     [["--zone", "x"], "--zone and --token-file go together"],
     [["--rate", "x"], "--rate takes a number"],
+    ...["0", "1.5", "many", `${limits.dnsFrontThreadsMost + 1}`].map(
+      (wrong): [string[], string] => [
+        ["--threads", wrong],
+        `--threads takes a number from 1 to ${limits.dnsFrontThreadsMost}, not "${wrong}".`,
+      ],
+    ),
   ])("says what is wrong with %j", (args, sentence) => {
     expect(() => readFrontOptions(args)).toThrow(sentence);
   });
