@@ -269,7 +269,7 @@ function readPart(answer: Buffer, questionEnd: number): { part: Part; ttl: numbe
       answers: count(0),
       authorities: count(1),
       additionals: count(2),
-      body: Buffer.from(answer.subarray(questionEnd, opt?.start ?? answer.length)),
+      body: answer.toString("latin1", questionEnd, opt?.start ?? answer.length),
     },
     ttl: ttls.length === 0 || rcode === rcodes.serverFailure ? null : Math.min(...ttls),
   };

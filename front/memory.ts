@@ -23,7 +23,7 @@ interface Node {
   /** The device that it belongs to, and since when. */
   readonly id: string;
   readonly since: number;
-  readonly sets: readonly SetParts[];
+  readonly first: SetParts | null;
   /** At a device's own name: what shows what is not there below it (protocol/dns/chain.ts). */
   readonly chain: readonly Link[];
 }
@@ -38,9 +38,13 @@ interface Link {
   readonly records: readonly Buffer[];
 }
 
-/** A set as an answer without its signatures. */
+/**
+ * A set as an answer without its signatures. The sets of a name stand in a chain: of a large zone each step
+ * that an answer takes through memory is one to where no cache has been.
+ */
 interface SetParts extends Part {
   readonly type: number;
+  readonly next: SetParts | null;
   /** The same with them. */
   readonly signed: Part;
 }
@@ -122,21 +126,21 @@ export class Memory {
     const labels = new Map<string, Map<string, Node>>();
     for (const { label, sets, since = 0 } of published) {
       const top = keyOf([label]) + this.#apex;
-      const names = new Map<string, SetParts[]>([[top, []]]);
+      const names = new Map<string, SetParts | null>([[top, null]]);
       for (const set of sets) {
         const owner = [...nameOf(set.owner), label];
         // Names with nothing of their own between the owner and the label exist too (RFC 8020).
         for (let at = 0; at < owner.length; at++) {
           const name = keyOf(owner.slice(at)) + this.#apex;
-          if (!names.has(name)) names.set(name, []);
+          if (!names.has(name)) names.set(name, null);
         }
-        const parts = setParts(set);
-        if (parts !== null) names.get(keyOf(owner) + this.#apex)?.push(parts);
+        const name = keyOf(owner) + this.#apex;
+        names.set(name, withSet(names.get(name) ?? null, set));
       }
       const chain = chainOf(sets);
       const nodes = new Map<string, Node>();
-      for (const [name, own] of names) {
-        nodes.set(name, { id, since, sets: own, chain: name === top ? chain : [] });
+      for (const [name, first] of names) {
+        nodes.set(name, { id, since, first, chain: name === top ? chain : [] });
       }
       labels.set(top, nodes);
     }
@@ -201,7 +205,7 @@ export class Memory {
   /** @param encloser where a wildcard's node stands for the name: below which of its labels */
   #at(node: Node, asked: Asked, encloser: number | null): Found {
     const { type, dnssecOk } = asked;
-    for (const set of node.sets) {
+    for (let set = node.first; set !== null; set = set.next) {
       if (set.type !== type) continue;
       if (encloser === null) return dnssecOk ? set.signed : set;
       if (type !== types.NSEC) return this.#expanded(set, asked, encloser);
@@ -219,7 +223,7 @@ export class Memory {
     const covering = this.#proof(asked, encloser).slice(0, 1);
     if (covering.length === 0) return asking(set, { invented: true });
     const records = this.#recordsOf(covering, asked);
-    const body = Buffer.concat([signed.body, ...records.flat()]);
+    const body = signed.body + textOf(records.flat());
     return { ...signed, authorities: records.length, body };
   }
 
@@ -286,7 +290,7 @@ export class Memory {
       answers: 0,
       authorities: records.length,
       additionals: 0,
-      body: Buffer.concat(records.flat()),
+      body: textOf(records.flat()),
     };
   }
 }
@@ -294,22 +298,23 @@ export class Memory {
 /** RFC 8482 §4.2: `ANY` gets one small record. */
 const minimal: Part = (() => {
   const data = writeData({ type: "HINFO", cpu: "RFC8482", os: "" }, [], 0);
-  const body = record(types.HINFO, limits.zoneTtlSeconds, data);
+  const body = textOf([record(types.HINFO, limits.zoneTtlSeconds, data)]);
   return { rcode: 0, authoritative: true, answers: 1, authorities: 0, additionals: 0, body };
 })();
 
-function setParts(set: PublishedSet): SetParts | null {
+/** With one more, before the others: no two are of one type. */
+function withSet(next: SetParts | null, set: PublishedSet): SetParts | null {
   const read = wired(set);
-  if (read === null) return null;
+  if (read === null) return next;
   const part = (records: readonly Buffer[]): Part => ({
     ...verdict(rcodes.noError, true),
     answers: records.length,
-    body: Buffer.concat(records),
+    body: textOf(records),
   });
   const { plain, signatures } = read;
   const alone = part(plain);
   const signed = signatures.length === 0 ? alone : part([...plain, ...signatures]);
-  return { ...alone, type: types[set.type], signed };
+  return { ...alone, type: types[set.type], next, signed };
 }
 
 /** None for a name without a wildcard, and for one that is not signed all through. */
@@ -349,6 +354,11 @@ function record(type: number, ttl: number, data: ArrayLike<number>): Buffer {
     ...uint16(data.length),
   ];
   return Buffer.concat([Buffer.from(octets), Buffer.from(Uint8Array.from(data))]);
+}
+
+/** One character an octet. */
+function textOf(octets: readonly Buffer[]): string {
+  return Buffer.concat(octets).toString("latin1");
 }
 
 /** Labels as they stand on the wire, one character an octet, without the root. */
