@@ -60,20 +60,6 @@ const unused: readonly Unused[] = [
   },
 ];
 
-/** Methods of a class that nobody calls, where the rest of it is needed. */
-const methods: readonly (Unused & { readonly names: readonly string[] })[] = [
-  {
-    files: /\/drizzle-orm\/sqlite-core\/dialect\.js$/,
-    names: ["buildRelationalQuery", "migrate"],
-    why: "no table is asked for by its relations, nor made by drizzle",
-  },
-  {
-    files: /\/nodemailer\/dist\/esm\/smtp-connection\/index\.js$/,
-    names: ["_actionLHLO", "_actionLMTPStream", "_setDsnEnvelope"],
-    why: "mail goes by SMTP, and nobody asks what became of it",
-  },
-];
-
 /** Certificates of the makers of keys, as constants. */
 const ROOTS = /@simplewebauthn\/server\/esm\/services\/defaultRootCerts\/[\w-]+\.js$/;
 
@@ -103,14 +89,6 @@ export const withoutUnused: Plugin = {
     for (const { files, why } of unused) {
       onLoad({ filter: files }, async ({ path }) => ({
         contents: refusing(await readFile(path, "utf8"), why),
-      }));
-    }
-    for (const { files, names, why } of methods) {
-      onLoad({ filter: files }, async ({ path }) => ({
-        contents: names.reduce(
-          (text, name) => withoutMethod(text, name, why),
-          await readFile(path, "utf8"),
-        ),
       }));
     }
     for (const { files, contents } of others) onLoad({ filter: files }, () => ({ contents }));
@@ -148,13 +126,6 @@ function refusing(source: string, why: string): string {
   ];
   if (/^export default /m.test(source)) lines.push("export default refuse;");
   return lines.join("\n");
-}
-
-/** A module whose classes refuse in a method; it is found by how these libraries are set. @throws Error without it */
-export function withoutMethod(source: string, name: string, why: string): string {
-  const method = new RegExp(`^( +)(async )?${name}\\([^]*?^\\1}$`, "gm");
-  if (!method.test(source)) throw new Error(`there is no method ${name}`);
-  return source.replace(method, `$1${name}() { throw new Error(${JSON.stringify(why)}); }`);
 }
 
 /** A module that takes others whole from their own files, not from an index: then only what is used stays. */
