@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 
 const MAIN = join(import.meta.dirname, "../../front/main.ts");
 
@@ -26,6 +26,7 @@ describe("npm run dns", () => {
     const hook = `data:text/javascript,${encodeURIComponent(ENDING)}`;
     const args = ["--import", hook, MAIN, "--port", "0", "--threads", "3"];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
     let said = "";
     child.stderr.on("data", (chunk) => {
       said += chunk;
