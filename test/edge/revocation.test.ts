@@ -394,6 +394,37 @@ describe("what the authority refuses to revoke", () => {
     expect(revoked()).toEqual([]);
     expect((await box.stub.certificate())?.current?.refusedAt).toBeGreaterThan(0);
   });
+
+  it("is told to who takes a name over also where the giver's box ends just then", async () => {
+    const ben = await newPerson();
+    const his = await enroll(ports, ben);
+    await askContact(ports, ada, ben, CLIENT);
+    await acceptContact(ports, ben, ada, CLIENT);
+    await certify(label);
+    await offerName(ports, ada, box.device.id, { label, to: ben }, CLIENT);
+    const [{ id } = { id: "" }] = await offersOf(ports, ben);
+    refuse("unauthorized");
+    const { directory } = ports;
+    const moving = Object.create(ports, {
+      directory: {
+        value: new Proxy(directory, {
+          get(target, name) {
+            const own: unknown = Reflect.get(target, name, target);
+            if (name !== "moveLabel") return typeof own === "function" ? own.bind(target) : own;
+            return async (...args: Parameters<typeof directory.moveLabel>) => {
+              const isMoved = await directory.moveLabel(...args);
+              await removeDevice(ports, ada, box.device.id, CLIENT);
+              return isMoved;
+            };
+          },
+        }),
+      },
+    });
+    await acceptOffer(moving, ben, id, his.device.id, CLIENT);
+    const told = (await listActivity(ports, ben)).map(({ event }) => event);
+    expect(told).toContain("name-certified-elsewhere");
+    expect((await listActivity(ports, ada)).map(({ event }) => event)).toContain("name-given");
+  });
 });
 
 describe("by the owner's word", () => {

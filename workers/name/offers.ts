@@ -104,11 +104,12 @@ export async function acceptOffer(
   await left(ports, offer, giving, "left");
   await revoked(ports, offer);
   await left(ports, offer, giving, "still");
+  // Now, for once the name is moved the giver's box may end, and its object be away.
+  const until = await refusedUntil(ports, ports.devices.get(offer.deviceId), isOf(ports, offer));
   const taken = await takeOffer(regionDb(ports, me), id, me, ports.clock.now());
   if (taken === null) throw new Problem("not-found");
   if (!(await moved(ports, offer, deviceId, giving))) throw new Problem("not-found");
   await note(ports, me, "name-received", { client, about: offer.label });
-  const until = await refusedUntil(ports, ports.devices.get(offer.deviceId), isOf(ports, offer));
   if (until !== null) {
     const about = `${offer.label}, until ${new Date(until).toISOString().slice(0, 10)}`;
     await note(ports, me, "name-certified-elsewhere", { about });
