@@ -50,9 +50,14 @@ export async function takeRevocation(
   return taken.length > 0;
 }
 
-/** What is left of it. */
-export async function setLeaves(db: Db, id: string, leavesSealed: string): Promise<void> {
-  await db.update(revocation).set({ leavesSealed }).where(eq(revocation.id, id));
+/** What is left of it; false when it is not there any more. */
+export async function setLeaves(db: Db, id: string, leavesSealed: string): Promise<boolean> {
+  const set = await db
+    .update(revocation)
+    .set({ leavesSealed })
+    .where(eq(revocation.id, id))
+    .returning({ id: revocation.id });
+  return set.length > 0;
 }
 
 export async function deleteRevocation(db: Db, id: string): Promise<void> {

@@ -276,6 +276,88 @@ describe("[FEA-4] [RET-2] of a name that ended", () => {
     expect([revoked(), await rows()]).toEqual([[leaf], []]);
   });
 
+  it("is revoked also where nobody heard that it was switched off, and not where it was not", async () => {
+    const leaf = await certify(label);
+    const breaking = (first: (id: string) => Promise<unknown>) => {
+      const get = (id: string) =>
+        ({
+          certificate: () => ports.devices.get(id).certificate(),
+          async setFeature() {
+            await first(id);
+            throw new Error("away");
+          },
+        }) as unknown as DeviceStub;
+      const broken = { ...ports, devices: { get } };
+      return setFeature(broken, ada, box.device.id, "name", false);
+    };
+    await expect(breaking(async () => {})).rejects.toThrow("away");
+    await wait(limits.revocationRetryMs);
+    await wait(2 * limits.revocationRetryMs);
+    expect([revoked(), (await box.stub.certificate())?.current?.revokedAt]).toEqual([[], null]);
+    await expect(breaking((id) => ports.devices.get(id).setFeature("name", false))).rejects.toThrow(
+      "away",
+    );
+    await wait(4 * limits.revocationRetryMs);
+    expect([revoked(), await rows()]).toEqual([[leaf], []]);
+  });
+
+  it("is revoked at once where it was to be switched off before, and was not", async () => {
+    const leaf = await certify(label);
+    const get = (id: string) =>
+      ({
+        certificate: () => ports.devices.get(id).certificate(),
+        setFeature: () => Promise.reject(new Error("away")),
+      }) as unknown as DeviceStub;
+    const broken = { ...ports, devices: { get } };
+    await expect(setFeature(broken, ada, box.device.id, "name", false)).rejects.toThrow("away");
+    await wait(limits.revocationRetryMs);
+    await off();
+    await test.settle();
+    expect([revoked(), await rows()]).toEqual([[leaf], []]);
+  });
+
+  it("leaves no key where another runner was done first, which a slow one did not see", async () => {
+    const all = [await certify(label), await certify(box.device.label)];
+    ca.away = true;
+    await off();
+    await test.settle();
+    const [{ id } = { id: "" }] = await rows();
+    ca.away = false;
+    const db = ports.regions.db("home") as Db;
+    const { answer } = test.authority;
+    let asks = 0;
+    test.authority.answer = async (fields) => {
+      if (fields.url?.includes("/revoke") && ++asks === 2) {
+        test.clock.advance(2 * limits.revocationRetryMs);
+        await tryRevocations(ports, db);
+        throw new TypeError("fetch failed");
+      }
+      return await answer(fields);
+    };
+    test.clock.advance(limits.revocationRetryMs);
+    await tryRevocations(ports, db);
+    expect(new Set(revoked())).toEqual(new Set(all));
+    expect([await rows(), await ports.keys.get(`person/${id}`)]).toEqual([[], null]);
+  });
+
+  it("is tried again where something else failed, which is not told as the authority's being away", async () => {
+    await certify(label);
+    ca.away = true;
+    await off();
+    await test.settle();
+    test.lines.length = 0;
+    const open = () => Promise.reject(new TypeError("no keys"));
+    const broken = Object.create(ports, { sealer: { value: { open } } });
+    test.clock.advance(limits.revocationRetryMs);
+    await sweep(broken);
+    const told = test.lines.map(({ event, lane }) => [event, lane]);
+    expect(told.flat()).not.toContain("authority-away");
+    expect(told).toContainEqual(["sweep-failed", "revocations"]);
+    ca.away = false;
+    await wait(2 * limits.revocationRetryMs);
+    expect([revoked().length, await rows()]).toEqual([1, []]);
+  });
+
   it("is over where the authority refuses it, and none is kept where nobody orders for us", async () => {
     await certify(label);
     ca.refusals.push({ at: "/revoke", status: 403, kind: "unauthorized" });

@@ -19,15 +19,17 @@ import type { CertificateState } from "../../durable-objects/device/certificate-
 import { newId, regionOf } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Db, Ports } from "../ports.ts";
+import { Problem } from "../problem.ts";
 import { askToRevoke, leavesOf } from "./revocation.ts";
 
 const placeOf = (id: string) => `revocation.leaves:${id}`;
 
 /**
- * Keeps what counts of a device's certificates, to have it revoked. Call it once nothing can keep them from
- * going. Idempotent.
+ * Keeps what counts of a device's certificates, to have it revoked. Call it before they go: what their device
+ * still has is not revoked, so that nothing is lost, and nothing too early, where that breaks off. Idempotent.
  * @param state what is kept of them
- * @returns what tries it for the first time; it never rejects, and nobody needs to wait for it
+ * @returns what tries it at once; to be called when they are gone. It never rejects, and nobody needs to wait
+ *   for it
  */
 export async function keepToRevoke(
   ports: Ports,
@@ -46,13 +48,14 @@ export async function keepToRevoke(
   if (!isKept) {
     const id = newId("rvk", region, (count) => ports.random.bytes(count));
     const leavesSealed = await sealed(ports, id, leaves);
+    const dueAt = now + limits.revocationRetryMs;
     const expiresAt = Math.min(until, now + limits.revocationMs);
-    await insertRevocation(db, { id, deviceId, leavesSealed, tries: 0, dueAt: now, expiresAt });
+    await insertRevocation(db, { id, deviceId, leavesSealed, tries: 0, dueAt, expiresAt });
   }
   return async () => {
     try {
       for (const row of await revocationsOf(db, deviceId, ports.clock.now())) {
-        if (row.tries === 0) await tryRevocation(ports, db, row);
+        await tryRevocation(ports, db, row);
       }
     } catch (error) {
       tellAway(ports, error);
@@ -60,13 +63,17 @@ export async function keepToRevoke(
   };
 }
 
-/** Tries what is due in a region. Once the authority does not answer, the others wait for the next run. */
+/**
+ * Tries what is due in a region. Once the authority does not answer, the others wait for the next run.
+ * @throws whatever else failed
+ */
 export async function tryRevocations(ports: Ports, db: Db): Promise<void> {
   if (ports.config.authority === null) return;
   const due = await dueRevocations(db, ports.clock.now(), limits.revocationsAtOnce);
   try {
     for (const row of due) await tryRevocation(ports, db, row);
   } catch (error) {
+    if (!(error instanceof Problem)) throw error;
     tellAway(ports, error);
   }
 }
@@ -78,17 +85,26 @@ async function tryRevocation(ports: Ports, db: Db, row: RevocationRow): Promise<
   const waitMs = Math.min(revocationRetryMs * 2 ** row.tries, revocationRetryMaxMs);
   if (!(await takeRevocation(db, row, now, now + waitMs))) return;
   const leaves = (await opened(ports, row)) ?? [];
+  // It was to end or to be switched off, and was not, or not yet.
+  const [had] = leavesOf(await ports.devices.get(row.deviceId).certificate(), now);
+  if (leaves.some((leaf) => had.includes(leaf))) return;
   for (const [at, leaf] of leaves.entries()) {
     try {
       // What the authority refuses for good is as over as what it revoked: there is nobody to tell.
       await askToRevoke(ports, leaf, "cessation");
     } catch (error) {
-      if (at > 0) await setLeaves(db, row.id, await sealed(ports, row.id, leaves.slice(at)));
+      if (at > 0) await keepRest(ports, db, row, leaves.slice(at));
       throw error;
     }
   }
   await ports.sealer.destroy(personKey(row.id));
   await deleteRevocation(db, row.id);
+}
+
+/** Sealing makes a key that is not there: where another runner was done first, it goes again. */
+async function keepRest(ports: Ports, db: Db, { id }: RevocationRow, leaves: readonly string[]) {
+  const isKept = await setLeaves(db, id, await sealed(ports, id, leaves));
+  if (!isKept) await ports.sealer.destroy(personKey(id));
 }
 
 /** Null for what cannot be opened any more. */

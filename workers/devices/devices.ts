@@ -98,10 +98,9 @@ export async function setFeature(
 ): Promise<DeviceDescription> {
   const object = await ownDevice(ports, accountId, deviceId);
   const isNameOff = feature === "name" && !on;
-  const certificates = isNameOff ? await object.certificate() : null;
+  const revoke = isNameOff ? await keepToRevoke(ports, deviceId, await object.certificate()) : null;
   const device = present(await object.setFeature(feature, on));
-  // Once they are gone for sure: a name that is on keeps its certificates.
-  if (isNameOff) ports.background((await keepToRevoke(ports, deviceId, certificates))());
+  if (revoke !== null) ports.background(revoke());
   return device;
 }
 

@@ -68,13 +68,14 @@ export const certificateCases: Cases = {
     );
     assert.equal(won.filter(Boolean).length, 1);
     assert.deepEqual(await due(now + 99), [another.id, late.id]);
-    await setLeaves(region, soon.id, "b");
+    assert.equal(await setLeaves(region, soon.id, "b"), true);
     const [taken] = (await dueRevocations(region, now + 100, 1000)).filter(
       ({ id }) => id === soon.id,
     );
     assert.deepEqual([taken?.tries, taken?.leavesSealed], [1, "b"]);
     assert.equal(await takeRevocation(region, { id: late.id, tries: 0 }, now + 1000, now), false);
     for (const { id } of [late, soon, another]) await deleteRevocation(region, id);
+    assert.equal(await setLeaves(region, soon.id, "c"), false);
     assert.deepEqual(await due(now + 999), []);
   },
 
