@@ -1,7 +1,6 @@
 /** `npm run dns`: a DNS front as a program. Runs on Node and on Deno. */
 
 import { readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { limits } from "../protocol/limits.ts";
 import { type FrontOptions, startFront } from "./front.ts";
@@ -16,7 +15,7 @@ const usage = `Usage: npm run dns -- [options]
   --zone <name>    the zone to hold in memory; needs --token-file
   --token-file <f> the file with the token whose SHA-256 stands in the edge's FRONT_TOKEN_HASHES
   --rate <n>       questions a second of one network (an IPv4 /24, an IPv6 /56) that UDP answers in full
-  --threads <n>    how many threads answer UDP, each with the zone in memory (one a core, ${limits.dnsFrontThreads} at most)
+  --threads <n>    how many threads answer UDP, each with the zone in memory (1)
   --help           this text
 
 Without --zone it holds nothing and asks the edge for each answer.
@@ -49,10 +48,7 @@ export function readFrontOptions(args: readonly string[]): FrontOptions | null {
   }
   const port = numberOf("--port", values.port ?? "5353", 0, 65_535);
   const rate = values.rate === undefined ? {} : { rate: numberOf("--rate", values.rate, 0, 1e9) };
-  const threads =
-    values.threads === undefined
-      ? Math.min(availableParallelism(), limits.dnsFrontThreads)
-      : numberOf("--threads", values.threads, 1, limits.dnsFrontThreadsMost);
+  const threads = numberOf("--threads", values.threads ?? "1", 1, limits.dnsFrontThreads);
   const held = heldOf(values.zone, values["token-file"]);
   return { edge, host: values.host ?? "127.0.0.1", port, ...rate, threads, ...held };
 }

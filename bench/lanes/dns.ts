@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type WebSocket, WebSocketServer } from "ws";
 import { startFront } from "../../front/front.ts";
@@ -24,10 +24,8 @@ import { judged, Section } from "../report.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const ZONE = "bench.test";
 const QUESTIONS = 20_000;
-const oursBy = (threads: number) => `own front, ${threads} thread${threads === 1 ? "" : "s"}`;
-/** As many as it takes where it is told nothing. */
-const THREADS = Math.min(availableParallelism(), limits.dnsFrontThreads);
-const OURS = oursBy(THREADS);
+const OURS = "own front";
+const OURS_TWICE = "own front, 2 threads";
 const PEER = "Knot (peer)";
 /** Questions a second that are timed, beside the load. */
 const TIMED = 500;
@@ -68,11 +66,8 @@ export async function dns(plan: Plan): Promise<Section> {
     const ports = new Map([
       [PEER, await startKnot(folder, plan.names, closing)],
       [OURS, await startOurs(folder, plan.names, [], closing)],
+      [OURS_TWICE, await startOurs(folder, plan.names, ["--threads", "2"], closing)],
     ]);
-    if (THREADS > 1) {
-      const alone = await startOurs(folder, plan.names, ["--threads", "1"], closing);
-      ports.set(oursBy(1), alone);
-    }
     const rounds = new Map<string, Round[]>([...ports.keys()].map((name) => [name, []]));
     for (let round = 0; round < plan.rounds; round++) {
       for (const [name, port] of ports) {

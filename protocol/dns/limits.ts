@@ -134,8 +134,7 @@ export const nameLimits = {
 
   // DNS front (`npm run dns`)
   dnsFrontPortTries: 10,
-  dnsFrontThreads: 4, // that answer UDP, unless told otherwise: each takes memory for the zone
-  dnsFrontThreadsMost: 64,
+  dnsFrontThreads: 64, // that may answer UDP: each takes memory for the zone
   dnsFrontEdgeMs: 4 * SECOND,
   dnsFrontInFlight: 500,
   dnsFrontKept: 20_000, // answers of the edge
