@@ -1,6 +1,5 @@
 /** What an operator says about name servers, and about the front: taken, or refused with a sentence. */
 
-import { availableParallelism } from "node:os";
 import { describe, expect, it } from "vitest";
 import { readFrontOptions } from "../../front/main.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -44,14 +43,14 @@ describe("NAME_SERVERS", () => {
 });
 
 describe("npm run dns", () => {
-  it("asks the local edge by default, by a thread for each core, but for a limit", () => {
+  it("asks the local edge by default, and answers by one thread", () => {
     expect(readFrontOptions([])).toEqual({
       edge: "http://localhost:8787",
       host: "127.0.0.1",
       port: 5353,
-      threads: Math.min(availableParallelism(), limits.dnsFrontThreads),
+      threads: 1,
     });
-    expect(readFrontOptions(["--threads", "1"])).toMatchObject({ threads: 1 });
+    expect(readFrontOptions(["--threads", "4"])).toMatchObject({ threads: 4 });
     expect(readFrontOptions(["--help"])).toBeNull();
   });
 
