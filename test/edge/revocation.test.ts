@@ -427,6 +427,7 @@ describe("what the authority refuses to revoke", () => {
   it.each([
     ["an answer of something before it", "", 403],
     ["its not knowing our account", "accountDoesNotExist", 400],
+    ["our account's having ended (RFC 8555 §7.3.6)", "unauthorized", 401],
     ["its being busy", "rateLimited", 429],
     ["its failing", "unauthorized", 503],
   ])("is told apart from %s", async (_, kind, status) => {

@@ -259,5 +259,9 @@ export async function askToRevoke(
   }
 }
 
-const kindOf = (error: unknown): string | null =>
-  error instanceof AcmeRefusal && error.status < 500 && error.status !== 429 ? error.kind : null;
+/** None for what is about us: 401 says that our account has ended (RFC 8555 §7.3.6), 429 that we ask too often. */
+const kindOf = (error: unknown): string | null => {
+  const isVerdict =
+    error instanceof AcmeRefusal && error.status < 500 && ![401, 429].includes(error.status);
+  return isVerdict ? error.kind : null;
+};
