@@ -18,6 +18,7 @@ import { defaultHome, Home } from "./home.ts";
 import { openidClient } from "./openid.ts";
 import { type RunEnd, run } from "./run.ts";
 import type { ShortcutFlags } from "./shortcut.ts";
+import { openMasked, openSocket } from "./socket.ts";
 import { listen, login, tunnelTarget } from "./tunnel/command.ts";
 import { forgetDevice } from "./tunnel/known.ts";
 import { openTunnel, type TunnelTarget } from "./tunnel/visitor.ts";
@@ -34,6 +35,7 @@ const usage = `latchkey agent ${packageJson.version}: gives a box at home a name
       [--here-port PORT]    where the agent answers who is here (4780), with the
       [--cert F --key F]    certificate and key of that name (PEM), or behind your own
       [--proxied]           web server (docs/smart-link.md)
+      [--masked]            where a proxy of your network opens TLS (docs/link.md)
   status                    what this box is enrolled as
   openid [--callback PATH]  how a page of this box signs people in with Latchkey: issuer,
          [--signed]         client and redirect addresses as JSON; with --callback (once
@@ -84,6 +86,7 @@ interface Options {
   readonly shortcut: ShortcutFlags;
   readonly certificate: CertificateFlags;
   readonly tcp: readonly string[];
+  readonly masked: boolean;
   readonly port: string | undefined;
   readonly stdio: boolean;
   readonly fingerprint: string | undefined;
@@ -120,9 +123,10 @@ const commands: Readonly<Record<string, (options: Options) => Promise<ExitCode>>
     return exitCodes.done;
   },
 
-  async run({ home, serve, tcp, shortcut }) {
+  async run({ home, serve, tcp, shortcut, masked }) {
     const signal = stopSignal();
-    const end = await run({ home, serve: serve ?? null, tcp, shortcut, log: say, signal });
+    const open = masked ? openMasked : openSocket;
+    const end = await run({ home, serve: serve ?? null, tcp, shortcut, open, log: say, signal });
     say(endings[end].sentence);
     return endings[end].code;
   },
@@ -253,6 +257,7 @@ async function main(args: string[]): Promise<ExitCode> {
       force: values.force ?? false,
     },
     tcp: values.tcp ?? [],
+    masked: values.masked ?? false,
     port: values.port,
     stdio: values.stdio ?? false,
     fingerprint: values.fingerprint,
@@ -281,6 +286,7 @@ function parse(args: string[]) {
         hook: { type: "string" },
         force: { type: "boolean" },
         tcp: { type: "string", multiple: true },
+        masked: { type: "boolean" },
         port: { type: "string" },
         stdio: { type: "boolean" },
         fingerprint: { type: "string" },

@@ -55,11 +55,23 @@ export interface UpgradeWords {
   readonly ipv6: string | null;
 }
 
+/**
+ * RFC 6455 §10.3: masks guard intermediaries that read the bytes. Under TLS and on loopback there are none,
+ * and masking costs more than all the rest; elsewhere masks stay unpredictable.
+ */
 export const openSocket: OpenSocket = (cloud, who, events) => {
-  const url = new URL(agentSocketPath, cloud.replace(/^http/, "ws"));
-  // RFC 6455 §10.3: masks guard intermediaries that read the bytes. Under TLS and on loopback there
-  // are none, and masking costs more than all the rest; elsewhere masks stay unpredictable.
-  const unseen = url.protocol === "wss:" || isLoopback(url.hostname);
+  const url = socketUrl(cloud);
+  return opened(url, who, events, url.protocol === "wss:" || isLoopback(url.hostname));
+};
+
+/** The same with unpredictable masks always: for a network whose proxy opens TLS and reads what passes. */
+export const openMasked: OpenSocket = (cloud, who, events) =>
+  opened(socketUrl(cloud), who, events, false);
+
+const socketUrl = (cloud: string) => new URL(agentSocketPath, cloud.replace(/^http/, "ws"));
+
+/** @param unseen nobody on the way reads the bytes */
+function opened(url: URL, who: UpgradeWords, events: SocketEvents, unseen: boolean): AgentSocket {
   // workerd keeps the connection for ten seconds after the closing handshake; do not wait for it.
   const closing = { closeTimeout: limits.agentCloseMs };
   const socket = new WebSocket(url, [agentSubprotocol], {
@@ -104,4 +116,4 @@ export const openSocket: OpenSocket = (cloud, who, events) => {
     terminate: () => socket.terminate(),
     bufferedAmount: () => socket.bufferedAmount,
   };
-};
+}

@@ -1,6 +1,7 @@
 /**
- * What most lanes need: a runtime with nothing of ours, and the edge with two boxes in front of one local
- * service, their doors open to everyone. One box is as boxes are; the other's agent has no bulk lane.
+ * What most lanes need: a runtime with nothing of ours, and the edge with three boxes in front of one local
+ * service, their doors open to everyone. One box is as boxes are; the agents of the others have no bulk lane,
+ * and one of them masks what it sends.
  */
 
 import { mkdtemp, rm } from "node:fs/promises";
@@ -22,7 +23,7 @@ const AGENT = join(import.meta.dirname, "../agent/main.ts");
 /** What is undone at the end, the last first. */
 export type Closing = (() => Promise<unknown>)[];
 
-/** An edge and two boxes in front of one service. */
+/** An edge and its boxes in front of one service. */
 export interface Boxes extends House {
   readonly session: string;
   /** The local service itself. */
@@ -31,7 +32,9 @@ export interface Boxes extends House {
   readonly link: Way;
   /** Through the door of the box whose bodies all go in frames. */
   readonly frames: Way;
-  /** The agent of that box (framed-box.ts). */
+  /** Through the door of a third box, whose frames have unpredictable masks. */
+  readonly masked: Way;
+  /** The agent of the box in frames only (framed-box.ts). */
   readonly framedBox: Helper;
 }
 
@@ -64,10 +67,18 @@ export async function setBoxes(closing: Closing, inspected = false): Promise<Box
   };
   await ask(edge, "PUT", `/devices/${demo.device.id}/access`, { mode: "everyone" }, token);
   const home = join(folder, "framed");
-  const label = await enrollFramed(edge, home, token);
+  const label = await enrollFramed(edge, home, token, "framed");
   const framedBox = new Helper(join(import.meta.dirname, "framed-box.ts"), home, service);
   closing.push(() => framedBox.close());
   await framedBox.next();
+  const maskedHome = join(folder, "masked");
+  const maskedLabel = await enrollFramed(edge, maskedHome, token, "masked");
+  const maskedBox = new Helper(
+    join(import.meta.dirname, "framed-box.ts"),
+    ...[maskedHome, service, "masked"],
+  );
+  closing.push(() => maskedBox.close());
+  await maskedBox.next();
   const door = (host: string, agents: readonly number[]): Way => ({
     origin: edge.origin,
     headers: { host },
@@ -79,6 +90,7 @@ export async function setBoxes(closing: Closing, inspected = false): Promise<Box
     service: { origin: service },
     link: door(new URL(demo.device.link).host, running(AGENT)),
     frames: door(`${label}.${edge.linkZone}`, [framedBox.child.pid ?? 0]),
+    masked: door(`${maskedLabel}.${edge.linkZone}`, [maskedBox.child.pid ?? 0]),
     framedBox,
   };
 }
@@ -140,8 +152,12 @@ export async function startHouse(
 }
 
 /** Enrolls another box of the same person, its door open. @returns its label */
-async function enrollFramed(edge: Edge, home: string, token: string): Promise<string> {
-  const label = "framed";
+async function enrollFramed(
+  edge: Edge,
+  home: string,
+  token: string,
+  label: string,
+): Promise<string> {
   const { device_id: id } = await enroll({
     cloud: edge.origin,
     home,

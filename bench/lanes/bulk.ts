@@ -14,7 +14,7 @@ interface Lane {
   readonly bytes: number;
   readonly why?: string;
   /** Of `ssh -R`. */
-  readonly limits?: { readonly download: Bound; readonly upload: Bound };
+  readonly limits?: { readonly download: Bound; readonly upload?: Bound };
 }
 
 const YARDSTICK = "ssh -R";
@@ -37,12 +37,13 @@ export async function bulk(stage: Stage, plan: Plan): Promise<Section[]> {
         section.missing(name, why);
         continue;
       }
+      const bound = limits?.[way];
       section.row(
         name,
         ...[measured.speed.toFixed(0), measured.cpuMs.toFixed(1)],
         of(name, SERVICE).toFixed(2),
         speeds.has(YARDSTICK) ? of(name, YARDSTICK).toFixed(2) : "",
-        limits === undefined ? "" : judged(of(name, YARDSTICK), limits[way], YARDSTICK),
+        bound === undefined ? "" : judged(of(name, YARDSTICK), bound, YARDSTICK),
       );
     }
     sections.push(section);
@@ -80,7 +81,7 @@ async function speedsOf(
 
 const SERVICE = "the service itself (peer)";
 
-function lanesOf({ service, link, frames, peers }: Stage, plan: Plan): Lane[] {
+function lanesOf({ service, link, frames, masked, peers }: Stage, plan: Plan): Lane[] {
   const { bulkBytes, slowBulkBytes } = plan;
   return [
     { name: SERVICE, way: service, bytes: bulkBytes },
@@ -89,6 +90,12 @@ function lanesOf({ service, link, frames, peers }: Stage, plan: Plan): Lane[] {
       way: frames,
       bytes: bulkBytes,
       limits: { download: { atLeast: 1.3 }, upload: { atLeast: 1 } },
+    },
+    {
+      name: "Link, frames only, masked",
+      way: masked,
+      bytes: bulkBytes,
+      limits: { download: { atLeast: 0.8 } },
     },
     {
       name: "Link",
