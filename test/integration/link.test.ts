@@ -304,14 +304,16 @@ describe.each([workerd, deno])("Link on $name", (runtime) => {
           ({ statusCode, body: said }) => said.dump().then(() => statusCode),
           () => 0,
         );
-        expect(answer).toBe(who === "the visitor" ? 0 : 502);
+        if (who !== "the visitor") await connect();
+        // Where more of the body is on its way when the edge answers, the end of the connection may reach the
+        // visitor before the answer does (RFC 9112 §9.6).
+        expect(who === "the visitor" ? [0] : [502, 0]).toContain(answer);
         const [ended] = await vi.waitFor(() => {
           expect(taken.length).toBe(before + 1);
           return taken.slice(before);
         });
         expect(ended?.complete).toBe(false);
         expect(ended?.bytes).toBeLessThan(64 * MIB);
-        if (who !== "the visitor") await connect();
       },
     );
 
