@@ -8,7 +8,7 @@
  * What is found is given back at once, by the thread that found it. V8 would leave that to a helper, and
  * count the bytes until it is done: on a box whose cores are busy with the transfer itself the count goes
  * over V8's limit all the same, and an agent that is there once looks through all it holds forty times a
- * second and never gets out. Of 37 runs of uploads eight were such, at 3.5 ms of CPU a megabyte instead of
+ * second and never gets out. Of some 46 runs of uploads nine were such, at 3.5 ms of CPU a megabyte instead of
  * 1.3.
  */
 
