@@ -58,7 +58,9 @@ export async function keepToRevoke(
         await tryRevocation(ports, db, row);
       }
     } catch (error) {
-      tellAway(ports, error);
+      // Whatever failed, the sweep tries it again.
+      if (error instanceof Problem) tellAway(ports, error);
+      else ports.log({ event: "internal-error", code: nameOf(error) });
     }
   };
 }
@@ -118,5 +120,7 @@ async function sealed(ports: Ports, id: string, leaves: readonly string[]): Prom
 }
 
 function tellAway(ports: Ports, error: unknown): void {
-  ports.log({ event: "authority-away", code: error instanceof Error ? error.name : "unknown" });
+  ports.log({ event: "authority-away", code: nameOf(error) });
 }
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "unknown");
