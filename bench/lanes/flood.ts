@@ -100,7 +100,7 @@ interface Flooders {
 
 /**
  * In turn, round by round: alone, beside the control, and beside the flood. A round is judged by itself, for the
- * machine changes: by the control where there is one, for the flooder has its cores from the machine that answers.
+ * machine changes.
  */
 async function lane(
   section: Section,
@@ -110,40 +110,43 @@ async function lane(
   ask: () => Promise<Honest>,
   flooders: Flooders,
 ): Promise<void> {
-  const rounds: Round[] = [];
+  const besides: Round[] = [];
+  const controls: Round[] = [];
   await ask();
   for (let round = 0; round < plan.rounds; round++) {
     const alone = await ask();
-    const { control: start } = flooders;
-    const control = start === undefined ? null : await askBeside(ask, start);
-    const beside = await askBeside(ask, flooders.beside);
-    rounds.push({ alone, control, beside, ratio: beside.p50Ms / (control ?? alone).p50Ms });
+    if (flooders.control !== undefined) {
+      controls.push(roundOf(alone, await askBeside(ask, flooders.control)));
+    }
+    besides.push(roundOf(alone, await askBeside(ask, flooders.beside)));
     await sleep(1000); // the second in which its turns were used up is over
   }
-  const { alone, control, beside, ratio } = median(rounds, (round) => round.ratio);
+  const { alone, beside, ratio } = median(besides, (round) => round.ratio);
   const cells = ({ p50Ms, p99Ms, whole }: Honest) => [
     ...[p50Ms.toFixed(3), p99Ms.toFixed(2), `${(100 * whole).toFixed(1)} %`],
-    (p50Ms / alone.p50Ms).toFixed(2),
   ];
-  section.row(`${name}, alone`, "0", ...cells(alone));
-  if (control !== null) section.row(`${name}, ${ELSEWHERE}`, String(rate), ...cells(control));
+  section.row(`${name}, alone`, "0", ...cells(alone), "1.00");
+  if (controls.length > 0) {
+    const { beside, ratio } = median(controls, (round) => round.ratio);
+    const row = `${name}, beside as many elsewhere`;
+    section.row(row, String(rate), ...cells(beside), ratio.toFixed(2));
+  }
   section.row(
     `${name}, beside it`,
-    ...[String(rate), ...cells(beside)],
-    judged(ratio, { atMost: 1.1 }, control === null ? "alone" : ELSEWHERE),
+    ...[String(rate), ...cells(beside), ratio.toFixed(2)],
+    judged(ratio, { atMost: 1.1 }, "alone"),
   );
 }
 
-const ELSEWHERE = "as many elsewhere";
-
 interface Round {
   readonly alone: Honest;
-  /** Null: there is none. */
-  readonly control: Honest | null;
   readonly beside: Honest;
-  /** Of `beside` to what it is judged by. */
   readonly ratio: number;
 }
+
+const roundOf = (alone: Honest, beside: Honest): Round => ({
+  ...{ alone, beside, ratio: beside.p50Ms / alone.p50Ms },
+});
 
 async function askBeside(ask: () => Promise<Honest>, start: () => Helper): Promise<Honest> {
   const flooder = start();
