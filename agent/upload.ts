@@ -107,7 +107,7 @@ class Pieces {
     const last = (this.#memory === null ? undefined : this.#pieces.pop()) ?? NOTHING;
     const size = last.byteLength + piece.byteLength;
     if (this.#memory === null || size > this.#memory.byteLength) {
-      this.#memory = new Uint8Array(Math.max(limits.linkPieceOverheadBytes, 2 * last.byteLength));
+      this.#memory = new Uint8Array(Math.max(limits.linkPieceOverheadBytes, 2 * size));
       this.#memory.set(last);
     }
     this.#memory.set(piece, last.byteLength);

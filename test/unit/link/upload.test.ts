@@ -217,6 +217,22 @@ describe("a long request at the device", () => {
     },
   );
 
+  it("keeps whatever sizes follow each other, as they came", async () => {
+    const sizes = [0, 1, 100, 127, 128, 129, 200, 255, 256, 257, 511, 600];
+    const turns = sizes.flatMap((one) =>
+      sizes.flatMap((two) => sizes.map((three) => [one, two, three])),
+    );
+    for (const turn of turns) {
+      const { body } = upload();
+      const pieces = turn.map((size, at) => new Uint8Array(size).fill(at + 1));
+      for (const piece of pieces) body.push(piece);
+      body.finish();
+      const got: Uint8Array[] = [];
+      for await (const piece of body) got.push(piece);
+      expect(Buffer.concat(got).equals(Buffer.concat(pieces)), turn.join()).toBe(true);
+    }
+  });
+
   it("takes short pieces and long ones in turn, while its reader takes some", async () => {
     const { body, got, read, consumed } = upload();
     let said = "";
