@@ -72,7 +72,12 @@ export async function visit(browser: Browser, options: BrowserContextOptions = {
 /** Keeps a picture of the whole page in test/artifacts (not in git). */
 export async function keepPicture(page: Page, name: string): Promise<void> {
   await mkdir(ARTIFACTS, { recursive: true });
-  await page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
+  const picture = { path: join(ARTIFACTS, `${name}.png`), fullPage: true };
+  await page.screenshot(picture).catch((error: Error) => {
+    // On a busy machine Chromium may have no frame to copy: then another is asked for, once.
+    if (!error.message.includes("Unable to capture screenshot")) throw error;
+    return page.screenshot(picture);
+  });
 }
 
 /** A free TCP port on loopback. */
