@@ -13,6 +13,7 @@ import { writeAsk } from "../../front/wire.ts";
 import { nameOf } from "../../protocol/dns/names.ts";
 import { types } from "../../protocol/dns/rdata.ts";
 import { startBaseline } from "../baseline-edge.ts";
+import type { Told } from "../flooder.ts";
 import { summary } from "../load.ts";
 import { startDnsdist } from "../peers/dnsdist.ts";
 import type { Plan } from "../plan.ts";
@@ -23,11 +24,14 @@ import { type Closing, type House, startHouse } from "../stage.ts";
 const TOKEN = "x".repeat(40);
 const FRONT_TOKEN_HASHES = createHash("sha256").update(TOKEN).digest("hex");
 /** Random names a second. */
-const RATES = { udp: 5000, doh: 500 } as const;
+const RATES = { udp: 5000, doh: 500, bare: 500 } as const;
+const FLOODER = join(import.meta.dirname, "../flooder.ts");
 /** Names that nobody has and that people ask for again and again; a front forgets them after a minute. */
 const HONEST = 20;
 /** Between two honest questions, ms. */
 const PACE_MS = 2;
+/** An edge under a flood is measured in so many times as many rounds: one of a second moves by a quarter. */
+const MORE_ROUNDS = 4;
 /** Of each family; together as many as a name may change in ten minutes. Those seen late are few. */
 const UPDATES = { own: 8, dnsdist: 2 } as const;
 
@@ -79,61 +83,67 @@ export async function flood(closing: Closing, plan: Plan): Promise<Section[]> {
   ] as const;
   for (const { name, how, target, asked } of lanes) {
     const ask = how === "udp" ? udp.ask : byHttp(pool);
-    const flooder = (kind: string, at: string) => () =>
-      new Helper(FLOODER, kind, at, zone, String(RATES[how]));
-    const flooders = {
-      beside: flooder(how, target),
-      ...(how === "doh" ? { control: flooder("bare", bare) } : {}),
+    const floods = {
+      beside: { kind: how, target, zone },
+      control: how === "doh" ? ({ kind: "bare", target: bare, zone } as const) : null,
     };
-    await lane(section, name, RATES[how], plan, () => honest(ask, asked, plan.seconds), flooders);
+    await lane(section, name, floods, plan, () => honest(ask, asked, plan.seconds));
   }
   return [section, seen];
 }
 
-const FLOODER = join(import.meta.dirname, "../flooder.ts");
+/** Where random names are asked for. */
+interface Flood {
+  readonly kind: keyof typeof RATES;
+  readonly target: string;
+  readonly zone: string;
+}
 
-interface Flooders {
-  readonly beside: () => Helper;
+interface Floods {
+  readonly beside: Flood;
   /** The same load on another runtime whose worker does nothing: what the machine takes of the ratio. */
-  readonly control?: () => Helper;
+  readonly control: Flood | null;
 }
 
 /**
- * In turn, round by round: alone, beside the control, and beside the flood. A round is judged by itself, for the
- * machine changes.
+ * In turn, round by round: alone, beside the control, and beside the flood, and every other round backwards.
+ * A round is judged by itself, for the machine changes.
  */
 async function lane(
   section: Section,
   name: string,
-  rate: number,
+  { beside: flood, control }: Floods,
   plan: Plan,
   ask: () => Promise<Honest>,
-  flooders: Flooders,
 ): Promise<void> {
   const besides: Round[] = [];
   const controls: Round[] = [];
   await ask();
-  for (let round = 0; round < plan.rounds; round++) {
-    const alone = await ask();
-    if (flooders.control !== undefined) {
-      controls.push(roundOf(alone, await askBeside(ask, flooders.control)));
+  const rounds = control === null ? plan.rounds : MORE_ROUNDS * plan.rounds;
+  for (let round = 0; round < rounds; round++) {
+    const turns = [null, ...(control === null ? [] : [control]), flood];
+    const said = new Map<Flood | null, Honest>();
+    for (const beside of round % 2 === 0 ? turns : turns.reverse()) {
+      said.set(beside, beside === null ? await ask() : await askBeside(ask, beside));
     }
-    besides.push(roundOf(alone, await askBeside(ask, flooders.beside)));
+    const of = (beside: Flood | null) => said.get(beside) as Honest;
+    besides.push(roundOf(of(null), of(flood)));
+    if (control !== null) controls.push(roundOf(of(null), of(control)));
     await sleep(1000); // the second in which its turns were used up is over
   }
   const { alone, beside, ratio } = median(besides, (round) => round.ratio);
   const cells = ({ p50Ms, p99Ms, whole }: Honest) => [
     ...[p50Ms.toFixed(3), p99Ms.toFixed(2), `${(100 * whole).toFixed(1)} %`],
   ];
+  const rate = String(RATES[flood.kind]);
   section.row(`${name}, alone`, "0", ...cells(alone), "1.00");
   if (controls.length > 0) {
     const { beside, ratio } = median(controls, (round) => round.ratio);
-    const row = `${name}, beside as many elsewhere`;
-    section.row(row, String(rate), ...cells(beside), ratio.toFixed(2));
+    section.row(`${name}, beside as many elsewhere`, rate, ...cells(beside), ratio.toFixed(2));
   }
   section.row(
     `${name}, beside it`,
-    ...[String(rate), ...cells(beside), ratio.toFixed(2)],
+    ...[rate, ...cells(beside), ratio.toFixed(2)],
     judged(ratio, { atMost: 1.1 }, "alone"),
   );
 }
@@ -148,12 +158,24 @@ const roundOf = (alone: Honest, beside: Honest): Round => ({
   ...{ alone, beside, ratio: beside.p50Ms / alone.p50Ms },
 });
 
-async function askBeside(ask: () => Promise<Honest>, start: () => Helper): Promise<Honest> {
-  const flooder = start();
+/** @throws Error when there was no flood: fewer went out than it says, or over HTTPS fewer answers came */
+async function askBeside(
+  ask: () => Promise<Honest>,
+  { kind, target, zone }: Flood,
+): Promise<Honest> {
+  const rate = RATES[kind];
+  const flooder = new Helper(FLOODER, kind, target, zone, String(rate));
   await flooder.next();
   await sleep(300);
+  const before = await flooder.ask<Told>("so far");
+  const begun = performance.now();
   const beside = await ask();
+  const due = (0.9 * rate * (performance.now() - begun)) / 1000;
+  const after = await flooder.ask<Told>("so far");
   await flooder.close();
+  const isWhole = after.sent - before.sent >= due;
+  const isAnswered = kind === "udp" || after.answered - before.answered >= due;
+  if (!isWhole || !isAnswered) throw new Error("there was less of a flood than it says");
   return beside;
 }
 
