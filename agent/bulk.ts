@@ -10,6 +10,7 @@ import { type Dispatcher, Pool } from "undici";
 import { agentBulkPath, bulkOffsetHeader } from "../protocol/agent.ts";
 import { limits } from "../protocol/limits.ts";
 import { notePassed } from "./heap.ts";
+import { connectLending, type Lender, lendRest, lends } from "./lending-socket.ts";
 import { connectPatiently } from "./patient-socket.ts";
 
 /** Bytes, and who wants their memory back. */
@@ -34,8 +35,11 @@ export type SendSegment = (
 export interface RestEvents {
   /** @param offset bytes that went in frames before it */
   begun(offset: number): void;
-  /** @returns false when `resume` is to be waited for */
-  data(bytes: Uint8Array): boolean;
+  /**
+   * @param free called when `bytes`, which do not change until then, are not needed any more; without one they may be kept
+   * @returns false when `resume` is to be waited for
+   */
+  data(bytes: Uint8Array, free?: (() => void) | null): boolean;
   ended(): void;
   /** @param refused there is none: the frames go on */
   failed(refused: boolean): void;
@@ -62,7 +66,7 @@ export function bulkLaneTo(cloud: string, deviceId: string): BulkLane {
   const connections = url.protocol === "https:" ? new AgentTls(kept) : new Agent(kept);
   const pool = new Pool(url.origin, {
     connections: limits.linkBulkConnections,
-    connect: connectPatiently(),
+    connect: lends(url) ? connectLending : connectPatiently(),
     headersTimeout: 0, // the answer comes when the visitor has read it all
     bodyTimeout: 0,
   });
@@ -131,6 +135,7 @@ async function pump(
 
 function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: RestEvents): Rest {
   let controller: Dispatcher.DispatchController | null = null;
+  let lender: Lender | null = null;
   let over = false;
   const end = (tell: () => void) => {
     if (!over) tell();
@@ -147,15 +152,22 @@ function fetchRest(pool: Pool, deviceId: string, token: Uint8Array, events: Rest
       onResponseStart(started, status, answered) {
         const offset = Number(answered[bulkOffsetHeader] ?? Number.NaN);
         if (over || status < 200) return;
-        if (status === 200 && Number.isSafeInteger(offset)) return events.begun(offset);
+        if (status === 200 && Number.isSafeInteger(offset)) {
+          if (answered["content-length"] !== undefined) lender = lendRest();
+          return events.begun(offset);
+        }
         end(() => events.failed(status !== 200));
         started.abort(new Error("refused"));
       },
       onResponseData(started, chunk) {
-        notePassed(chunk.byteLength);
-        if (!over && !events.data(chunk)) started.pause();
+        const free = over ? null : (lender?.hold(chunk) ?? null);
+        if (free === null) notePassed(chunk.byteLength);
+        if (!over && !events.data(chunk, free)) started.pause();
       },
-      onResponseEnd: () => end(() => events.ended()),
+      onResponseEnd: () => {
+        lender?.stop();
+        end(() => events.ended());
+      },
       onResponseError: () => end(() => events.failed(false)),
     },
   );

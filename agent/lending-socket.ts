@@ -1,5 +1,5 @@
 /**
- * A connection to the local service that reads long bodies into memory it lends and gets back. Node
+ * A connection, to the local service or to the edge, that reads long bodies into memory it lends and gets back. Node
  * gives each read of 64 KiB memory of its own, which cost half of the agent's time in a download; here a
  * read is up to `limits.agentReadBytes`, and its memory is used again once the bytes have gone on.
  *
@@ -36,6 +36,11 @@ let parsed: LendingSocket | null = null;
 /** Of the response whose head is being told now, the body is lent; null: its bytes are the caller's. */
 export function lendRest(): Lender | null {
   return parsed?.lend() ?? null;
+}
+
+/** Node's sockets read into memory of ours; Deno's do not, and TLS has its own. */
+export function lends({ protocol }: URL): boolean {
+  return protocol === "http:" && !("Deno" in globalThis);
 }
 
 /** For undici, in place of its own connections without TLS. */

@@ -22,7 +22,7 @@ import { Session } from "../protocol/link/session.ts";
 import type { LinkStream, StreamHandler } from "../protocol/link/stream.ts";
 import { BulkBody, type BulkLane, type FetchRest, type SendSegment } from "./bulk.ts";
 import { notePassed } from "./heap.ts";
-import { connectLending, type Lender, lendRest } from "./lending-socket.ts";
+import { connectLending, type Lender, lendRest, lends } from "./lending-socket.ts";
 import { LocalSocket } from "./local-socket.ts";
 import { connectPatiently } from "./patient-socket.ts";
 import type { TcpServices } from "./tunnel/services.ts";
@@ -146,16 +146,11 @@ function connectionsTo(origin: string): Pool {
     connections: limits.linkStreams,
     pipelining: 1,
     allowH2: false,
-    connect: lends(origin) ? connectLending : connectPatiently(),
+    connect: lends(new URL(origin)) ? connectLending : connectPatiently(),
     headersTimeout: limits.linkHeadMs,
     bodyTimeout: 0,
     maxHeaderSize: limits.linkHeadBytes,
   });
-}
-
-/** Node's sockets read into memory of ours; Deno's do not, and TLS has its own. */
-function lends(origin: string): boolean {
-  return origin.startsWith("http:") && !("Deno" in globalThis);
 }
 
 /** What undici's controller has besides its published type: the headers as they came. */
@@ -231,8 +226,8 @@ class Service implements StreamHandler, Dispatcher.DispatchHandler {
   bulk(token: Uint8Array): void {
     const send = this.#laneFor();
     if (this.#over || this.#aborted) return;
-    if (this.#bulk !== null) this.#bulk.granted(token.slice());
-    else if (send !== null) this.#bulk = this.#onLane(send, token.slice());
+    if (this.#bulk !== null) this.#bulk.granted(new Uint8Array(token));
+    else if (send !== null) this.#bulk = this.#onLane(send, new Uint8Array(token));
   }
 
   #onLane(send: SendSegment, token: Uint8Array): BulkBody {

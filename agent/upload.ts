@@ -5,7 +5,7 @@
 
 import { limits } from "../protocol/limits.ts";
 import type { LinkStream } from "../protocol/link/stream.ts";
-import type { FetchRest, Rest } from "./bulk.ts";
+import type { Chunk, FetchRest, Rest } from "./bulk.ts";
 
 /** As undici reads it: bytes count as taken only when the local service took them. */
 export class RequestBody implements AsyncIterable<Uint8Array> {
@@ -59,7 +59,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
     this.#state = "failed";
     this.#rest?.abort();
     for (let chunk = this.#chunks.shift(); chunk !== undefined; chunk = this.#chunks.shift()) {
-      this.#stream.consumed(chunk.byteLength);
+      this.#stream.consumed(chunk.bytes.byteLength);
     }
     this.#wake?.();
   }
@@ -70,14 +70,18 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
       if (this.#state === "failed") throw new Error("the rest of the request is not needed");
       const chunk = this.#chunks.shift();
       if (chunk !== undefined) {
-        yield chunk;
-        this.#stream.consumed(chunk.byteLength);
+        yield chunk.bytes;
+        this.#stream.consumed(chunk.bytes.byteLength);
         continue;
       }
       const more = rest?.take(this.#framed) ?? null;
       if (more === "broken") throw new Error("the rest of the request did not come");
       if (more !== null) {
-        yield more;
+        try {
+          yield more.bytes;
+        } finally {
+          more.free?.();
+        }
         continue;
       }
       if (this.#state === "finished" && (rest?.isWhole ?? true)) return;
@@ -94,28 +98,34 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
  * of the kind: however tiny a visitor's frames are, what they take is bounded with their bytes.
  */
 class Pieces {
-  readonly #pieces: Uint8Array[] = [];
+  readonly #pieces: Chunk[] = [];
   /** What the last of them lies in, where more fits behind it. */
   #memory: Uint8Array<ArrayBuffer> | null = null;
 
-  push(piece: Uint8Array): void {
-    if (piece.byteLength >= limits.linkPieceOverheadBytes) {
-      this.#memory = null;
-      this.#pieces.push(piece);
+  /** @param free called when `bytes` are not needed any more, which those of `shift` are told */
+  push(bytes: Uint8Array, free: (() => void) | null = null): void {
+    if (bytes.byteLength === 0) {
+      free?.();
       return;
     }
-    const last = (this.#memory === null ? undefined : this.#pieces.pop()) ?? NOTHING;
-    const size = last.byteLength + piece.byteLength;
+    if (bytes.byteLength >= limits.linkPieceOverheadBytes) {
+      this.#memory = null;
+      this.#pieces.push({ bytes, free });
+      return;
+    }
+    const last = (this.#memory === null ? undefined : this.#pieces.pop())?.bytes ?? NOTHING;
+    const size = last.byteLength + bytes.byteLength;
     if (this.#memory === null || size > this.#memory.byteLength) {
       this.#memory = new Uint8Array(Math.max(limits.linkPieceOverheadBytes, 2 * size));
       this.#memory.set(last);
     }
-    this.#memory.set(piece, last.byteLength);
-    this.#pieces.push(this.#memory.subarray(0, size));
+    this.#memory.set(bytes, last.byteLength);
+    free?.();
+    this.#pieces.push({ bytes: this.#memory.subarray(0, size), free: null });
     if (size >= limits.linkFrameBytes) this.#memory = null;
   }
 
-  shift(): Uint8Array | undefined {
+  shift(): Chunk | undefined {
     const piece = this.#pieces.shift();
     if (this.#pieces.length === 0) this.#memory = null;
     return piece;
@@ -132,7 +142,7 @@ class RestOfRequest {
   announced: number | null = null;
   readonly #from: Rest;
   #offset: number | null = null;
-  #chunks = new Pieces();
+  readonly #chunks = new Pieces();
   #queued = 0;
   #count = 0;
   #paused = false;
@@ -165,8 +175,8 @@ class RestOfRequest {
         this.#offset = offset;
         onNews();
       },
-      data: (bytes) => {
-        this.#chunks.push(bytes);
+      data: (bytes, free = null) => {
+        this.#keep(bytes, free);
         this.#count += bytes.byteLength;
         this.#queued += bytes.byteLength;
         this.#paused = this.#queued >= limits.linkBulkQueueBytes;
@@ -182,7 +192,7 @@ class RestOfRequest {
    * The next bytes; null when there are none yet, or none at all.
    * @param framed the bytes that came in frames, all of which were taken
    */
-  take(framed: number): Uint8Array | "broken" | null {
+  take(framed: number): Chunk | "broken" | null {
     const isSaid = this.announced !== null;
     if (this.#state === "broken" || (this.#state === "refused" && isSaid)) return "broken";
     if (this.#offset === null || framed < this.#offset) return null;
@@ -192,7 +202,7 @@ class RestOfRequest {
       const isShort = this.#state === "ended" && isSaid && this.announced !== this.#count;
       return isShort ? "broken" : null;
     }
-    this.#queued -= chunk.byteLength;
+    this.#queued -= chunk.bytes.byteLength;
     if (this.#count - this.#queued >= this.#told + limits.linkBulkTakenBytes) this.#tell();
     if (this.#paused && this.#queued <= limits.linkBulkQueueBytes / 2) {
       this.#paused = false;
@@ -212,10 +222,25 @@ class RestOfRequest {
     return this.#offset !== null && this.announced === null;
   }
 
+  /**
+   * Of what is as long as a write that waits for its end, the memory is free when the service asks for more:
+   * then the kernel has it. Anything shorter is copied.
+   */
+  #keep(bytes: Uint8Array, free: (() => void) | null): void {
+    if (free === null || bytes.byteLength >= limits.agentAwaitedWriteBytes) {
+      this.#chunks.push(bytes, free);
+      return;
+    }
+    this.#chunks.push(new Uint8Array(bytes));
+    free();
+  }
+
   abort(): void {
     this.stopTelling();
-    this.#chunks = new Pieces();
-    this.#from.abort();
+    this.#from.abort(); // before memory is free that may be on its way
+    for (let chunk = this.#chunks.shift(); chunk !== undefined; chunk = this.#chunks.shift()) {
+      chunk.free?.();
+    }
   }
 
   /** The edge knows: it has sent all, or nobody needs it. */

@@ -9,6 +9,8 @@ export interface Plan {
   readonly seconds: number;
   /** For which a lane of small requests runs before any is measured, with as many at a time as there will be. */
   readonly warmUpSeconds: number;
+  /** Of one lane's long bodies, before any is measured. */
+  readonly bulkWarmUps: number;
   readonly bulkRuns: number;
   readonly bulkBytes: number;
   /** For a peer that takes half a minute for as much as the others do in a second. */
@@ -27,7 +29,8 @@ export const whole: Plan = {
   rounds: 5,
   seconds: 1,
   warmUpSeconds: 4,
-  bulkRuns: 3,
+  bulkWarmUps: 3,
+  bulkRuns: 7,
   bulkBytes: 200_000_000,
   slowBulkBytes: 20_000_000,
   stalled: 32,
@@ -41,6 +44,7 @@ export const smoke: Plan = {
   rounds: 1,
   seconds: 0.1,
   warmUpSeconds: 0.1,
+  bulkWarmUps: 1,
   bulkRuns: 1,
   bulkBytes: 8_000_000,
   slowBulkBytes: 1_000_000,

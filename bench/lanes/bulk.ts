@@ -28,7 +28,7 @@ export async function bulk(stage: Stage, plan: Plan): Promise<Section[]> {
     const section = new Section(title, [
       ...["MB/s", "CPU ms a MB", "of the service", `of ${YARDSTICK}`, "limit"],
     ]);
-    const speeds = await speedsOf(lanes, plan.bulkRuns, move);
+    const speeds = await speedsOf(lanes, plan, move);
     const of = (name: string, peer: string) =>
       (speeds.get(name)?.speed ?? Number.NaN) / (speeds.get(peer)?.speed ?? Number.NaN);
     for (const { name, limits, why = "" } of lanes) {
@@ -58,22 +58,21 @@ interface Moved {
   readonly cpuMs: number;
 }
 
-/** Each lane's runs, measured in turn, after one that warms it up: the one in the middle. */
+/** Each lane's runs, measured in turn, after some that warm it up: the one in the middle. */
 async function speedsOf(
   lanes: readonly Lane[],
-  runs: number,
+  plan: Plan,
   move: typeof download,
 ): Promise<Map<string, Moved>> {
   const moved = new Map<string, Moved[]>();
-  for (const { way, bytes } of lanes) if (way !== null) await move(way, bytes);
-  for (let run = 0; run < runs; run++) {
+  for (let run = -plan.bulkWarmUps; run < plan.bulkRuns; run++) {
     for (const { name, way, bytes } of lanes) {
       if (way === null) continue;
       const { through = [] } = way;
       const before = cpuMsOfAll(through);
       const speed = await move(way, bytes);
       const cpuMs = ((cpuMsOfAll(through) - before) * 1e6) / bytes;
-      moved.set(name, [...(moved.get(name) ?? []), { speed, cpuMs }]);
+      if (run >= 0) moved.set(name, [...(moved.get(name) ?? []), { speed, cpuMs }]);
     }
   }
   return new Map([...moved].map(([name, of]) => [name, median(of, ({ speed }) => speed)]));

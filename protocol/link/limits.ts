@@ -93,6 +93,7 @@ export const linkLimits = {
   agentConnectMs: 10 * SECOND, // to the local service
   agentOwnReadBytes: 64 * 1024, // of each connection to it
   agentReadBytes: 256 * 1024, // of one read of a long body, in memory that is used again
+  agentAwaitedWriteBytes: 64 * 1024, // a socket of Node takes no more before such a write has gone
   agentLentBuffers: 64, // of such memory; beyond it, bytes are copied
   agentCollectBytes: 8 * 1024 * 1024, // that pass between two short collections of garbage
   keyRetryMs: MINUTE,

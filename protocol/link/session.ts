@@ -193,7 +193,7 @@ export class Session implements StreamHost {
       case frameType.hello:
         return this.#onHello(payload);
       case frameType.ping:
-        this.#outbox.control(frameType.pong, 0, payload.slice());
+        this.#outbox.control(frameType.pong, 0, new Uint8Array(payload));
         return this.#outbox.backlog > limits.linkControlFrames ? "too many pings" : null;
       case frameType.pong:
         this.#intake.answered(payload);
@@ -323,7 +323,8 @@ export class Session implements StreamHost {
     }
     if (stream.socket !== null || stream.receiveEnded) return "an offer of nothing";
     if (isCount) stream.handler.restSent?.(readU64(payload));
-    else if (payload.byteLength === bulkTokenBytes) stream.handler.restOffered?.(payload.slice());
+    else if (payload.byteLength === bulkTokenBytes)
+      stream.handler.restOffered?.(new Uint8Array(payload));
     else return "bad token";
     return null;
   }
