@@ -34,8 +34,12 @@ export function clearText(message: Buffer, text: string): number {
   return cleared;
 }
 
-/** Makes every Miniflare of this process start workerd with true peers. Call once, before the first. */
+let used = false;
+
+/** Makes every Miniflare of this process start workerd with true peers from now on. Idempotent. */
 export function useTruePeers(): void {
+  if (used) return;
+  used = true;
   const original = Runtime.prototype.updateConfig;
   Runtime.prototype.updateConfig = function (this: Runtime, config, ...rest) {
     if (clearText(config as Buffer, CF_BLOB_HEADER) === 0) {
