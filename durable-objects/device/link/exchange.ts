@@ -182,7 +182,8 @@ export class Exchange implements StreamHandler {
     const passage = begin(stream);
     stream.upgrade(passage);
     this.#done = true;
-    this.#settle({ kind: "websocket", passage, headers: responseHeaders(head.headers) });
+    const headers = new Headers(responseHeaders(head.headers));
+    this.#settle({ kind: "websocket", passage, headers });
     this.#host.onDone(this);
     return true;
   }
@@ -279,7 +280,7 @@ export class Exchange implements StreamHandler {
   #answer(
     body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | null,
     status: number,
-    headers: Headers,
+    headers: ReturnType<typeof responseHeaders>,
   ): void {
     // `manual`: the device's bytes are passed on as they are, compressed or not.
     const init = { status, headers, encodeBody: "manual" };

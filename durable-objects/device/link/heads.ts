@@ -164,18 +164,30 @@ export function withoutOurCookies(cookie: string): string {
  * What the visitor gets of the device's headers. The device speaks for its own host only: no cookie
  * of ours, none for a parent domain, no header that the edge takes for the object's word, no
  * alternative service.
+ * @returns for a `Response`: a plain object where no name comes twice, for `Headers` would be copied into one
  */
-export function responseHeaders(list: HeaderList): Headers {
-  const headers = new Headers();
+export function responseHeaders(list: HeaderList): Headers | Record<string, string> {
+  const single: Record<string, string> = Object.create(null);
+  let all: Headers | null = null;
   const named = namedHops(list);
   for (const header of list) {
     const name = header[0].toLowerCase();
     if (!isForVisitors(name) || !isEndToEnd(name, named)) continue;
     const kept = name === "set-cookie" ? deviceCookie(header[1]) : header[1];
-    if (kept !== null) headers.append(name, headersHoldText ? fromByteString(kept) : kept);
+    if (kept === null) continue;
+    const value = headersHoldText ? fromByteString(kept) : kept;
+    if (all === null && !(name in single) && name !== PROTO) {
+      single[name] = value;
+      continue;
+    }
+    all ??= new Headers(single);
+    all.append(name, value);
   }
-  return headers;
+  return all ?? single;
 }
+
+/** A name that a runtime may lose of an object. */
+const PROTO = "__proto__";
 
 /** False for a header that is between the device and us. */
 function isForVisitors(name: string): boolean {

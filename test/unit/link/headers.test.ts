@@ -392,7 +392,7 @@ describe("a device's response", () => {
   });
 
   it("cannot speak for the edge", () => {
-    const headers = responseHeaders([
+    const list: HeaderList = [
       ["X-Latchkey-Door", "entered"],
       ["x-latchkey-door-token", "stolen"],
       ["Alt-Svc", 'h3="evil:443"'],
@@ -400,9 +400,29 @@ describe("a device's response", () => {
       ["Set-Cookie", "a=1"],
       ["Set-Cookie", "b=2; Domain=link.test"],
       ["X-Own", "kept"],
-    ]);
+    ];
+    const headers = new Headers(responseHeaders(list));
     expect(headers.getSetCookie()).toEqual(["a=1", "b=2"]);
     headers.delete("set-cookie");
     expect([...headers]).toEqual([["x-own", "kept"]]);
+  });
+
+  it("keeps every value of a name that comes twice, and a name that an object would have", () => {
+    const list: HeaderList = [
+      ["__proto__", "one"],
+      ["X-Twice", "1"],
+      ["constructor", "two"],
+      ["x-twice", "2"],
+      ["X-TWICE", "3"],
+    ];
+    expect([...new Headers(responseHeaders(list))]).toEqual([
+      ["__proto__", "one"],
+      ["constructor", "two"],
+      ["x-twice", "1, 2, 3"],
+    ]);
+    expect(Object.entries(responseHeaders(list.slice(1, 3)))).toEqual([
+      ["x-twice", "1"],
+      ["constructor", "two"],
+    ]);
   });
 });
